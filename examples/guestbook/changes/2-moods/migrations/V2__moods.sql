@@ -1,0 +1,3 @@
+-- phase: expand
+ALTER TABLE entries ADD COLUMN mood TEXT;
+CREATE INDEX entries_by_mood ON entries (mood);
