@@ -1,0 +1,401 @@
+//! A plan: the steps of one run and what each waits for.
+//!
+//! The engine drives a plan without knowing what its actions do; the meaning of `input` belongs to
+//! the action that `action` names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use facts::{StepName, Trust};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::document::PackageDocument;
+
+/// The most steps a plan may have.
+pub const MOST_STEPS: usize = 200_000;
+/// The most steps the plan of an untrusted change may have.
+pub const MOST_STEPS_UNTRUSTED: usize = 10_000;
+
+/// The action that runs a script.
+pub const RUN: &str = "run";
+/// The action that puts the package together.
+pub const PACKAGE: &str = "package";
+
+/// The steps of a run, in the order in which people read them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The steps; each names the ones it needs.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name, unique in the plan.
+    pub name: StepName,
+    /// The kind of action that performs it, such as `run` or `package`.
+    pub action: String,
+    /// What the action is given, in the action's own shape; see [`RunInput`] and [`PackageInput`].
+    #[serde(default)]
+    pub input: Value,
+    /// The steps that must be finished before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<StepName>,
+    /// A CEL condition over the finished needs; `None` means that each must have succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// How long one attempt may take, in seconds; `None` is without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// Whether and how a failed attempt is repeated.
+    #[serde(default)]
+    pub retries: Retries,
+    /// What a repetition would do to the world.
+    #[serde(default)]
+    pub effect: EffectClass,
+}
+
+impl PlannedStep {
+    /// A step without needs, condition, limit or retries.
+    pub fn new(name: StepName, action: impl Into<String>, input: Value) -> Self {
+        Self {
+            name,
+            action: action.into(),
+            input,
+            needs: Vec::new(),
+            when: None,
+            timeout_seconds: None,
+            retries: Retries::default(),
+            effect: EffectClass::default(),
+        }
+    }
+
+    /// The same step, with these needs.
+    #[must_use]
+    pub fn needing(mut self, needs: impl IntoIterator<Item = StepName>) -> Self {
+        self.needs = needs.into_iter().collect();
+        self
+    }
+}
+
+/// How often and how soon a failed attempt is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retries {
+    /// How many further attempts may follow the first; 0 repeats nothing.
+    pub times: u32,
+    /// The pause before the second attempt, in milliseconds.
+    pub first_delay_ms: u64,
+    /// By what each further pause is longer than the one before.
+    pub factor: u32,
+    /// The longest pause, in milliseconds.
+    pub longest_delay_ms: u64,
+}
+
+impl Default for Retries {
+    /// No retries; where there are some, pauses of 1 s, 2 s, 4 s and so on up to a minute.
+    fn default() -> Self {
+        Self {
+            times: 0,
+            first_delay_ms: 1_000,
+            factor: 2,
+            longest_delay_ms: 60_000,
+        }
+    }
+}
+
+impl Retries {
+    /// The pause after the `attempt`-th attempt (counted from 1), or `None` when it was the last.
+    pub fn delay_after(&self, attempt: u32) -> Option<Duration> {
+        if attempt == 0 || attempt > self.times {
+            return None;
+        }
+        let growth = u64::from(self.factor.max(1)).saturating_pow(attempt - 1);
+        let delay = self.first_delay_ms.saturating_mul(growth);
+        Some(Duration::from_millis(delay.min(self.longest_delay_ms)))
+    }
+}
+
+/// What a repetition of a step would do to the world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectClass {
+    /// It only computes: its outputs depend on its inputs alone.
+    Pure,
+    /// Doing it twice leaves the same as doing it once.
+    ///
+    /// The default: a build or a test writes into its own workspace, so after a crash it may be
+    /// repeated. `Pure` would promise that the outputs depend on the inputs alone, which nobody can
+    /// assume of an unknown command; `Effect` would stop and ask a person after every crash.
+    #[default]
+    Idempotent,
+    /// It changes the world, and doing it twice may do harm. After a crash the engine observes
+    /// whether it was done instead of repeating it.
+    Effect,
+}
+
+/// What the action `run` is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInput {
+    /// The commands.
+    pub script: String,
+    /// The program that runs them, `sh` (with `-eu`) where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
+    /// The folder it runs in, relative to the component's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Variables set for the commands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// Secrets handed to the commands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
+    /// Folders kept from run to run, for the tools' own caches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cache: Vec<CacheFolder>,
+    /// For steps of class `effect`: commands that say whether it was done (exit code 0: done,
+    /// 1: not done, anything else: unknown).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe: Option<String>,
+}
+
+/// A secret handed to a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretUse {
+    /// The secret's name.
+    pub secret: String,
+    /// The variable that holds its value. Only where asked for: a variable is easier to leak than
+    /// a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// The name of the file that holds its value, in the folder that the variable
+    /// `THROUGHLINE_SECRETS` names; the secret's own name where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// A folder kept from run to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheFolder {
+    /// The folder, relative to the component's folder.
+    pub path: String,
+    /// Folders with the same key are the same folder, per component and trust.
+    pub key: String,
+}
+
+/// What the action `package` is given.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PackageInput {
+    /// The files that go in.
+    pub files: Vec<PackageFile>,
+    /// What a deployment needs to know later, frozen into the package's configuration.
+    pub document: PackageDocument,
+}
+
+/// A file or folder that goes into the package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFile {
+    /// A file, a folder or a glob, relative to the component's folder.
+    pub from: String,
+    /// Its path in the package. For a folder or a glob it is the folder that the matches go into.
+    pub to: String,
+}
+
+/// What is wrong with a plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Two steps have one name.
+    #[error("two steps are called `{0}`")]
+    Duplicate(StepName),
+    /// A step needs one that is not there.
+    #[error("step `{step}` needs `{need}`, which does not exist")]
+    UnknownNeed {
+        /// The step that needs.
+        step: StepName,
+        /// What it needs.
+        need: StepName,
+    },
+    /// Steps wait for one another; the path begins and ends with the same step.
+    #[error("steps wait for one another: {}", path.iter().map(StepName::as_str).collect::<Vec<_>>().join(" -> "))]
+    Cycle {
+        /// Each needs the next.
+        path: Vec<StepName>,
+    },
+    /// There are more steps than allowed.
+    #[error("the plan has {steps} steps, more than the {most} allowed")]
+    TooManySteps {
+        /// How many there are.
+        steps: usize,
+        /// How many there may be.
+        most: usize,
+    },
+}
+
+impl Plan {
+    /// Whether the plan can be driven: names are unique, needs are known, nothing waits for itself,
+    /// and there are at most [`MOST_STEPS`].
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), PlanError> {
+        self.check_for(Trust::Trusted)
+    }
+
+    /// [`Plan::check`] with the limit that fits the trust of the change.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check_for(&self, trust: Trust) -> Result<(), PlanError> {
+        let most = match trust {
+            Trust::Trusted => MOST_STEPS,
+            Trust::Untrusted => MOST_STEPS_UNTRUSTED,
+        };
+        if self.steps.len() > most {
+            return Err(PlanError::TooManySteps {
+                steps: self.steps.len(),
+                most,
+            });
+        }
+        let mut places: HashMap<&StepName, usize> = HashMap::with_capacity(self.steps.len());
+        for (place, step) in self.steps.iter().enumerate() {
+            if places.insert(&step.name, place).is_some() {
+                return Err(PlanError::Duplicate(step.name.clone()));
+            }
+        }
+        let mut needs = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            let mut of_step = Vec::with_capacity(step.needs.len());
+            for need in &step.needs {
+                let place = places.get(need).ok_or_else(|| PlanError::UnknownNeed {
+                    step: step.name.clone(),
+                    need: need.clone(),
+                })?;
+                of_step.push(*place);
+            }
+            needs.push(of_step);
+        }
+        match find_cycle(&needs) {
+            None => Ok(()),
+            Some(path) => Err(PlanError::Cycle {
+                path: path.into_iter().map(|place| self.steps[place].name.clone()).collect(),
+            }),
+        }
+    }
+}
+
+/// A way from a node back to itself along `edges`, first and last the same; `None` where there is
+/// none. Depth first, without recursion: a chain may be as long as the plan.
+pub(crate) fn find_cycle(edges: &[Vec<usize>]) -> Option<Vec<usize>> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        Open,
+        Done,
+    }
+    let mut marks = vec![Mark::New; edges.len()];
+    for start in 0..edges.len() {
+        if marks[start] != Mark::New {
+            continue;
+        }
+        marks[start] = Mark::Open;
+        let mut path = vec![(start, 0)];
+        while let Some((node, next)) = path.last_mut() {
+            let node = *node;
+            let Some(&other) = edges[node].get(*next) else {
+                marks[node] = Mark::Done;
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match marks[other] {
+                Mark::Done => {}
+                Mark::New => {
+                    marks[other] = Mark::Open;
+                    path.push((other, 0));
+                }
+                Mark::Open => {
+                    let from = path.iter().position(|(node, _)| *node == other).unwrap_or(0);
+                    let mut cycle: Vec<usize> = path[from..].iter().map(|(node, _)| *node).collect();
+                    cycle.push(other);
+                    return Some(cycle);
+                }
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(name: &str, needs: &[&str]) -> PlannedStep {
+        PlannedStep::new(StepName::new(name).unwrap(), RUN, Value::Null)
+            .needing(needs.iter().map(|need| StepName::new(*need).unwrap()))
+    }
+
+    #[test]
+    fn a_cycle_is_named_as_a_path() {
+        let plan = Plan {
+            steps: vec![
+                step("z", &["a"]),
+                step("a", &["b"]),
+                step("b", &["c"]),
+                step("c", &["a"]),
+            ],
+        };
+        assert_eq!(
+            plan.check().unwrap_err().to_string(),
+            "steps wait for one another: a -> b -> c -> a"
+        );
+        let own = Plan {
+            steps: vec![step("a", &["a"])],
+        };
+        assert_eq!(
+            own.check().unwrap_err().to_string(),
+            "steps wait for one another: a -> a"
+        );
+    }
+
+    #[test]
+    fn unknown_needs_and_twins_are_refused() {
+        let plan = Plan {
+            steps: vec![step("a", &["b"])],
+        };
+        assert!(matches!(plan.check(), Err(PlanError::UnknownNeed { .. })));
+        let plan = Plan {
+            steps: vec![step("a", &[]), step("a", &[])],
+        };
+        assert!(matches!(plan.check(), Err(PlanError::Duplicate(_))));
+    }
+
+    #[test]
+    fn the_longest_chain_allowed_is_checked_without_overflow() {
+        let mut steps: Vec<_> = (0..MOST_STEPS).map(|n| step(&format!("s{n}"), &[])).collect();
+        for n in 1..MOST_STEPS {
+            steps[MOST_STEPS - n - 1].needs = vec![StepName::new(format!("s{}", MOST_STEPS - n)).unwrap()];
+        }
+        let mut plan = Plan { steps };
+        assert_eq!(plan.check(), Ok(()));
+        assert!(matches!(
+            plan.check_for(Trust::Untrusted),
+            Err(PlanError::TooManySteps { .. })
+        ));
+        plan.steps.push(step("more", &[]));
+        assert!(matches!(plan.check(), Err(PlanError::TooManySteps { .. })));
+    }
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let retries = Retries {
+            times: 4,
+            first_delay_ms: 100,
+            factor: 3,
+            longest_delay_ms: 1_000,
+        };
+        let pauses: Vec<_> = (1..6).map(|n| retries.delay_after(n).map(|d| d.as_millis())).collect();
+        assert_eq!(pauses, [Some(100), Some(300), Some(900), Some(1_000), None]);
+        assert_eq!(Retries::default().delay_after(1), None);
+    }
+}
