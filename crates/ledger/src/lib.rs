@@ -1,0 +1,29 @@
+//! The ledger: an append-only, hash-chained log of facts, and the views folded from it.
+//!
+//! Here live the trait [`Ledger`], the way to append ([`Append`]: conditional on what was read, with
+//! claims), the declaration of views ([`View`]), the way to read them ([`Select`]), and two stores:
+//! [`MemoryLedger`] and [`SqliteLedger`], which pass one conformance suite.
+//!
+//! A fact is never changed and never removed. A view is a pure fold of the facts and commits in the
+//! same transaction as they do, so whoever reads a view at position N sees exactly the facts up to N.
+//!
+//! What a fact of some kind *means* does not live here: domains own their kinds, views and
+//! [upcasters](Upcasters).
+
+mod append;
+mod contract;
+mod memory;
+mod row;
+mod select;
+mod upcast;
+mod verify;
+mod view;
+
+pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES};
+pub use contract::{Exported, Ledger, LedgerError, Rebuilt, RebuiltView};
+pub use memory::MemoryLedger;
+pub use row::{Row, RowError, Value};
+pub use select::{Cursor, Direction, Filter, Op, Select, Selected};
+pub use upcast::Upcasters;
+pub use verify::{Checkpoint, Fault, Problem, Verification};
+pub use view::{Column, ColumnKind, FoldError, Rows, Table, View};
