@@ -1,0 +1,33 @@
+//! Starting processes and ending them whole.
+//!
+//! This is the only crate that starts a process, and the only one with `unsafe` code: a few calls
+//! around fork and wait for which no safe wrapper exists. Here live:
+//!
+//! - [`Spec`] and [`spawn`]: a process with an exact environment, its own session or group, limits,
+//!   and no file descriptor that was not handed to it;
+//! - [`run`]: a short command with its input, its output and a deadline;
+//! - [`Identity`]: which process is meant, so that a reused pid is never mistaken for it;
+//! - [`tree`]: finding, signalling and ending a process with everything that it started;
+//! - [`subreaper`]: for a process that must adopt and reap what its children leave behind;
+//!
+//! Nothing here knows of runs, steps or packages.
+
+mod child;
+mod identity;
+mod inherited;
+mod readable;
+mod reaper;
+mod run;
+mod spawn;
+mod spec;
+pub mod subreaper;
+pub mod tree;
+
+pub use child::{Child, Ending, Exit, Usage};
+pub use identity::Identity;
+pub use inherited::{protect_memory, take_inherited};
+pub use readable::readable;
+pub use run::{Output, RunError, run};
+pub use rustix::process::{Resource, Signal};
+pub use spawn::{SpawnError, spawn};
+pub use spec::{Channel, Group, Spec};
