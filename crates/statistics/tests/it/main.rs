@@ -1,0 +1,5 @@
+//! Error rates and power of the judgement, by simulation with seeded random numbers.
+
+mod errors;
+mod latency;
+mod random;
