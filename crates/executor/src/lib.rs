@@ -1,0 +1,21 @@
+//! Attempts of steps, wherever they run.
+//!
+//! An [`Executor`] starts attempts, adopts those that were started by an earlier server, waits for
+//! their end and cancels them. [`LocalExecutor`] runs them as processes of this machine, under one
+//! resident *shim* per run ([`shim_main`]) that outlives the server:
+//!
+//! ```text
+//! server ── socket ── shim (one a run; holds the run's lock)
+//!                       └── keeper (one an attempt at a time; adopts whatever the attempt leaves)
+//!                             └── the step's processes
+//! ```
+//!
+//! The shim reads what a step says, takes the secrets out, and writes log and outcome as files. The
+//! keeper ends the whole tree, and does so too when the shim is killed; the run's lock is free only
+//! when all of them are gone. So a lock that is free means that nothing of the run is running.
+//!
+//! Nothing here knows what a step is for, or keeps a record of it: that is the engine's.
+
+mod job;
+
+pub use job::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
