@@ -1,0 +1,179 @@
+//! What is stripped from a request or an answer on its way, and what is added.
+
+use std::net::SocketAddr;
+
+use hyper::HeaderMap;
+use hyper::header::{self, HeaderName, HeaderValue};
+
+/// Names the package that answered, on each answer.
+pub const PACKAGE: HeaderName = HeaderName::from_static("throughline-package");
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Headers that are about one connection, not about the message (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// The protocol that a message wants to change to, where it does.
+pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let asks = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .any(|value| tokens(value).any(|t| t == "upgrade"));
+    if asks {
+        headers.get(header::UPGRADE).cloned()
+    } else {
+        None
+    }
+}
+
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = String> {
+    value
+        .to_str()
+        .unwrap_or("")
+        .split(',')
+        .map(|token| token.trim().to_ascii_lowercase())
+}
+
+/// Removes what is about the connection only, with everything that `connection` names.
+pub fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(tokens)
+        .filter_map(|token| token.parse().ok())
+        // An attacker names a header here to make it vanish behind a proxy; these must not.
+        .filter(|name| {
+            ![
+                header::HOST,
+                header::CONTENT_LENGTH,
+                header::AUTHORIZATION,
+                header::COOKIE,
+            ]
+            .contains(name)
+        })
+        .collect();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+/// Makes the headers of a client's request those that the instance gets.
+pub fn to_instance(headers: &mut HeaderMap, client: SocketAddr, upgrade: Option<&HeaderValue>) {
+    strip(headers);
+    headers.remove(header::EXPECT);
+    headers.remove(PACKAGE);
+    // A neighbour on this machine may be a proxy that ends TLS, and says the truth about its client.
+    let trusted = client.ip().is_loopback();
+    let before: Vec<&str> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .filter(|_| trusted)
+        .filter_map(|value| value.to_str().ok())
+        .filter(|value| !value.is_empty())
+        .collect();
+    let mut way = before.join(", ");
+    if !way.is_empty() {
+        way.push_str(", ");
+    }
+    way.push_str(&client.ip().to_string());
+    if let Ok(value) = HeaderValue::from_str(&way) {
+        headers.insert(FORWARDED_FOR, value);
+    }
+    if !trusted || !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    if !trusted || !headers.contains_key(FORWARDED_HOST) {
+        match headers.get(header::HOST).cloned() {
+            Some(host) => headers.insert(FORWARDED_HOST, host),
+            None => headers.remove(FORWARDED_HOST),
+        };
+    }
+    keep_upgrade(headers, upgrade);
+}
+
+/// Makes the headers of an instance's answer those that the client gets.
+pub fn to_client(headers: &mut HeaderMap, package: &HeaderValue, upgrade: Option<&HeaderValue>) {
+    strip(headers);
+    headers.insert(PACKAGE, package.clone());
+    keep_upgrade(headers, upgrade);
+}
+
+fn keep_upgrade(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>) {
+    if let Some(protocol) = upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_about_the_connection_does_not_travel() {
+        let mut given = headers(&[
+            ("connection", "keep-alive, X-Private"),
+            ("x-private", "1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("cookie", "a=b"),
+            ("host", "shop.example"),
+        ]);
+        to_instance(&mut given, ([192, 0, 2, 7], 5).into(), None);
+        let mut names: Vec<&str> = given.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "cookie",
+                "host",
+                "x-forwarded-for",
+                "x-forwarded-host",
+                "x-forwarded-proto"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stranger_cannot_lie_about_the_way_and_a_neighbour_is_believed() {
+        let lies = [
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("host", "h"),
+        ];
+        let mut from_afar = headers(&lies);
+        to_instance(&mut from_afar, ([192, 0, 2, 7], 5).into(), None);
+        assert_eq!(from_afar["x-forwarded-for"], "192.0.2.7");
+        assert_eq!(from_afar["x-forwarded-proto"], "http");
+        let mut from_here = headers(&lies);
+        to_instance(&mut from_here, ([127, 0, 0, 1], 5).into(), None);
+        assert_eq!(from_here["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
+        assert_eq!(from_here["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn naming_a_header_in_connection_cannot_remove_who_the_client_is() {
+        let mut given = headers(&[("connection", "close, cookie, host"), ("cookie", "a"), ("host", "h")]);
+        to_instance(&mut given, ([127, 0, 0, 1], 5).into(), None);
+        assert!(given.contains_key("cookie") && given.contains_key("host"));
+    }
+}

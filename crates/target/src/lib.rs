@@ -1,0 +1,56 @@
+//! Where packages run.
+//!
+//! A [`Target`] is told what one component should look like in one environment (a [`Desired`]) and
+//! makes it so: it starts and checks new instances before anything else changes, shifts the weights,
+//! drains and stops what is not wanted any more, and leaves traffic where it was when something goes
+//! wrong. Each intention has a [`Stamp`]; an older one never undoes a newer one.
+//!
+//! Nothing here knows of runs, pipelines or the ledger; strategies (canary, blue-green, rolling) are
+//! sequences of desired states that others decide on.
+
+pub mod desired;
+pub mod error;
+pub mod observed;
+pub mod secret;
+
+use async_trait::async_trait;
+
+pub use desired::{Desired, Group, HealthCheck, Launch, Placement};
+pub use error::{Refused, TargetError};
+pub use observed::{Observed, ObservedGroup};
+pub use proxy::{Evidence, GroupEvidence, Histogram, RouteEvidence, Stamp};
+pub use secret::{LaunchSecret, SecretValue};
+
+/// Takes sentences about what is being done, for a log.
+pub type Progress<'a> = &'a (dyn Fn(String) + Send + Sync);
+
+/// Something that runs packages.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Makes the placement what `desired` says, and returns when it is: new instances are up and
+    /// healthy, weights are shifted, what is not wanted is drained and stopped. Applying the same
+    /// again changes nothing and completes what an interrupted application began.
+    ///
+    /// # Errors
+    /// [`TargetError::Stale`] when a newer stamp was accepted before. After any error the traffic is
+    /// where it was before the call, unless the error says otherwise.
+    async fn apply(&self, desired: &Desired, progress: Progress<'_>) -> Result<Observed, TargetError>;
+
+    /// What the placement is now. A placement that was never applied to is empty, without a stamp.
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    async fn observe(&self, placement: &Placement) -> Result<Observed, TargetError>;
+
+    /// Ends everything that runs for the placement. Stopping what does not run is no error.
+    ///
+    /// # Errors
+    /// When something may still run.
+    async fn stop(&self, placement: &Placement) -> Result<(), TargetError>;
+
+    /// What was seen of the requests so far; `None` where the target cannot say.
+    ///
+    /// # Errors
+    /// When it could say, but something is in the way.
+    async fn evidence(&self, placement: &Placement) -> Result<Option<Evidence>, TargetError>;
+}
