@@ -82,9 +82,12 @@ pub enum Problem {
         /// The version that came.
         found: u64,
     },
-    /// It is not the fact that the checkpoint names.
-    #[error("it is not the fact that the checkpoint names")]
+    /// It is not the fact that the checkpoint, or the ledger's own note of its last fact, names.
+    #[error("it is another fact than the one recorded there")]
     Checkpoint,
+    /// It stands after the last fact that the ledger recorded.
+    #[error("it was not recorded by the ledger: it stands after the last fact that was")]
+    Foreign,
 }
 
 /// A fact as a store holds it, columns beside bytes.

@@ -1,0 +1,288 @@
+//! The ledger in one SQLite file.
+//!
+//! One thread writes: it takes all appends that wait, decides each on its own, folds the views, and
+//! commits them together, so the cost of making a commit durable is shared. Readers have connections
+//! of their own that cannot write, and see one state at a time.
+//!
+//! Only one process may have the file open for writing; the server holds a lock on its data folder.
+
+mod failure;
+mod read;
+mod rebuild;
+mod rows;
+mod schema;
+mod select;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use facts::{Clock, Fact, Position, Stream, envelope::GENESIS};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::append::{Append, AppendError, Appended};
+use crate::contract::{Exported, Ledger, LedgerError, Rebuilt};
+use crate::select::{Select, Selected};
+use crate::upcast::Upcasters;
+use crate::verify::{Checkpoint, Fault, Problem, Verification, Verifier};
+use crate::view::{View, Views};
+
+use read::Readers;
+use rebuild::Step;
+use writer::{Job, Writer};
+
+/// A [`Ledger`] in a SQLite file. Dropping it waits until what is queued is committed.
+pub struct SqliteLedger {
+    views: Views,
+    upcasters: Upcasters,
+    readers: Readers,
+    head: watch::Receiver<Position>,
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    rebuilding: tokio::sync::Mutex<()>,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger in the file at `path`, and makes it when there is none. Views that are new,
+    /// have changed or have gone are brought in order first, which goes through all facts.
+    ///
+    /// # Errors
+    /// When the file is not a ledger, is from a newer version, has lost its end, or cannot be written;
+    /// when the views are declared wrongly or cannot take in a recorded fact.
+    pub fn open(path: &Path, views: Vec<Arc<dyn View>>, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        Self::open_with_upcasters(path, views, Upcasters::new(), clock)
+    }
+
+    /// Opens the ledger as [`SqliteLedger::open`] does; its readers and views see bodies in the newest
+    /// shape.
+    ///
+    /// # Errors
+    /// As for [`SqliteLedger::open`].
+    pub fn open_with_upcasters(
+        path: &Path,
+        views: Vec<Arc<dyn View>>,
+        upcasters: Upcasters,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LedgerError> {
+        let views = Views::new(views)?;
+        let mut connection = schema::open(path)?;
+        schema::open_views(&mut connection, &views, &upcasters)?;
+        let writer = Writer::new(connection, views.clone(), upcasters.clone(), clock)?;
+        let head = writer.follow();
+        let (jobs, thread) = writer
+            .start()
+            .map_err(|error| LedgerError::Store(format!("no thread for the writer: {error}")))?;
+        Ok(Self {
+            views,
+            upcasters,
+            readers: Readers::new(path),
+            head,
+            jobs: Some(jobs),
+            thread: Some(thread),
+            rebuilding: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Queues a job; `false` when the writer is gone.
+    async fn queue(&self, job: Job) -> bool {
+        match &self.jobs {
+            Some(jobs) => jobs.send(job).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// Has the writer do `work` between two commits.
+    async fn between_commits<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (reply, result) = oneshot::channel();
+        self.queue(Job::Run(Box::new(move |writer| {
+            let _ = reply.send(work(writer));
+        })))
+        .await;
+        result.await.unwrap_or_else(|_| Err(LedgerError::Store(STOPPED.into())))
+    }
+}
+
+const STOPPED: &str = "the writer has stopped";
+
+impl Drop for SqliteLedger {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer of the ledger has panicked");
+        }
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let (reply, result) = oneshot::channel();
+        self.queue(Job::Append(append, reply)).await;
+        result.await.unwrap_or_else(|_| Err(AppendError::Store(STOPPED.into())))
+    }
+
+    async fn head(&self) -> Result<Position, LedgerError> {
+        Ok(*self.head.borrow())
+    }
+
+    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Arc<Fact>>, LedgerError> {
+        let upcasters = self.upcasters.clone();
+        self.readers
+            .run(move |connection| read::facts(connection, &upcasters, after, limit))
+            .await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &Stream,
+        after_version: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Fact>>, LedgerError> {
+        let (upcasters, stream) = (self.upcasters.clone(), stream.clone());
+        self.readers
+            .run(move |connection| read::stream(connection, &upcasters, &stream, after_version, limit))
+            .await
+    }
+
+    async fn find_claim(&self, key: &str) -> Result<Option<Arc<Fact>>, LedgerError> {
+        let (upcasters, key) = (self.upcasters.clone(), key.to_owned());
+        self.readers
+            .run(move |connection| read::claim(connection, &upcasters, &key))
+            .await
+    }
+
+    fn follow(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
+    async fn select(&self, query: Select) -> Result<Selected, LedgerError> {
+        let query = query.check(&self.views)?;
+        self.readers
+            .run(move |connection| select::select(connection, &query))
+            .await
+    }
+
+    async fn verify(
+        &self,
+        from: Option<Checkpoint>,
+        progress: &(dyn Fn(Position) + Sync),
+    ) -> Result<Verification, LedgerError> {
+        let start = from.unwrap_or(Checkpoint {
+            position: 0,
+            hash: GENESIS,
+        });
+        let mut verifier = Verifier::after(start);
+        if start.position > 0 {
+            let recorded = start.position;
+            let found = self
+                .readers
+                .run(move |connection| {
+                    Ok((
+                        read::hash_at(connection, recorded)?,
+                        read::held(connection, recorded, 1)?.is_empty(),
+                    ))
+                })
+                .await?;
+            let problem = match found {
+                (Some(hash), _) if hash == start.hash => None,
+                (Some(_), _) => Some(Problem::Checkpoint),
+                (None, true) => Some(Problem::CutOff { recorded }),
+                (None, false) => Some(Problem::Missing),
+            };
+            if let Some(problem) = problem {
+                return Ok(verifier.finish(Some(Fault { seq: recorded, problem })));
+            }
+        }
+        loop {
+            // What was committed before this look must be there.
+            let committed = *self.head.borrow();
+            let (checked, fault, done);
+            (verifier, fault, done) = self
+                .readers
+                .run(move |connection| check_chunk(connection, verifier, committed))
+                .await?;
+            checked = verifier.last().position;
+            progress(checked);
+            if done {
+                return Ok(verifier.finish(fault));
+            }
+        }
+    }
+
+    async fn rebuild(&self, progress: &(dyn Fn(Position) + Sync)) -> Result<Rebuilt, LedgerError> {
+        let _one_at_a_time = self.rebuilding.lock().await;
+        self.between_commits(rebuild::begin).await?;
+        let mut position = 0;
+        loop {
+            let step = self.between_commits(move |writer| {
+                let step = rebuild::step(writer, position);
+                if step.is_err() {
+                    rebuild::abandon(writer);
+                }
+                step
+            });
+            match step.await? {
+                Step::At(at) => position = at,
+                Step::Done(rebuilt) => {
+                    progress(rebuilt.position);
+                    return Ok(rebuilt);
+                }
+            }
+            progress(position);
+        }
+    }
+
+    async fn export(&self, after: Position, limit: usize) -> Result<Vec<Exported>, LedgerError> {
+        self.readers
+            .run(move |connection| read::export(connection, after, limit))
+            .await
+    }
+}
+
+/// Checks the next facts; at the end also that the log ends where it should.
+fn check_chunk(
+    connection: &rusqlite::Connection,
+    mut verifier: Verifier,
+    committed: Position,
+) -> Result<(Verifier, Option<Fault>, bool), LedgerError> {
+    let state = connection.unchecked_transaction()?;
+    let chunk = read::held(&state, verifier.last().position, read::CHUNK)?;
+    let recorded = schema::recorded_head(&state)?;
+    drop(state);
+    for held in &chunk {
+        if let Err(fault) = verifier.check(held) {
+            return Ok((verifier, Some(fault), true));
+        }
+    }
+    if chunk.len() == read::CHUNK {
+        return Ok((verifier, None, false));
+    }
+    let last = verifier.last();
+    let end = recorded.position.max(committed);
+    let fault = if last.position < end {
+        Some(Fault {
+            seq: last.position + 1,
+            problem: Problem::CutOff { recorded: end },
+        })
+    } else if last.position > recorded.position {
+        Some(Fault {
+            seq: recorded.position + 1,
+            problem: Problem::Foreign,
+        })
+    } else if last.hash != recorded.hash {
+        Some(Fault {
+            seq: last.position,
+            problem: Problem::Checkpoint,
+        })
+    } else {
+        None
+    };
+    Ok((verifier, fault, true))
+}

@@ -1,0 +1,103 @@
+//! Folding all views again beside the ones in use, and swapping them in.
+
+use facts::Position;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::failure::Failure;
+use super::read;
+use super::rows::{self, Place};
+use super::schema;
+use super::writer::Writer;
+use crate::contract::{LedgerError, Rebuilt, RebuiltView};
+use crate::view::{Table, Views};
+
+/// How far a rebuild has come after a step.
+pub(super) enum Step {
+    /// It has folded the facts up to here.
+    At(Position),
+    /// It is done.
+    Done(Rebuilt),
+}
+
+/// Makes empty tables beside the ones in use.
+pub(super) fn begin(writer: &mut Writer) -> Result<(), LedgerError> {
+    let transaction = writer
+        .connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::drop_fresh(&transaction)?;
+    for table in writer.views.iter().flat_map(|view| view.tables()) {
+        rows::create(&transaction, table, Place::Fresh)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Folds some more facts; when none is left, compares and swaps, all in the same transaction.
+pub(super) fn step(writer: &mut Writer, after: Position) -> Result<Step, LedgerError> {
+    let transaction = writer
+        .connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let facts = read::facts(&transaction, &writer.upcasters, after, read::CHUNK)?;
+    for fact in &facts {
+        for view in writer.views.iter() {
+            schema::fold_into(&transaction, view.as_ref(), fact, Place::Fresh)
+                .map_err(|error| schema::fold_error(view.name(), fact.seq, error))?;
+        }
+    }
+    let position = facts.last().map_or(after, |last| last.seq);
+    if facts.len() == read::CHUNK {
+        transaction.commit()?;
+        return Ok(Step::At(position));
+    }
+    let views = swap(&transaction, &writer.views)?;
+    crashpoint::reach("ledger.before-swap");
+    transaction.commit()?;
+    crashpoint::reach("ledger.after-swap");
+    Ok(Step::Done(Rebuilt { position, views }))
+}
+
+/// Removes what a failed rebuild has made.
+pub(super) fn abandon(writer: &mut Writer) {
+    if let Err(error) = schema::drop_fresh(&writer.connection) {
+        // The next rebuild or opening does it.
+        tracing::warn!(?error, "the tables of a failed rebuild could not be removed");
+    }
+}
+
+fn swap(connection: &Connection, views: &Views) -> Result<Vec<RebuiltView>, Failure> {
+    let mut swapped = Vec::new();
+    for view in views.iter() {
+        let mut differed = false;
+        for table in view.tables() {
+            differed |= differs(connection, table)?;
+            rows::drop(connection, table.name, Place::InUse)?;
+            let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
+            connection.execute_batch(&format!("ALTER TABLE \"{fresh}\" RENAME TO \"{in_use}\""))?;
+            rows::create_indexes(connection, table)?;
+        }
+        swapped.push(RebuiltView {
+            name: view.name(),
+            differed,
+        });
+    }
+    Ok(swapped)
+}
+
+fn differs(connection: &Connection, table: &Table) -> Result<bool, Failure> {
+    let columns = rows::quoted(table.columns.iter().map(|column| column.name));
+    let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
+    let there = connection
+        .query_row(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1",
+            [&in_use],
+            |_| Ok(()),
+        )
+        .optional()?;
+    if there.is_none() {
+        return Ok(true);
+    }
+    let sql = format!(
+        "SELECT EXISTS (SELECT {columns} FROM \"{in_use}\" EXCEPT SELECT {columns} FROM \"{fresh}\")
+             OR EXISTS (SELECT {columns} FROM \"{fresh}\" EXCEPT SELECT {columns} FROM \"{in_use}\")"
+    );
+    Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+}
