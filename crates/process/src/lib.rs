@@ -9,12 +9,14 @@
 //! - [`Identity`]: which process is meant, so that a reused pid is never mistaken for it;
 //! - [`tree`]: finding, signalling and ending a process with everything that it started;
 //! - [`subreaper`]: for a process that must adopt and reap what its children leave behind;
+//! - [`mask`]: taking secrets out of a stream of bytes.
 //!
 //! Nothing here knows of runs, steps or packages.
 
 mod child;
 mod identity;
 mod inherited;
+pub mod mask;
 mod readable;
 mod reaper;
 mod run;
