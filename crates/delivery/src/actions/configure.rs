@@ -1,0 +1,58 @@
+//! Renders the configuration and says what changes.
+
+use async_trait::async_trait;
+use engine::{ActionOutcome, StepAction, StepContext};
+use serde_json::json;
+
+use super::launch::configured;
+use super::{ActionParts, context};
+use crate::plan::CONFIGURE;
+use crate::ports::PortError;
+
+/// The action [`CONFIGURE`].
+pub(super) struct Configure(pub(super) ActionParts);
+
+#[async_trait]
+impl StepAction for Configure {
+    fn kind(&self) -> &'static str {
+        CONFIGURE
+    }
+
+    async fn perform(&self, step: StepContext) -> ActionOutcome {
+        self.configure(&step).await.unwrap_or_else(|outcome| outcome)
+    }
+}
+
+impl Configure {
+    async fn configure(&self, step: &StepContext) -> Result<ActionOutcome, ActionOutcome> {
+        let context = context(step)?;
+        let for_now = |error: PortError| ActionOutcome::failed_for_now(error.to_string());
+        let document = self.0.packages.document(context.intent.package).await.map_err(for_now)?;
+        let new = configured(&document, &context).map_err(|error| ActionOutcome::failed(error.to_string()))?;
+        let old = match context.intent.from.package {
+            Some(package) => {
+                let document = self.0.packages.document(package).await.map_err(for_now)?;
+                configured(&document, &context).map_err(for_now)?.values
+            }
+            None => Default::default(),
+        };
+        let mut changes = Vec::new();
+        for name in old.keys().chain(new.values.keys()).collect::<std::collections::BTreeSet<_>>() {
+            let (before, after) = (old.get(name), new.values.get(name));
+            if before == after {
+                continue;
+            }
+            step.log.line(&match (before, after) {
+                (None, Some(after)) => format!("+ {name} = {after}"),
+                (Some(before), None) => format!("- {name} = {before}"),
+                (Some(before), Some(after)) => format!("~ {name}: {before} -> {after}"),
+                (None, None) => continue,
+            });
+            changes.push(json!({ "name": name, "before": before, "after": after }));
+        }
+        if changes.is_empty() {
+            step.log.line("the configuration is the same");
+        }
+        Ok(ActionOutcome::succeeded(json!({ "configuration": new.digest, "changes": changes })))
+    }
+}

@@ -1,0 +1,77 @@
+//! How an instance of a package is started in an environment: the same for every phase and every
+//! generation, so that what runs can be recognised.
+
+use std::collections::BTreeMap;
+
+use facts::Digest;
+use pipeline::document::PackageDocument;
+use target::{HealthCheck, Launch};
+
+use super::ActionParts;
+use crate::context::DeploymentContext;
+use crate::ports::PortError;
+
+/// The variable that names the environment to a service.
+const ENVIRONMENT: &str = "THROUGHLINE_ENVIRONMENT";
+/// The variable that names the database to a service and to its checks.
+const DATABASE: &str = "DATABASE_URL";
+
+/// A package made ready to be started.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) configuration: Digest,
+    pub(super) launch: Launch,
+}
+
+/// The rendered configuration: its digest, and what a service sees of it.
+pub(super) struct Configured {
+    pub(super) digest: Digest,
+    pub(super) values: BTreeMap<String, serde_json::Value>,
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+/// Renders the package's configuration for the environment; a package without one has an empty one.
+pub(super) fn configured(document: &PackageDocument, context: &DeploymentContext) -> Result<Configured, PortError> {
+    let configuration = document.configuration.clone().unwrap_or_default();
+    let rendered = configuration.render(context.environment()).map_err(|error| PortError(error.to_string()))?;
+    Ok(Configured { digest: rendered.digest, values: rendered.values, variables: rendered.variables })
+}
+
+/// Makes a package ready for the environment.
+pub(super) async fn prepare(
+    parts: &ActionParts,
+    context: &DeploymentContext,
+    package: Digest,
+) -> Result<Prepared, PortError> {
+    let document = parts.packages.document(package).await?;
+    let service = document.service.clone().ok_or_else(|| PortError("the package holds no service".to_owned()))?;
+    let configured = configured(&document, context)?;
+    let mut variables = service.variables.clone();
+    variables.extend(configured.variables);
+    variables.insert(ENVIRONMENT.to_owned(), context.environment().to_string());
+    if document.database.is_some() {
+        variables.insert(DATABASE.to_owned(), parts.databases.url(&context.component_name, context.environment())?);
+    }
+    let mut secrets = BTreeMap::new();
+    for (variable, secret) in configured.secrets {
+        let value = parts.secrets.value(&secret, &context.component_name, context.environment()).await?;
+        secrets.insert(variable, value);
+    }
+    Ok(Prepared {
+        configuration: configured.digest,
+        launch: Launch {
+            folder: parts.packages.folder(package).await?,
+            command: service.command,
+            variables,
+            secrets,
+            port_variable: service.port_variable,
+            health: HealthCheck {
+                path: service.health.path,
+                interval_ms: service.health.interval_ms,
+                timeout_ms: service.health.timeout_seconds * 1_000,
+                deadline_ms: service.health.deadline_seconds * 1_000,
+            },
+            stop_grace_ms: service.stop_grace_seconds * 1_000,
+        },
+    })
+}

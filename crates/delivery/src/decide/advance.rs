@@ -1,0 +1,208 @@
+//! What should happen next in each environment, without anybody asking.
+
+use facts::published::Judgement;
+use facts::{ComponentId, DeploymentId, Digest, RunId, Timestamp};
+
+use crate::gate::{self, GateVerdict};
+use crate::kinds::{
+    DeliveryFact, DeploymentIntended, DeploymentResult, EnvironmentProven, PackageSuperseded, Purpose, state_stream,
+};
+use crate::path::{EnvironmentPolicy, Path};
+use crate::state::{Environment, Package, State};
+
+/// What was decided.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decision {
+    /// Facts to record, in order. A `deployment.intended` among them means that its run is to be
+    /// submitted in the same append.
+    pub facts: Vec<DeliveryFact>,
+    /// When to decide again even though nothing happened.
+    pub wake_at: Option<Timestamp>,
+}
+
+impl Decision {
+    fn wake(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |other| other.min(at)));
+    }
+}
+
+/// Decides for all environments of the path, in its order.
+///
+/// Decisions of one environment show in the next: the state evolves as facts are decided, so that,
+/// for example, what becomes proven in staging may enter production in the same decision.
+pub fn advance(component: ComponentId, state: &State, path: &Path, now: Timestamp) -> Decision {
+    let mut state = state.clone();
+    let mut decision = Decision::default();
+    for policy in path.environments() {
+        let mut decided = Vec::new();
+        one(component, &state, path, policy, now, &mut decided, &mut decision);
+        for fact in decided {
+            state.evolve(&fact, now);
+            decision.facts.push(fact);
+        }
+    }
+    decision
+}
+
+fn one(
+    component: ComponentId,
+    state: &State,
+    path: &Path,
+    policy: &EnvironmentPolicy,
+    now: Timestamp,
+    facts: &mut Vec<DeliveryFact>,
+    decision: &mut Decision,
+) {
+    let here = state.environment(&policy.name);
+    if here.open.is_some() {
+        return;
+    }
+    if let Some(last) = &here.last
+        && last.result != DeploymentResult::Succeeded
+        && last.disturbed
+    {
+        if last.intent.purpose.is_return() {
+            return; // A return that failed needs a person, not another try.
+        }
+        if let Some(package) = last.intent.from.package.and_then(|digest| state.packages.get(&digest)) {
+            let reasons = vec![format!(
+                "the deployment of {} failed; the environment returns to {} as a whole",
+                version_of(state, last.intent.package),
+                package.version
+            )];
+            facts.push(intend(component, path, policy, &here, Purpose::Return, package, reasons, now).into());
+        }
+        return;
+    }
+    if let (Some(package), Some(since), false) = (here.current.package, here.since, here.is_proven) {
+        match since.checked_add(policy.soak) {
+            Ok(until) if until > now => decision.wake(until),
+            _ => facts.push(
+                EnvironmentProven {
+                    environment: policy.name.clone(),
+                    generation: here.generation,
+                    package,
+                }
+                .into(),
+            ),
+        }
+    }
+    if let Some((digest, _)) = here.requested
+        && let Some(package) = state.packages.get(&digest)
+    {
+        let verdict = gate::judge(state, path, policy, package, now);
+        if verdict.judgement == Judgement::Pass {
+            let reasons = reasons(&verdict);
+            facts.push(
+                intend(
+                    component,
+                    path,
+                    policy,
+                    &here,
+                    Purpose::Promotion,
+                    package,
+                    reasons,
+                    now,
+                )
+                .into(),
+            );
+            return;
+        }
+    }
+    let waiting = candidates(state, policy, &here);
+    let chosen = waiting.iter().rev().find_map(|package| {
+        let verdict = gate::judge(state, path, policy, package, now);
+        (verdict.judgement == Judgement::Pass).then_some((*package, verdict))
+    });
+    if let Some((package, verdict)) = chosen {
+        for older in waiting.iter().filter(|other| other.order < package.order) {
+            facts.push(
+                PackageSuperseded {
+                    package: older.digest,
+                    environment: policy.name.clone(),
+                    by: package.digest,
+                }
+                .into(),
+            );
+        }
+        facts.push(
+            intend(
+                component,
+                path,
+                policy,
+                &here,
+                Purpose::Advance,
+                package,
+                reasons(&verdict),
+                now,
+            )
+            .into(),
+        );
+    }
+}
+
+/// The packages that could come next by themselves, oldest first: newer than what is here, on a line
+/// that is delivered here, not barred, not tried before and not passed over.
+pub fn candidates<'a>(state: &'a State, policy: &EnvironmentPolicy, here: &Environment) -> Vec<&'a Package> {
+    let current = here
+        .current
+        .package
+        .and_then(|digest| state.packages.get(&digest))
+        .map_or(0, |p| p.order);
+    let mut found: Vec<_> = state
+        .packages
+        .values()
+        .filter(|package| {
+            package.order > current
+                && package.bar.is_none()
+                && (policy.lines.is_empty() || policy.lines.contains(&package.line))
+                && !here.tried.contains(&package.digest)
+                && !here.superseded.contains_key(&package.digest)
+        })
+        .collect();
+    found.sort_by_key(|package| package.order);
+    found
+}
+
+fn reasons(verdict: &GateVerdict) -> Vec<String> {
+    verdict
+        .requirements
+        .iter()
+        .map(|requirement| format!("{}: {}", requirement.name, requirement.reason))
+        .collect()
+}
+
+fn version_of(state: &State, digest: Digest) -> String {
+    state
+        .packages
+        .get(&digest)
+        .map_or_else(|| digest.short(), |package| package.version.to_string())
+}
+
+/// The intent to bring `package` into the environment. Its ids follow from the place and the
+/// generation, so that deciding again gives the same ones.
+#[allow(clippy::too_many_arguments)] // each is a part of the intent
+pub(super) fn intend(
+    component: ComponentId,
+    path: &Path,
+    policy: &EnvironmentPolicy,
+    here: &Environment,
+    purpose: Purpose,
+    package: &Package,
+    reasons: Vec<String>,
+    now: Timestamp,
+) -> DeploymentIntended {
+    let generation = here.generation + 1;
+    let place = state_stream(component, &policy.name);
+    DeploymentIntended {
+        deployment: DeploymentId::derived(now, &place, generation, 0),
+        environment: policy.name.clone(),
+        generation,
+        purpose,
+        package: package.digest,
+        from: here.current.clone(),
+        run: RunId::derived(now, &place, generation, 1),
+        policy: path.revision,
+        reasons,
+    }
+}

@@ -1,0 +1,9 @@
+//! The decisions of delivery: pure functions from state, policy and time to facts.
+
+mod advance;
+mod ask;
+mod finish;
+
+pub use advance::{Decision, advance};
+pub use ask::{AskError, approve, promote, roll_back, unbar};
+pub use finish::{RunEnded, RunResult, StepEnded, finish};

@@ -1,0 +1,268 @@
+//! One component in the driver: its state as of a position, and the appends made from it.
+
+use std::sync::Arc;
+
+use engine::{BrokenDefinition, RunRequest};
+use facts::published::{STATE_OBSERVED, StateObserved};
+use facts::{Actor, ComponentId, Fact, FactId, NewFact, Position, Timestamp, Trust};
+use ledger::{Append, AppendError, Select};
+use serde_json::json;
+
+use super::{DeliveryError, Parts};
+use crate::context::DeploymentContext;
+use crate::decide::{self, RunEnded, RunResult, StepEnded};
+use crate::kinds::{DeliveryFact, DeploymentIntended, state_stream, stream};
+use crate::path::Path;
+use crate::plan;
+use crate::state::State;
+
+/// A component whose facts are read up to a position.
+pub(super) struct Loaded {
+    id: ComponentId,
+    pub(super) state: State,
+    version: u64,
+    /// The position at which the stream was seen to end at `version`.
+    read_at: Position,
+}
+
+impl Loaded {
+    pub(super) fn new(id: ComponentId) -> Self {
+        Self { id, state: State::default(), version: 0, read_at: 0 }
+    }
+
+    /// Reads the facts that came since.
+    pub(super) async fn catch_up(&mut self, parts: &Parts) -> Result<(), DeliveryError> {
+        // The head first: whatever comes after it makes an append at `read_at` conflict.
+        let head = parts.ledger.head().await?;
+        loop {
+            let facts = parts.ledger.read_stream(&stream(self.id), self.version, 1_000).await?;
+            if facts.is_empty() {
+                break;
+            }
+            for fact in facts {
+                self.take_in(&fact)?;
+            }
+        }
+        self.read_at = self.read_at.max(head);
+        Ok(())
+    }
+
+    fn take_in(&mut self, fact: &Fact) -> Result<(), serde_json::Error> {
+        if let Some(known) = DeliveryFact::read(fact.kind(), &fact.new.body)? {
+            self.state.evolve(&known, fact.new.occurred_at);
+        }
+        self.version = fact.stream_version;
+        self.read_at = self.read_at.max(fact.seq);
+        Ok(())
+    }
+
+    /// Decides and records until nothing is left to decide.
+    pub(super) async fn settle(
+        &mut self,
+        parts: &Parts,
+        path: impl Fn() -> Arc<Path>,
+    ) -> Result<Option<Timestamp>, DeliveryError> {
+        loop {
+            self.catch_up(parts).await?;
+            let (path, now) = (path(), parts.clock.now());
+            let mut facts = Vec::new();
+            let mut wake_at = None;
+            for intent in self.open_intents() {
+                if let Some(ended) = run_ended(parts, &intent).await? {
+                    facts.extend(decide::finish(&intent, &ended));
+                }
+            }
+            if facts.is_empty() {
+                let decision = decide::advance(self.id, &self.state, &path, now);
+                wake_at = decision.wake_at;
+                facts = decision.facts;
+            }
+            if facts.is_empty() {
+                return Ok(wake_at);
+            }
+            match self.record(parts, &path, Actor::System, facts, now).await {
+                Ok(()) | Err(DeliveryError::Append(AppendError::Conflict { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn open_intents(&self) -> Vec<DeploymentIntended> {
+        let open = self.state.environments.values().filter_map(|environment| environment.open.as_ref());
+        open.map(|open| open.intent.clone()).collect()
+    }
+
+    /// Records the facts in order; each intent in one append with the request of its run.
+    pub(super) async fn record(
+        &mut self,
+        parts: &Parts,
+        path: &Path,
+        actor: Actor,
+        facts: Vec<DeliveryFact>,
+        now: Timestamp,
+    ) -> Result<(), DeliveryError> {
+        let mut gathered: Vec<NewFact> = Vec::new();
+        for fact in facts {
+            let place = gathered.len();
+            gathered.push(self.envelope(&fact, place, actor, now));
+            if let DeliveryFact::Finished(finished) = &fact {
+                gathered.push(self.observed(finished, place + 1, now));
+            }
+            if let DeliveryFact::Intended(intent) = &fact {
+                let request = self.request(parts, path, intent, actor).await?;
+                let together = self.append(std::mem::take(&mut gathered));
+                match parts.engine.submit(request, together).await {
+                    Ok(_) => {}
+                    Err(engine::SubmitError::Append(error)) => return Err(error.into()),
+                    Err(error) => return Err(DeliveryError::Engine(error.to_string())),
+                }
+                self.catch_up(parts).await?;
+            }
+        }
+        if !gathered.is_empty() {
+            let append = self.append(gathered);
+            parts.ledger.append(append).await?;
+            self.catch_up(parts).await?;
+        }
+        Ok(())
+    }
+
+    fn append(&self, facts: Vec<NewFact>) -> Append {
+        Append::after(self.read_at, vec![stream(self.id)], facts)
+    }
+
+    fn envelope(&self, fact: &DeliveryFact, place: usize, actor: Actor, now: Timestamp) -> NewFact {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        let (claim, correlation) = match fact {
+            DeliveryFact::Accepted(body) => {
+                (Some(format!("version:{}/{}", self.id, body.version)), Some(body.run.to_string()))
+            }
+            DeliveryFact::Intended(body) => {
+                let generation = format!("generation:{}/{}/{}", self.id, body.environment, body.generation);
+                (Some(generation), Some(body.run.to_string()))
+            }
+            DeliveryFact::Finished(body) => (None, Some(body.deployment.to_string())),
+            _ => (None, None),
+        };
+        NewFact {
+            stream: stream(self.id),
+            id: FactId::derived(now, &stream(self.id), self.version + 1, place),
+            kind: fact.kind().to_owned(),
+            kind_version: 1,
+            occurred_at: now,
+            actor,
+            on_behalf_of: None,
+            trust: Trust::Trusted,
+            cause: None,
+            correlation,
+            external_key: claim,
+            body: json!(fact),
+        }
+    }
+
+    fn observed(&self, finished: &crate::kinds::DeploymentFinished, place: usize, now: Timestamp) -> NewFact {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        NewFact {
+            stream: state_stream(self.id, &finished.environment),
+            id: FactId::derived(now, &stream(self.id), self.version + 1, place),
+            kind: STATE_OBSERVED.to_owned(),
+            kind_version: 1,
+            occurred_at: now,
+            actor: Actor::System,
+            on_behalf_of: None,
+            trust: Trust::Trusted,
+            cause: None,
+            correlation: Some(finished.deployment.to_string()),
+            external_key: None,
+            body: json!(StateObserved {
+                component: self.id,
+                environment: finished.environment.clone(),
+                state: finished.state.clone(),
+                generation: finished.generation,
+            }),
+        }
+    }
+
+    /// The run that carries out the intent. A package that cannot be read makes a run that fails and
+    /// says so, instead of an intent without end.
+    async fn request(
+        &self,
+        parts: &Parts,
+        path: &Path,
+        intent: &DeploymentIntended,
+        actor: Actor,
+    ) -> Result<RunRequest, DeliveryError> {
+        let package = self.state.packages.get(&intent.package).ok_or_else(|| DeliveryError::Package {
+            package: intent.package,
+            reason: "it is not on the path".to_owned(),
+        })?;
+        let policy = path
+            .get(&intent.environment)
+            .ok_or_else(|| decide::AskError::UnknownEnvironment(intent.environment.clone()))?;
+        let unreadable = |message: String| BrokenDefinition {
+            file: format!("package {}", intent.package.short()),
+            line: 0,
+            column: 0,
+            message,
+            hint: Some("restore the blob store from a backup, or build the commit again".to_owned()),
+        };
+        let plan = match parts.packages.document(intent.package).await {
+            Err(error) => Err(unreadable(error.to_string())),
+            Ok(document) => plan::plan(
+                intent.purpose.is_return(),
+                &policy.strategy,
+                intent.from.package.is_some_and(|from| from != intent.package),
+                &document,
+            )
+            .map_err(|error| unreadable(error.to_string())),
+        };
+        let context = DeploymentContext::new(intent, package, policy);
+        Ok(RunRequest {
+            run: intent.run,
+            kind: if intent.purpose.is_return() { "return" } else { "deployment" }.to_owned(),
+            key: intent.deployment.to_string(),
+            component: self.id,
+            component_name: package.component_name.clone(),
+            commit: Some(package.commit.clone()),
+            line: Some(package.line.clone()),
+            environment: Some(intent.environment.clone()),
+            definition: package.definition,
+            trust: Trust::Trusted,
+            actor,
+            cause: None,
+            context: json!(context),
+            plan,
+        })
+    }
+}
+
+/// How the run of an intent ended; `None` while it goes on.
+async fn run_ended(parts: &Parts, intent: &DeploymentIntended) -> Result<Option<RunEnded>, DeliveryError> {
+    let query = Select::from("runs").filter("id", ledger::Op::Eq, intent.run.to_string());
+    let Some(run) = parts.ledger.select(query).await?.rows.into_iter().next() else {
+        return Ok(None);
+    };
+    if run.text("state")? != "finished" {
+        return Ok(None);
+    }
+    let result = match run.optional_text("result")? {
+        Some("succeeded") => RunResult::Succeeded,
+        Some("cancelled") => RunResult::Cancelled,
+        Some("unknown") => RunResult::Unknown,
+        _ => RunResult::Failed,
+    };
+    let query = Select::from("steps")
+        .filter("run", ledger::Op::Eq, intent.run.to_string())
+        .order("position", ledger::Direction::Ascending);
+    let mut steps = Vec::new();
+    for row in parts.ledger.select(query).await?.rows {
+        steps.push(StepEnded {
+            action: row.text("action")?.to_owned(),
+            began: row.optional_text("started_at")?.is_some(),
+            succeeded: row.optional_text("result")? == Some("succeeded"),
+            message: row.optional_text("message")?.map(str::to_owned),
+            outputs: row.optional_json("outputs")?.unwrap_or_default(),
+        });
+    }
+    Ok(Some(RunEnded { run: intent.run, result, steps }))
+}

@@ -1,0 +1,392 @@
+//! The driver: reads facts, asks the decisions, records what they say. It decides nothing itself.
+
+mod component;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use facts::published::Judgement;
+use facts::{Actor, Clock, ComponentId, ComponentName, Digest, EnvironmentName, RunId, Timestamp};
+use ledger::{AppendError, Ledger, LedgerError, Select};
+use tokio::sync::{mpsc, watch};
+
+use crate::decide::{self, AskError};
+use crate::gate::{self, GateVerdict};
+use crate::kinds::{DeliveryFact, PackageAccepted};
+use crate::path::Path;
+use crate::ports::Packages;
+use crate::state::State;
+use crate::views::COMPONENTS;
+
+use component::Loaded;
+
+/// Why delivery could not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// What was asked for cannot be.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The ledger refused.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The engine refused a run.
+    #[error("the run could not be started: {0}")]
+    Engine(String),
+    /// A fact of this domain could not be read.
+    #[error("a fact of delivery cannot be read: {0}")]
+    Fact(#[from] serde_json::Error),
+    /// A stored row could not be read.
+    #[error(transparent)]
+    Row(#[from] ledger::RowError),
+    /// The package could not be read.
+    #[error("the package {} cannot be read: {reason}", package.short())]
+    Package {
+        /// Which.
+        package: Digest,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the driver works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The engine that drives deployments.
+    pub engine: Arc<engine::Engine>,
+    /// The stored packages.
+    pub packages: Arc<dyn Packages>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Delivery: the path of packages through the environments.
+#[derive(Clone)]
+pub struct Delivery(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    path: watch::Sender<Arc<Path>>,
+    components: tokio::sync::Mutex<HashMap<ComponentId, Loaded>>,
+    /// The last state of each component, for whoever only reads.
+    states: Mutex<HashMap<ComponentId, Arc<State>>>,
+    nudges: mpsc::UnboundedSender<ComponentId>,
+}
+
+impl Delivery {
+    /// Reads what is known, finishes what was begun before a restart, and goes on from there.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn start(parts: Parts, path: Path) -> Result<Self, DeliveryError> {
+        let (path, _) = watch::channel(Arc::new(path));
+        let (nudges, nudged) = mpsc::unbounded_channel();
+        let delivery = Self(Arc::new(Inner {
+            parts,
+            path,
+            components: tokio::sync::Mutex::default(),
+            states: Mutex::default(),
+            nudges,
+        }));
+        let head = delivery.0.parts.ledger.head().await?;
+        let rows = delivery.0.parts.ledger.select(Select::from(COMPONENTS)).await?.rows;
+        for row in rows {
+            delivery.settle(row.parse("component")?).await?;
+        }
+        tokio::spawn(follow(Arc::downgrade(&delivery.0), head, nudged));
+        Ok(delivery)
+    }
+
+    /// The policy in force.
+    pub fn path(&self) -> Arc<Path> {
+        self.0.path.borrow().clone()
+    }
+
+    /// Another policy is in force from now on: every component is decided anew.
+    pub async fn set_path(&self, path: Path) {
+        self.0.path.send_replace(Arc::new(path));
+        for component in self.0.components.lock().await.keys() {
+            self.nudge(*component);
+        }
+    }
+
+    /// What is known of the component's way; empty for a component without packages.
+    pub fn state(&self, component: ComponentId) -> Arc<State> {
+        let states = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(&component).cloned().unwrap_or_default()
+    }
+
+    /// What the gate of `environment` says to a package now.
+    ///
+    /// # Errors
+    /// When the environment or the package is not known.
+    pub fn gate(
+        &self,
+        component: ComponentId,
+        environment: &EnvironmentName,
+        package: Digest,
+    ) -> Result<GateVerdict, AskError> {
+        let path = self.path();
+        let policy = path.get(environment).ok_or_else(|| AskError::UnknownEnvironment(environment.clone()))?;
+        let state = self.state(component);
+        let package = state.packages.get(&package).ok_or(AskError::UnknownPackage(package))?;
+        Ok(gate::judge(&state, &path, policy, package, self.0.parts.clock.now()))
+    }
+
+    /// A trusted build finished well: its package comes onto the path. Saying it twice changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the ledger refuses.
+    pub async fn accept(&self, component: ComponentId, accepted: PackageAccepted) -> Result<(), DeliveryError> {
+        let known = |state: &State| state.packages.contains_key(&accepted.package);
+        self.ask(component, Actor::System, |state, _, _| {
+            Ok(if known(state) { Vec::new() } else { vec![DeliveryFact::from(accepted.clone())] })
+        })
+        .await
+    }
+
+    /// Somebody approves; see [`decide::approve`].
+    ///
+    /// # Errors
+    /// When it cannot be, or the ledger refuses.
+    pub async fn approve(
+        &self,
+        component: ComponentId,
+        environment: &EnvironmentName,
+        package: Digest,
+        role: &str,
+        by: Actor,
+    ) -> Result<(), DeliveryError> {
+        self.ask(component, by, |state, path, _| {
+            Ok(vec![decide::approve(state, path, environment, package, role, by)?])
+        })
+        .await
+    }
+
+    /// Somebody asks for a package; see [`decide::promote`].
+    ///
+    /// # Errors
+    /// When it cannot be, or the ledger refuses.
+    pub async fn promote(
+        &self,
+        component: ComponentId,
+        environment: &EnvironmentName,
+        package: Digest,
+        by: Actor,
+    ) -> Result<(), DeliveryError> {
+        self.ask(component, by, |state, path, now| {
+            Ok(vec![decide::promote(state, path, environment, package, by, now)?])
+        })
+        .await
+    }
+
+    /// Somebody goes back; see [`decide::roll_back`]. Returns the run that does it.
+    ///
+    /// # Errors
+    /// When it cannot be, or the ledger refuses.
+    pub async fn roll_back(
+        &self,
+        component: ComponentId,
+        environment: &EnvironmentName,
+        to: Option<Digest>,
+        why: &str,
+        by: Actor,
+    ) -> Result<Option<RunId>, DeliveryError> {
+        let mut run = None;
+        self.ask(component, by, |state, path, now| {
+            let facts = decide::roll_back(component, state, path, environment, to, why, now)?;
+            run = facts.iter().find_map(|fact| match fact {
+                DeliveryFact::Intended(intent) => Some(intent.run),
+                _ => None,
+            });
+            Ok(facts)
+        })
+        .await?;
+        Ok(run)
+    }
+
+    /// The cause of a bar is linked; see [`decide::unbar`].
+    ///
+    /// # Errors
+    /// When the package is not barred, or the ledger refuses.
+    pub async fn unbar(
+        &self,
+        component: ComponentId,
+        package: Digest,
+        cause: &str,
+        by: Actor,
+    ) -> Result<(), DeliveryError> {
+        self.ask(component, by, |state, _, _| Ok(vec![decide::unbar(state, package, cause)?])).await
+    }
+
+    /// Records what a person's wish comes to; decides again when somebody else was faster.
+    async fn ask(
+        &self,
+        component: ComponentId,
+        by: Actor,
+        mut decide: impl FnMut(&State, &Path, Timestamp) -> Result<Vec<DeliveryFact>, AskError>,
+    ) -> Result<(), DeliveryError> {
+        let result = {
+            let mut components = self.0.components.lock().await;
+            let loaded = components.entry(component).or_insert_with(|| Loaded::new(component));
+            loop {
+                loaded.catch_up(&self.0.parts).await?;
+                let path = self.path();
+                let now = self.0.parts.clock.now();
+                let facts = decide(&loaded.state, &path, now)?;
+                match loaded.record(&self.0.parts, &path, by, facts, now).await {
+                    Err(DeliveryError::Append(AppendError::Conflict { .. })) => continue,
+                    other => break other,
+                }
+            }
+        };
+        self.nudge(component);
+        result
+    }
+
+    /// Decides for one component until nothing is left to decide; tells when to look again.
+    async fn settle(&self, component: ComponentId) -> Result<Option<Timestamp>, DeliveryError> {
+        let mut components = self.0.components.lock().await;
+        let loaded = components.entry(component).or_insert_with(|| Loaded::new(component));
+        let wake_at = loaded.settle(&self.0.parts, || self.path()).await;
+        let mut states = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.insert(component, Arc::new(loaded.state.clone()));
+        wake_at
+    }
+
+    fn nudge(&self, component: ComponentId) {
+        // The receiver lives as long as the follower; without it nothing is decided any more.
+        let _ = self.0.nudges.send(component);
+    }
+
+    /// For each environment, the packages that could come next and what their gates say.
+    pub fn waiting(&self, component: ComponentId) -> BTreeMap<EnvironmentName, Vec<(Digest, GateVerdict)>> {
+        let (state, path, now) = (self.state(component), self.path(), self.0.parts.clock.now());
+        path.environments()
+            .iter()
+            .map(|policy| {
+                let here = state.environment(&policy.name);
+                let mut packages = decide::candidates(&state, policy, &here);
+                if let Some(asked) = here.requested.and_then(|(digest, _)| state.packages.get(&digest))
+                    && !packages.contains(&asked)
+                {
+                    packages.push(asked);
+                }
+                let judged = packages
+                    .into_iter()
+                    .filter(|package| here.open.as_ref().is_none_or(|open| open.intent.package != package.digest))
+                    .map(|package| (package.digest, gate::judge(&state, &path, policy, package, now)))
+                    .filter(|(_, verdict)| verdict.judgement != Judgement::Fail)
+                    .collect();
+                (policy.name.clone(), judged)
+            })
+            .collect()
+    }
+
+    /// The names of the components that have packages on the path.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn components(&self) -> Result<BTreeMap<ComponentId, ComponentName>, DeliveryError> {
+        let rows = self.0.parts.ledger.select(Select::from(COMPONENTS)).await?.rows;
+        rows.iter().map(|row| Ok((row.parse("component")?, row.parse("name")?))).collect()
+    }
+}
+
+/// Follows the ledger: whatever touches a component's delivery makes it be decided anew. Runs until
+/// the last handle is gone.
+async fn follow(
+    inner: std::sync::Weak<Inner>,
+    mut position: facts::Position,
+    mut nudged: mpsc::UnboundedReceiver<ComponentId>,
+) {
+    let Some(mut head) = inner.upgrade().map(|inner| inner.parts.ledger.follow()) else {
+        return;
+    };
+    let mut wakes: BTreeMap<ComponentId, Timestamp> = BTreeMap::new();
+    // Timers of before a restart were recomputed when the components were settled, but not kept.
+    if let Some(inner) = inner.upgrade() {
+        for component in inner.components.lock().await.keys() {
+            let _ = inner.nudges.send(*component);
+        }
+    }
+    loop {
+        let next = wakes.values().min().copied();
+        let sleep = {
+            let Some(inner) = inner.upgrade() else { return };
+            let now = inner.parts.clock.now();
+            next.map(|at| std::time::Duration::try_from(at.duration_since(now)).unwrap_or_default())
+        };
+        let mut dirty = Vec::new();
+        tokio::select! {
+            changed = head.changed() => if changed.is_err() { return },
+            component = nudged.recv() => match component {
+                Some(component) => dirty.push(component),
+                None => return,
+            },
+            () = async { match sleep {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            } } => {}
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        let delivery = Delivery(inner);
+        while let Ok(component) = nudged.try_recv() {
+            dirty.push(component);
+        }
+        match delivery.touched(&mut position).await {
+            Ok(components) => dirty.extend(components),
+            Err(error) => tracing::error!(%error, "the ledger cannot be followed"),
+        }
+        let now = delivery.0.parts.clock.now();
+        dirty.extend(wakes.iter().filter(|(_, at)| **at <= now).map(|(component, _)| *component));
+        dirty.sort_unstable();
+        dirty.dedup();
+        for component in dirty {
+            wakes.remove(&component);
+            match delivery.settle(component).await {
+                Ok(Some(at)) => {
+                    wakes.insert(component, at);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%component, %error, "delivery could not be decided; it is tried again");
+                    let again = now.checked_add(std::time::Duration::from_secs(5)).unwrap_or(now);
+                    wakes.insert(component, again);
+                }
+            }
+        }
+    }
+}
+
+impl Delivery {
+    /// The components that new facts touch: their own facts, and the ends of their deployments' runs.
+    async fn touched(&self, position: &mut facts::Position) -> Result<Vec<ComponentId>, DeliveryError> {
+        let mut touched = Vec::new();
+        loop {
+            let facts = self.0.parts.ledger.read(*position, 1_000).await?;
+            let Some(last) = facts.last() else { break };
+            *position = last.seq;
+            for fact in &facts {
+                if fact.stream().kind() == "delivery" {
+                    touched.extend(fact.stream().key().parse::<ComponentId>().ok());
+                } else if fact.kind() == engine::kinds::FINISHED
+                    && let Ok(run) = fact.stream().key().parse::<RunId>()
+                {
+                    let states = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
+                    touched.extend(states.iter().filter(|(_, state)| drives(state, run)).map(|(id, _)| *id));
+                }
+            }
+        }
+        Ok(touched)
+    }
+}
+
+fn drives(state: &State, run: RunId) -> bool {
+    state.environments.values().any(|environment| environment.open.as_ref().is_some_and(|open| open.intent.run == run))
+}

@@ -1,0 +1,325 @@
+//! Whether a package may enter an environment: a pure function of state and policy.
+//!
+//! The same function answers for automatic deployments, for people who ask, for the pages and for a
+//! dry run.
+
+use facts::published::Judgement;
+use facts::{Digest, EnvironmentName, Timestamp};
+use policy::Condition;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::kinds::DeploymentResult;
+use crate::path::{EnvironmentPolicy, Path};
+use crate::state::{Environment, Package, State};
+
+/// What would have to happen before a requirement is met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum WaitsFor {
+    /// The package has to be deployed and verified elsewhere first.
+    Environment {
+        /// Where.
+        environment: EnvironmentName,
+    },
+    /// Time has to pass while it runs verified.
+    Soak {
+        /// Where.
+        environment: EnvironmentName,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Another deployment has to end here.
+    Deployment {
+        /// The package that is being deployed.
+        package: Digest,
+    },
+    /// People have to approve.
+    Approval {
+        /// In which role.
+        role: String,
+        /// How many approvals are missing.
+        missing: u32,
+    },
+    /// A person has to decide what to do.
+    Person {
+        /// What to look at.
+        about: String,
+    },
+}
+
+/// One thing a gate asks for, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// Its name, such as `proven in staging`.
+    pub name: String,
+    /// What came of it.
+    pub judgement: Judgement,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// What it waits for, when it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// A gate's verdict: its requirements and what they come to together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateVerdict {
+    /// Fail when one fails, else unknown when one is unknown, else wait when one waits, else pass.
+    pub judgement: Judgement,
+    /// Each requirement.
+    pub requirements: Vec<Requirement>,
+}
+
+impl GateVerdict {
+    fn of(requirements: Vec<Requirement>) -> Self {
+        let has = |judgement| requirements.iter().any(|r| r.judgement == judgement);
+        let judgement = [Judgement::Fail, Judgement::Unknown, Judgement::Wait]
+            .into_iter()
+            .find(|judgement| has(*judgement))
+            .unwrap_or(Judgement::Pass);
+        Self {
+            judgement,
+            requirements,
+        }
+    }
+
+    /// The first requirement that does not pass, worst first.
+    pub fn obstacle(&self) -> Option<&Requirement> {
+        self.requirements
+            .iter()
+            .find(|r| r.judgement == self.judgement && r.judgement != Judgement::Pass)
+    }
+}
+
+fn pass(name: impl Into<String>, reason: impl Into<String>) -> Requirement {
+    Requirement {
+        name: name.into(),
+        judgement: Judgement::Pass,
+        reason: reason.into(),
+        waits_for: None,
+    }
+}
+
+fn fail(name: impl Into<String>, reason: impl Into<String>) -> Requirement {
+    Requirement {
+        name: name.into(),
+        judgement: Judgement::Fail,
+        reason: reason.into(),
+        waits_for: None,
+    }
+}
+
+fn wait(name: impl Into<String>, reason: impl Into<String>, waits_for: WaitsFor) -> Requirement {
+    Requirement {
+        name: name.into(),
+        judgement: Judgement::Wait,
+        reason: reason.into(),
+        waits_for: Some(waits_for),
+    }
+}
+
+/// Judges whether `package` may enter `policy`'s environment now.
+pub fn judge(state: &State, path: &Path, policy: &EnvironmentPolicy, package: &Package, now: Timestamp) -> GateVerdict {
+    let here = state.environment(&policy.name);
+    let mut requirements = vec![not_barred(package), line(policy, package)];
+    for earlier in &policy.after {
+        requirements.push(proven_in(state, path, earlier, package, now));
+    }
+    requirements.push(free(&here, package));
+    for approval in &policy.approvals {
+        requirements.push(approved(&here, package, &approval.role, approval.of));
+    }
+    for gate in &policy.gates {
+        requirements.push(condition(
+            &gate.name,
+            Ok(&gate.when),
+            gate.message.as_deref(),
+            state,
+            policy,
+            package,
+        ));
+    }
+    for gate in package
+        .gates
+        .iter()
+        .filter(|gate| gate.environment.as_ref().is_none_or(|name| *name == policy.name))
+    {
+        let compiled = Condition::compile(&gate.when);
+        let when = compiled.as_ref().map_err(ToString::to_string);
+        requirements.push(condition(&gate.name, when, Some(&gate.message), state, policy, package));
+    }
+    GateVerdict::of(requirements)
+}
+
+fn not_barred(package: &Package) -> Requirement {
+    match &package.bar {
+        None => pass("not barred", "nothing is known against the package"),
+        Some(bar) => fail(
+            "not barred",
+            format!(
+                "the package was found bad in {} ({}); it may come again once its cause is linked",
+                bar.environment,
+                bar.reasons.first().map_or("no reason recorded", String::as_str)
+            ),
+        ),
+    }
+}
+
+fn line(policy: &EnvironmentPolicy, package: &Package) -> Requirement {
+    if policy.lines.is_empty() || policy.lines.contains(&package.line) {
+        pass("release line", format!("`{}` is delivered here", package.line))
+    } else {
+        fail(
+            "release line",
+            format!("`{}` is not delivered to {}", package.line, policy.name),
+        )
+    }
+}
+
+fn proven_in(state: &State, path: &Path, earlier: &EnvironmentName, package: &Package, now: Timestamp) -> Requirement {
+    let name = format!("proven in {earlier}");
+    let there = state.environment(earlier);
+    if there.has_proven(package.digest) {
+        return pass(
+            name,
+            format!("it was verified in {earlier}, for as long as the soak time asks"),
+        );
+    }
+    if there.current.package == Some(package.digest) {
+        let soak = path
+            .get(earlier)
+            .map_or(std::time::Duration::ZERO, |policy| policy.soak);
+        let until = there
+            .since
+            .and_then(|since| since.checked_add(soak).ok())
+            .unwrap_or(now);
+        return wait(
+            name,
+            format!("it is verified in {earlier} and soaks there"),
+            WaitsFor::Soak {
+                environment: earlier.clone(),
+                until,
+            },
+        );
+    }
+    if let Some(last) = &there.last
+        && last.intent.package == package.digest
+        && last.result != DeploymentResult::Succeeded
+        && there.open.is_none()
+    {
+        return fail(
+            name,
+            format!(
+                "its deployment to {earlier} did not succeed: {}",
+                last.reasons.first().map_or("no reason recorded", String::as_str)
+            ),
+        );
+    }
+    wait(
+        name,
+        format!("it has not been verified in {earlier} yet"),
+        WaitsFor::Environment {
+            environment: earlier.clone(),
+        },
+    )
+}
+
+fn free(here: &Environment, package: &Package) -> Requirement {
+    match &here.open {
+        Some(open) if open.intent.package != package.digest => wait(
+            "environment is free",
+            "another deployment is under way here",
+            WaitsFor::Deployment {
+                package: open.intent.package,
+            },
+        ),
+        Some(_) => pass("environment is free", "this package is being deployed here"),
+        None => pass("environment is free", "no deployment is under way here"),
+    }
+}
+
+fn approved(here: &Environment, package: &Package, role: &str, of: u32) -> Requirement {
+    let name = format!("approved by {role}");
+    let mut people: Vec<_> = here
+        .approvals
+        .iter()
+        .filter(|approval| {
+            approval.package == package.digest
+                && approval.generation == here.generation
+                && approval.role == role
+                && approval.by != package.author
+        })
+        .map(|approval| approval.by)
+        .collect();
+    people.sort_unstable();
+    people.dedup();
+    let given = u32::try_from(people.len()).unwrap_or(u32::MAX);
+    if given >= of {
+        pass(name, format!("{given} of {of} approvals are there"))
+    } else {
+        wait(
+            name,
+            format!("{given} of {of} approvals are there; the author's own does not count"),
+            WaitsFor::Approval {
+                role: role.to_owned(),
+                missing: of - given,
+            },
+        )
+    }
+}
+
+/// The variables that an organisation's conditions see.
+pub fn condition_variables(state: &State, policy: &EnvironmentPolicy, package: &Package) -> serde_json::Value {
+    let here = state.environment(&policy.name);
+    json!({
+        "package": {
+            "digest": package.digest,
+            "version": package.version,
+            "commit": package.commit,
+            "line": package.line,
+            "barred": package.bar.is_some(),
+        },
+        "environment": {
+            "name": policy.name,
+            "generation": here.generation,
+            "package": here.current.package,
+            "proven": here.is_proven,
+        },
+        "proven_in": state
+            .environments
+            .iter()
+            .filter(|(_, environment)| environment.has_proven(package.digest))
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn condition(
+    name: &str,
+    when: Result<&Condition, String>,
+    message: Option<&str>,
+    state: &State,
+    policy: &EnvironmentPolicy,
+    package: &Package,
+) -> Requirement {
+    let answer = when.and_then(|when| {
+        when.evaluate(&condition_variables(state, policy, package))
+            .map_err(|error| error.to_string())
+    });
+    match answer {
+        Ok(true) => pass(name, "its condition holds"),
+        Ok(false) => {
+            let reason = message.unwrap_or("its condition does not hold").to_owned();
+            wait(name, reason.clone(), WaitsFor::Person { about: reason })
+        }
+        Err(error) => Requirement {
+            name: name.to_owned(),
+            judgement: Judgement::Unknown,
+            reason: format!("its condition cannot be evaluated: {error}"),
+            waits_for: Some(WaitsFor::Person {
+                about: format!("mend the gate `{name}`"),
+            }),
+        },
+    }
+}

@@ -1,0 +1,27 @@
+//! How packages get through the environments to their users.
+//!
+//! Pure: [`kinds`] (the facts), [`state`] (their fold), [`path`] (the policy), [`mod@gate`] (who may come
+//! in), [`decide`] (what happens next), [`mod@plan`] and [`shape`] (how a deployment goes), [`judge`] (what a
+//! canary showed). With effects: [`actions`] (what the steps of a deployment do, behind [`ports`]) and
+//! [`driver`] (reads facts, asks the decisions, records what they say).
+//!
+//! A deployment is a run of the engine. Whatever goes wrong in it, the way back is another deployment
+//! with a generation of its own, by the same code: there is no second path.
+
+pub mod context;
+pub mod decide;
+pub mod gate;
+pub mod judge;
+pub mod kinds;
+pub mod path;
+pub mod plan;
+pub mod shape;
+pub mod state;
+pub mod views;
+
+pub use context::DeploymentContext;
+pub use gate::{GateVerdict, Requirement, WaitsFor};
+pub use kinds::{DeliveryFact, DeploymentResult, PackageAccepted, Purpose};
+pub use path::{EnvironmentPolicy, Path, Strategy};
+pub use state::{Environment, Package, State};
+pub use views::DeliveryView;

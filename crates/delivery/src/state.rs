@@ -1,0 +1,261 @@
+//! What is known of one component's way through the environments: a pure fold over its stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use facts::published::StateVector;
+use facts::{Actor, Commit, ComponentName, Digest, EnvironmentName, ReleaseLine, RunId, Timestamp, Version};
+
+use pipeline::document::Gate;
+
+use crate::kinds::{DeliveryFact, DeploymentIntended, DeploymentResult};
+
+/// A package that came onto the path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Package {
+    /// Its digest.
+    pub digest: Digest,
+    /// The name claimed for it.
+    pub version: Version,
+    /// The component's name when it was built.
+    pub component_name: ComponentName,
+    /// What it was built from.
+    pub commit: Commit,
+    /// Its release line.
+    pub line: ReleaseLine,
+    /// The order of arrival; higher is newer.
+    pub order: u64,
+    /// The run that built it.
+    pub run: RunId,
+    /// Who pushed the commit.
+    pub author: Actor,
+    /// The digest of the definition that is frozen in it.
+    pub definition: Digest,
+    /// The gates that the component itself adds.
+    pub gates: Vec<Gate>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Why it must not be deployed again.
+    pub bar: Option<Bar>,
+}
+
+/// Why a package must not be deployed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// Where it was found bad.
+    pub environment: EnvironmentName,
+    /// What was found.
+    pub reasons: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A deployment under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    /// What was intended.
+    pub intent: DeploymentIntended,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The last deployment that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Last {
+    /// What was intended.
+    pub intent: DeploymentIntended,
+    /// How it ended.
+    pub result: DeploymentResult,
+    /// Whether a return is due.
+    pub disturbed: bool,
+    /// Why it ended so.
+    pub reasons: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A state that was verified for as long as the soak time asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proven {
+    /// The package.
+    pub package: Digest,
+    /// The whole state.
+    pub state: StateVector,
+    /// When it became proven.
+    pub at: Timestamp,
+}
+
+/// An approval that still counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    /// What is approved.
+    pub package: Digest,
+    /// The generation that was looked at.
+    pub generation: u64,
+    /// In which role.
+    pub role: String,
+    /// By whom.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One environment, as far as this component goes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Environment {
+    /// The generation of the last intent.
+    pub generation: u64,
+    /// What is there.
+    pub current: StateVector,
+    /// When the current package came there and was verified.
+    pub since: Option<Timestamp>,
+    /// Whether the current state counts as proven.
+    pub is_proven: bool,
+    /// The deployment under way.
+    pub open: Option<Open>,
+    /// The last one that ended.
+    pub last: Option<Last>,
+    /// Proven states, oldest first; the same package appears once, where it was proven last.
+    pub proven: Vec<Proven>,
+    /// Approvals for what may come next.
+    pub approvals: Vec<Approval>,
+    /// Packages that had their automatic turn: they come again only when somebody asks.
+    pub tried: BTreeSet<Digest>,
+    /// Packages passed over, with what took their place.
+    pub superseded: BTreeMap<Digest, Digest>,
+    /// What somebody asked for and has not begun.
+    pub requested: Option<(Digest, Actor)>,
+}
+
+impl Environment {
+    /// Whether the package was ever proven here.
+    pub fn has_proven(&self, package: Digest) -> bool {
+        self.proven.iter().any(|proven| proven.package == package)
+    }
+
+    /// The newest proven state whose package is neither `without` nor barred.
+    pub fn return_target(&self, without: Option<Digest>, packages: &BTreeMap<Digest, Package>) -> Option<&Proven> {
+        self.proven.iter().rev().find(|proven| {
+            Some(proven.package) != without
+                && packages
+                    .get(&proven.package)
+                    .is_some_and(|package| package.bar.is_none())
+        })
+    }
+}
+
+/// Everything delivery knows of one component.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    /// The packages that came onto the path.
+    pub packages: BTreeMap<Digest, Package>,
+    /// The environments anything happened in.
+    pub environments: BTreeMap<EnvironmentName, Environment>,
+}
+
+impl State {
+    /// The environment, or an empty one where nothing happened yet.
+    pub fn environment(&self, name: &EnvironmentName) -> Environment {
+        self.environments.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Takes in the next fact.
+    pub fn evolve(&mut self, fact: &DeliveryFact, at: Timestamp) {
+        match fact {
+            DeliveryFact::Accepted(body) => {
+                self.packages.entry(body.package).or_insert_with(|| Package {
+                    digest: body.package,
+                    version: body.version.clone(),
+                    component_name: body.component_name.clone(),
+                    commit: body.commit.clone(),
+                    line: body.line.clone(),
+                    order: body.order,
+                    run: body.run,
+                    author: body.author,
+                    definition: body.definition,
+                    gates: body.gates.clone(),
+                    accepted_at: at,
+                    bar: None,
+                });
+            }
+            DeliveryFact::Intended(body) => {
+                let environment = self.environments.entry(body.environment.clone()).or_default();
+                environment.generation = body.generation;
+                environment.tried.insert(body.package);
+                environment.requested = None;
+                environment.open = Some(Open {
+                    intent: body.clone(),
+                    at,
+                });
+            }
+            DeliveryFact::Finished(body) => {
+                let environment = self.environments.entry(body.environment.clone()).or_default();
+                let Some(open) = environment
+                    .open
+                    .take_if(|open| open.intent.deployment == body.deployment)
+                else {
+                    return;
+                };
+                if body.result == DeploymentResult::Succeeded {
+                    environment.since = Some(at);
+                    environment.is_proven = false;
+                }
+                environment.current = body.state.clone();
+                environment.approvals.clear();
+                environment.last = Some(Last {
+                    intent: open.intent,
+                    result: body.result,
+                    disturbed: body.disturbed,
+                    reasons: body.reasons.clone(),
+                    at,
+                });
+            }
+            DeliveryFact::Proven(body) => {
+                let environment = self.environments.entry(body.environment.clone()).or_default();
+                if environment.generation == body.generation && environment.current.package == Some(body.package) {
+                    environment.is_proven = true;
+                    environment.proven.retain(|proven| proven.package != body.package);
+                    environment.proven.push(Proven {
+                        package: body.package,
+                        state: environment.current.clone(),
+                        at,
+                    });
+                }
+            }
+            DeliveryFact::Barred(body) => {
+                if let Some(package) = self.packages.get_mut(&body.package) {
+                    package.bar = Some(Bar {
+                        environment: body.environment.clone(),
+                        reasons: body.reasons.clone(),
+                        at,
+                    });
+                }
+            }
+            DeliveryFact::Unbarred(body) => {
+                if let Some(package) = self.packages.get_mut(&body.package) {
+                    package.bar = None;
+                }
+                for environment in self.environments.values_mut() {
+                    environment.tried.remove(&body.package);
+                }
+            }
+            DeliveryFact::Superseded(body) => {
+                let environment = self.environments.entry(body.environment.clone()).or_default();
+                environment.superseded.insert(body.package, body.by);
+            }
+            DeliveryFact::Approved(body) => {
+                let environment = self.environments.entry(body.environment.clone()).or_default();
+                environment.approvals.push(Approval {
+                    package: body.package,
+                    generation: body.generation,
+                    role: body.role.clone(),
+                    by: body.by,
+                    at,
+                });
+            }
+            DeliveryFact::Requested(body) => {
+                let environment = self.environments.entry(body.environment.clone()).or_default();
+                environment.requested = Some((body.package, body.by));
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The facts of repositories and changes.
+
+use facts::{Commit, ComponentId, ComponentName, Digest, Stream};
+use serde::{Deserialize, Serialize};
+
+/// The kind of [`ComponentCreated`].
+pub const COMPONENT_CREATED: &str = "component.created";
+/// The kind of [`RefUpdated`].
+pub const REF_UPDATED: &str = "ref.updated";
+/// The kind of [`ChangeArrived`].
+pub const CHANGE_ARRIVED: &str = "change.arrived";
+/// The kind of [`RemoteFollowed`].
+pub const REMOTE_FOLLOWED: &str = "remote.followed";
+/// The kind of [`PolicyChanged`].
+pub const POLICY_CHANGED: &str = "policy.changed";
+
+/// The stream of a component's repository: its creation, its refs and its changes.
+pub fn stream(component: ComponentId) -> Stream {
+    Stream::new("repository", component)
+}
+
+/// The stream of the organisation's policy.
+pub fn policy_stream() -> Stream {
+    Stream::new("policy", "environments")
+}
+
+/// A component exists from now on. Its name is claimed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentCreated {
+    /// Its id, for good.
+    pub component: ComponentId,
+    /// Its name.
+    pub name: ComponentName,
+}
+
+/// A branch or tag of the repository points elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefUpdated {
+    /// The full name, such as `refs/heads/main`.
+    pub name: String,
+    /// Where it pointed; `None` when it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<Commit>,
+    /// Where it points; `None` when it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<Commit>,
+    /// Whether the old commit is not among the new one's ancestors.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forced: bool,
+}
+
+/// A commit came to a branch for the first time. The position of this fact orders changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeArrived {
+    /// The commit.
+    pub commit: Commit,
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+    /// Whether the commit was the branch's newest when it came.
+    pub tip: bool,
+}
+
+/// A remote repository is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteFollowed {
+    /// Where it is fetched from; without credentials.
+    pub url: String,
+    /// The name of the secret with the credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
+}
+
+/// Another `environments.yaml` is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyChanged {
+    /// Its digest; the text is a blob under it.
+    pub revision: Digest,
+}

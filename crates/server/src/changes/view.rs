@@ -1,0 +1,154 @@
+//! Components, refs and changes as tables.
+
+use facts::Fact;
+use ledger::{Column, FoldError, Row, Rows, Table, Value, View};
+
+use super::kinds::{
+    CHANGE_ARRIVED, COMPONENT_CREATED, ChangeArrived, ComponentCreated, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
+    REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+};
+
+/// The table of components.
+pub const COMPONENTS: &str = "components";
+/// The table of refs, as recorded.
+pub const REFS: &str = "refs";
+/// The table of changes: one row for each commit on each branch.
+pub const CHANGES: &str = "changes";
+/// The table of policies that were in force.
+pub const POLICIES: &str = "policies";
+
+const TABLES: &[Table] = &[
+    Table {
+        name: COMPONENTS,
+        columns: &[
+            Column::text("component"),
+            Column::text("name"),
+            Column::text("created_at"),
+            Column::text("remote").nullable(),
+            Column::text("credentials").nullable(),
+        ],
+        key: &["component"],
+        indexes: &[&["name"]],
+    },
+    Table {
+        name: REFS,
+        columns: &[
+            Column::text("component"),
+            Column::text("name"),
+            Column::text("head"),
+            Column::text("updated_at"),
+        ],
+        key: &["component", "name"],
+        indexes: &[],
+    },
+    Table {
+        name: CHANGES,
+        columns: &[
+            Column::text("component"),
+            Column::text("branch"),
+            Column::text("head"),
+            Column::integer("position"),
+            Column::text("arrived_at"),
+            Column::text("actor"),
+            Column::text("trust"),
+            Column::integer("tip"),
+        ],
+        key: &["component", "branch", "head"],
+        indexes: &[
+            &["component", "position"],
+            &["position"],
+            &["head"],
+            &["component", "head"],
+        ],
+    },
+    Table {
+        name: POLICIES,
+        columns: &[
+            Column::integer("position"),
+            Column::text("revision"),
+            Column::text("since"),
+            Column::text("actor"),
+        ],
+        key: &["position"],
+        indexes: &[],
+    },
+];
+
+/// The view of components, refs and changes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChangesView;
+
+impl View for ChangesView {
+    fn name(&self) -> &'static str {
+        "changes"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        TABLES
+    }
+
+    fn apply(&self, fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
+        let component = fact.stream().key();
+        match fact.kind() {
+            COMPONENT_CREATED => {
+                let body: ComponentCreated = fact.body()?;
+                let row = Row::new()
+                    .with("component", component)
+                    .with("name", body.name.as_str())
+                    .with("created_at", fact.new.occurred_at);
+                rows.put(COMPONENTS, row)
+            }
+            REMOTE_FOLLOWED => {
+                let body: RemoteFollowed = fact.body()?;
+                let Some(row) = rows.get(COMPONENTS, &[Value::from(component)])? else {
+                    return Err(FoldError::Contradiction(format!("there is no component `{component}`")));
+                };
+                rows.put(
+                    COMPONENTS,
+                    row.with("remote", body.url).with("credentials", body.credentials),
+                )
+            }
+            REF_UPDATED => {
+                let body: RefUpdated = fact.body()?;
+                match body.new {
+                    None => rows.delete(REFS, &[Value::from(component), Value::from(body.name)]),
+                    Some(head) => rows.put(
+                        REFS,
+                        Row::new()
+                            .with("component", component)
+                            .with("name", body.name)
+                            .with("head", head.as_str())
+                            .with("updated_at", fact.new.occurred_at),
+                    ),
+                }
+            }
+            CHANGE_ARRIVED => {
+                let body: ChangeArrived = fact.body()?;
+                let row = Row::new()
+                    .with("component", component)
+                    .with("branch", body.branch)
+                    .with("head", body.commit.as_str())
+                    .with("position", fact.seq)
+                    .with("arrived_at", fact.new.occurred_at)
+                    .with("actor", fact.new.actor.to_string())
+                    .with("trust", fact.new.trust.to_string())
+                    .with("tip", body.tip);
+                rows.put(CHANGES, row)
+            }
+            POLICY_CHANGED => {
+                let body: PolicyChanged = fact.body()?;
+                let row = Row::new()
+                    .with("position", fact.seq)
+                    .with("revision", body.revision.to_string())
+                    .with("since", fact.new.occurred_at)
+                    .with("actor", fact.new.actor.to_string());
+                rows.put(POLICIES, row)
+            }
+            _ => Ok(()),
+        }
+    }
+}

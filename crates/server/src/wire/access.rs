@@ -1,0 +1,143 @@
+//! Who one is, tokens, secrets and repositories.
+
+use facts::{Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who one is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Whoami {
+    /// `whoami/1`.
+    pub schema: String,
+    /// The actor, as facts name it.
+    pub actor: String,
+    /// The name in the directory.
+    pub name: String,
+    /// The roles held, such as `admin`.
+    pub roles: Vec<String>,
+    /// The server's version.
+    pub version: String,
+}
+
+/// A token to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewToken {
+    /// What it is for.
+    pub name: String,
+    /// `viewer`, `developer`, `operator` or `admin`.
+    pub role: String,
+    /// For how long, in seconds; for good where absent.
+    pub lifetime_seconds: Option<u64>,
+}
+
+/// A token that was just made: the only time its secret is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MadeToken {
+    /// `token/1`.
+    pub schema: String,
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: TokenId,
+    /// Its secret.
+    pub token: String,
+}
+
+/// All tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Tokens {
+    /// `tokens/1`.
+    pub schema: String,
+    /// The tokens.
+    pub tokens: Vec<TokenLine>,
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenLine {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: TokenId,
+    /// What it is for.
+    pub name: String,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// When it was made.
+    #[schema(value_type = String)]
+    pub created_at: Timestamp,
+    /// When it ends.
+    #[schema(value_type = Option<String>)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used.
+    #[schema(value_type = Option<String>)]
+    pub last_used_at: Option<Timestamp>,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+/// A secret's new value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewSecret {
+    /// The value.
+    pub value: String,
+}
+
+impl std::fmt::Debug for NewSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewSecret")
+    }
+}
+
+/// All secrets, without their values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Secrets {
+    /// `secrets/1`.
+    pub schema: String,
+    /// The secrets.
+    pub secrets: Vec<SecretLine>,
+}
+
+/// A secret, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecretLine {
+    /// Its name.
+    pub name: String,
+    /// How often it was set.
+    pub version: u64,
+    /// When it was last set.
+    #[schema(value_type = String)]
+    pub set_at: Timestamp,
+}
+
+/// A remote repository to follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewRepository {
+    /// The component's name, `team/name`.
+    pub component: String,
+    /// Where it is fetched from.
+    pub url: String,
+    /// The name of the secret with a token or an ssh key.
+    pub credentials: Option<String>,
+}
+
+/// All repositories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Repositories {
+    /// `repositories/1`.
+    pub schema: String,
+    /// The repositories.
+    pub repositories: Vec<RepositoryLine>,
+}
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepositoryLine {
+    /// The component's name.
+    pub component: String,
+    /// Where it is pushed to.
+    pub push_url: String,
+    /// Where it is fetched from, for a followed one.
+    pub remote: Option<String>,
+    /// Since when.
+    #[schema(value_type = String)]
+    pub created_at: Timestamp,
+}
