@@ -1,0 +1,5 @@
+//! The runner on real SQLite files.
+
+mod crash;
+mod runner;
+mod support;
