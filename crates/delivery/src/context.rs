@@ -23,6 +23,9 @@ pub struct DeploymentContext {
     pub strategy: Strategy,
     /// How many instances run when nothing is going on.
     pub instances: u32,
+    /// Where users reach it.
+    #[serde(default)]
+    pub address: Option<std::net::SocketAddr>,
 }
 
 impl DeploymentContext {
@@ -35,6 +38,7 @@ impl DeploymentContext {
             commit: package.commit.clone(),
             strategy: policy.strategy.clone(),
             instances: policy.instances,
+            address: policy.address,
         }
     }
 

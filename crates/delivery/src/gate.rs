@@ -5,9 +5,9 @@
 
 use facts::published::Judgement;
 use facts::{Digest, EnvironmentName, Timestamp};
-use policy::Condition;
+use policy::gate::{CandidatePackage, EnteredEnvironment};
+use policy::{Condition, Gate, GateInput};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::kinds::DeploymentResult;
 use crate::path::{EnvironmentPolicy, Path};
@@ -130,25 +130,7 @@ pub fn judge(state: &State, path: &Path, policy: &EnvironmentPolicy, package: &P
     for approval in &policy.approvals {
         requirements.push(approved(&here, package, &approval.role, approval.of));
     }
-    for gate in &policy.gates {
-        requirements.push(condition(
-            &gate.name,
-            Ok(&gate.when),
-            gate.message.as_deref(),
-            state,
-            policy,
-            package,
-        ));
-    }
-    for gate in package
-        .gates
-        .iter()
-        .filter(|gate| gate.environment.as_ref().is_none_or(|name| *name == policy.name))
-    {
-        let compiled = Condition::compile(&gate.when);
-        let when = compiled.as_ref().map_err(ToString::to_string);
-        requirements.push(condition(&gate.name, when, Some(&gate.message), state, policy, package));
-    }
+    requirements.extend(conditions(&here, state, policy, package));
     GateVerdict::of(requirements)
 }
 
@@ -269,57 +251,64 @@ fn approved(here: &Environment, package: &Package, role: &str, of: u32) -> Requi
     }
 }
 
-/// The variables that an organisation's conditions see.
-pub fn condition_variables(state: &State, policy: &EnvironmentPolicy, package: &Package) -> serde_json::Value {
-    let here = state.environment(&policy.name);
-    json!({
-        "package": {
-            "digest": package.digest,
-            "version": package.version,
-            "commit": package.commit,
-            "line": package.line,
-            "barred": package.bar.is_some(),
-        },
-        "environment": {
-            "name": policy.name,
-            "generation": here.generation,
-            "package": here.current.package,
-            "proven": here.is_proven,
-        },
-        "proven_in": state
-            .environments
-            .iter()
-            .filter(|(_, environment)| environment.has_proven(package.digest))
-            .map(|(name, _)| name.as_str())
-            .collect::<Vec<_>>(),
-    })
+/// The conditions of the organisation, and those that the component itself adds.
+fn conditions(here: &Environment, state: &State, policy: &EnvironmentPolicy, package: &Package) -> Vec<Requirement> {
+    let mut gates = policy.gates.clone();
+    let mut requirements = Vec::new();
+    let own = package
+        .gates
+        .iter()
+        .filter(|gate| gate.environment.as_ref().is_none_or(|name| *name == policy.name));
+    for gate in own {
+        match Condition::compile_for(&gate.when, &policy::scope::GATE) {
+            Ok(when) => gates.push(Gate {
+                name: gate.name.clone(),
+                when,
+                message: gate.message.clone(),
+            }),
+            Err(error) => requirements.push(Requirement {
+                name: gate.name.clone(),
+                judgement: Judgement::Unknown,
+                reason: format!("its condition cannot be read: {error}"),
+                waits_for: Some(WaitsFor::Person {
+                    about: format!("mend the gate `{}`", gate.name),
+                }),
+            }),
+        }
+    }
+    let verdict = policy::evaluate(&gates, &gate_input(here, state, policy, package));
+    requirements.extend(verdict.reasons.into_iter().map(|reason| Requirement {
+        name: reason.gate,
+        judgement: reason.result,
+        waits_for: matches!(reason.result, Judgement::Wait | Judgement::Unknown).then(|| WaitsFor::Person {
+            about: reason.reason.clone(),
+        }),
+        reason: reason.reason,
+    }));
+    requirements
 }
 
-fn condition(
-    name: &str,
-    when: Result<&Condition, String>,
-    message: Option<&str>,
-    state: &State,
-    policy: &EnvironmentPolicy,
-    package: &Package,
-) -> Requirement {
-    let answer = when.and_then(|when| {
-        when.evaluate(&condition_variables(state, policy, package))
-            .map_err(|error| error.to_string())
-    });
-    match answer {
-        Ok(true) => pass(name, "its condition holds"),
-        Ok(false) => {
-            let reason = message.unwrap_or("its condition does not hold").to_owned();
-            wait(name, reason.clone(), WaitsFor::Person { about: reason })
-        }
-        Err(error) => Requirement {
-            name: name.to_owned(),
-            judgement: Judgement::Unknown,
-            reason: format!("its condition cannot be evaluated: {error}"),
-            waits_for: Some(WaitsFor::Person {
-                about: format!("mend the gate `{name}`"),
-            }),
+/// What conditions see.
+fn gate_input(here: &Environment, state: &State, policy: &EnvironmentPolicy, package: &Package) -> GateInput {
+    let proven_in = state
+        .environments
+        .iter()
+        .filter(|(_, environment)| environment.has_proven(package.digest));
+    GateInput {
+        candidate: CandidatePackage {
+            digest: package.digest,
+            version: Some(package.version.clone()),
+            commit: package.commit.clone(),
+            line: package.line.clone(),
+            barred: package.bar.is_some(),
         },
+        environment: EnteredEnvironment {
+            name: policy.name.clone(),
+            generation: here.generation,
+            package: here.current.package,
+            proven: here.is_proven,
+        },
+        proven_in: proven_in.map(|(name, _)| name.clone()).collect(),
+        verdicts: state.verdicts.get(&package.digest).cloned().unwrap_or_default(),
     }
 }

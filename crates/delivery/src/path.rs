@@ -2,10 +2,11 @@
 //! decisions use.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use facts::{Digest, EnvironmentName, ReleaseLine};
-use policy::Condition;
+use policy::Gate;
 use serde::{Deserialize, Serialize};
 
 /// The path: environments, each after those it depends on.
@@ -29,12 +30,14 @@ pub struct EnvironmentPolicy {
     pub soak: Duration,
     /// Who has to approve.
     pub approvals: Vec<ApprovalRule>,
-    /// Conditions.
-    pub gates: Vec<ConditionGate>,
+    /// Conditions over the candidate and the environment.
+    pub gates: Vec<Gate>,
     /// How a package replaces the one before.
     pub strategy: Strategy,
     /// How many instances run when nothing is going on.
     pub instances: u32,
+    /// Where users reach it; the target chooses a free port, for good, where none is given.
+    pub address: Option<SocketAddr>,
 }
 
 /// A number of approvals in a role.
@@ -44,17 +47,6 @@ pub struct ApprovalRule {
     pub role: String,
     /// How many different people.
     pub of: u32,
-}
-
-/// A named condition over the candidate and the environment.
-#[derive(Debug, Clone)]
-pub struct ConditionGate {
-    /// Its name.
-    pub name: String,
-    /// The condition; [`crate::gate::condition_variables`] says what it sees.
-    pub when: Condition,
-    /// What to tell people while it does not hold.
-    pub message: Option<String>,
 }
 
 /// How a package replaces the one before.

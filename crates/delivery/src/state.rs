@@ -6,6 +6,7 @@ use facts::published::StateVector;
 use facts::{Actor, Commit, ComponentName, Digest, EnvironmentName, ReleaseLine, RunId, Timestamp, Version};
 
 use pipeline::document::Gate;
+use policy::gate::KnownVerdict;
 
 use crate::kinds::{DeliveryFact, DeploymentIntended, DeploymentResult};
 
@@ -150,6 +151,8 @@ pub struct State {
     pub packages: BTreeMap<Digest, Package>,
     /// The environments anything happened in.
     pub environments: BTreeMap<EnvironmentName, Environment>,
+    /// The verdicts on packages that others published; the driver brings them.
+    pub verdicts: BTreeMap<Digest, Vec<KnownVerdict>>,
 }
 
 impl State {

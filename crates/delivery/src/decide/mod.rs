@@ -3,6 +3,8 @@
 mod advance;
 mod ask;
 mod finish;
+#[cfg(test)]
+mod tests;
 
 pub use advance::{Decision, advance};
 pub use ask::{AskError, approve, promote, roll_back, unbar};

@@ -6,6 +6,7 @@ use engine::{BrokenDefinition, RunRequest};
 use facts::published::{STATE_OBSERVED, StateObserved};
 use facts::{Actor, ComponentId, Fact, FactId, NewFact, Position, Timestamp, Trust};
 use ledger::{Append, AppendError, Select};
+use policy::gate::KnownVerdict;
 use serde_json::json;
 
 use super::{DeliveryError, Parts};
@@ -15,6 +16,7 @@ use crate::kinds::{DeliveryFact, DeploymentIntended, state_stream, stream};
 use crate::path::Path;
 use crate::plan;
 use crate::state::State;
+use crate::views::VERDICTS;
 
 /// A component whose facts are read up to a position.
 pub(super) struct Loaded {
@@ -73,6 +75,7 @@ impl Loaded {
                 }
             }
             if facts.is_empty() {
+                self.bring_verdicts(parts, &path).await?;
                 let decision = decide::advance(self.id, &self.state, &path, now);
                 wake_at = decision.wake_at;
                 facts = decision.facts;
@@ -85,6 +88,23 @@ impl Loaded {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Reads the verdicts on the packages, when a condition could ask for them.
+    async fn bring_verdicts(&mut self, parts: &Parts, path: &Path) -> Result<(), DeliveryError> {
+        let asked = path.environments().iter().any(|policy| !policy.gates.is_empty());
+        let packages = self.state.packages.values();
+        let candidates: Vec<_> = packages
+            .filter(|package| package.bar.is_none() && (asked || !package.gates.is_empty()))
+            .map(|package| package.digest)
+            .collect();
+        for digest in candidates {
+            let query = Select::from(VERDICTS).filter("subject", ledger::Op::Eq, digest.to_string());
+            let rows = parts.ledger.select(query).await?.rows;
+            let verdicts = rows.iter().map(known_verdict).collect::<Result<Vec<_>, _>>()?;
+            self.state.verdicts.insert(digest, verdicts);
+        }
+        Ok(())
     }
 
     fn open_intents(&self) -> Vec<DeploymentIntended> {
@@ -234,6 +254,15 @@ impl Loaded {
             plan,
         })
     }
+}
+
+fn known_verdict(row: &ledger::Row) -> Result<KnownVerdict, DeliveryError> {
+    Ok(KnownVerdict {
+        about: row.text("about")?.to_owned(),
+        environment: row.optional_parse("environment")?,
+        result: serde_json::from_value(json!(row.text("result")?))?,
+        numbers: row.optional_json("numbers")?.unwrap_or_default(),
+    })
 }
 
 /// How the run of an intent ended; `None` while it goes on.
