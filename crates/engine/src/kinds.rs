@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::request::BrokenDefinition;
-use crate::state::RunResult;
+use crate::result::RunResult;
 
 /// The version of every kind here.
 pub const VERSION: u16 = 1;

@@ -11,12 +11,24 @@
 //! not: processes, packages, environments, HTTP.
 
 pub mod action;
+mod attempt;
+pub mod decide;
+mod driver;
+pub mod engine;
 pub mod kinds;
 pub mod log;
+pub mod open_run;
+pub mod places;
+pub mod query;
 pub mod request;
+pub mod result;
 pub mod state;
+pub mod view;
 
 pub use action::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
+pub use engine::{Engine, GRACE, Ports, SubmitError, Submitted, WishError};
 pub use log::{LogSink, LogStore};
 pub use request::{BrokenDefinition, RunRequest};
-pub use state::{RunResult, State};
+pub use result::{RunResult, State};
+pub use state::{Impossible, RunState};
+pub use view::RunsView;

@@ -23,17 +23,6 @@ pub trait LogStore: Send + Sync {
     async fn keep(&self, path: &Path) -> std::io::Result<Digest>;
 }
 
-/// A log store that keeps nothing, for tests and for runs whose logs nobody wants later.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoLogs;
-
-#[async_trait]
-impl LogStore for NoLogs {
-    async fn keep(&self, path: &Path) -> std::io::Result<Digest> {
-        Ok(Digest::of(std::fs::read(path)?))
-    }
-}
-
 /// The folder of one attempt below the folder of all runs: `RUN/attempts/STEP-ATTEMPT`.
 pub fn attempt_folder(runs: &Path, run: RunId, step: &StepName, attempt: u32) -> PathBuf {
     runs.join(run.to_string())

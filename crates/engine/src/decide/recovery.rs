@@ -1,0 +1,21 @@
+//! After a restart: open attempts are resumed, not begun again.
+//!
+//! Everything else is derived from the facts in the usual way: pauses and time limits have their
+//! deadlines, ready steps are looked at, effects in doubt are observed. There is no second path.
+
+use super::{Action, Deciding};
+use crate::state::Phase;
+
+/// Asks for each open attempt what became of it.
+pub(super) fn recover(deciding: &mut Deciding<'_>) {
+    for place in 0..deciding.state.steps.len() {
+        if !matches!(deciding.state.steps[place].phase, Phase::Running { .. }) {
+            continue;
+        }
+        let attempt = deciding.attempt(place);
+        deciding.act(Action::Resume(attempt.clone()));
+        if deciding.state.cancelling {
+            deciding.act(Action::Stop(attempt));
+        }
+    }
+}

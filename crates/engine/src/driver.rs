@@ -1,0 +1,327 @@
+//! The driver of one open run: a task that carries inputs in, appends facts, and has actions
+//! performed once the facts are durable.
+//!
+//! It decides nothing itself; see [`OpenRun`]. It sleeps until an input comes, a place becomes free
+//! or a deadline passes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use facts::{Position, RunId};
+use ledger::{Append, AppendError, Appended, Ledger, LedgerError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tracing::{error, warn};
+
+use crate::attempt::{Live, Work};
+use crate::decide::{Action, Attempt, Input};
+use crate::engine::{Answer, Inner, Message, WishError};
+use crate::kinds::stream_of;
+use crate::open_run::{Done, OpenRun, Turn};
+use crate::places::RunPlaces;
+use crate::state::{Impossible, RunState};
+
+/// How many facts of a run are read at once.
+const FACTS_AT_ONCE: usize = 1_000;
+/// The longest pause before a failed store is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest sleep: a clock that was set, or a machine that slept, is noticed after so long.
+const LONGEST_SLEEP: Duration = Duration::from_secs(300);
+
+/// Where the state of a run comes from.
+pub(crate) enum Origin {
+    /// It was recorded just now, up to this position.
+    Fresh(Box<RunState>, Position),
+    /// It is read from the ledger.
+    Ledger,
+}
+
+/// Why a run is not driven any further.
+#[derive(Debug, thiserror::Error)]
+enum Halt {
+    #[error("there is no such run")]
+    NoRun,
+    #[error(transparent)]
+    Impossible(#[from] Impossible),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the ledger refuses its facts: {0}")]
+    Rejected(String),
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
+/// Drives a run until it is finished or the engine stops.
+pub(crate) async fn drive(
+    inner: Arc<Inner>,
+    run: RunId,
+    origin: Origin,
+    sender: UnboundedSender<Message>,
+    mut inbox: UnboundedReceiver<Message>,
+) {
+    let ended = Task::run(&inner, run, origin, sender, &mut inbox).await;
+    if let Err(halt) = ended {
+        inner.handles().remove(&run);
+        inbox.close();
+        match &halt {
+            Halt::Stopping | Halt::NoRun => {}
+            halt => error!(%run, "the run cannot be driven: {halt}"),
+        }
+        while let Ok(message) = inbox.try_recv() {
+            let Some(answer) = message.answer else { continue };
+            let _ = answer.send(Err(match &halt {
+                Halt::NoRun => WishError::NoRun(run),
+                Halt::Stopping => WishError::Stopping,
+                Halt::Ledger(error) => WishError::Ledger(error.clone()),
+                halt => WishError::Halted {
+                    run,
+                    why: halt.to_string(),
+                },
+            }));
+        }
+    }
+}
+
+struct Task<'a> {
+    inner: &'a Arc<Inner>,
+    run: RunId,
+    open: OpenRun<Answer>,
+    places: RunPlaces,
+    sender: UnboundedSender<Message>,
+    live: HashMap<(Work, Attempt), Live>,
+}
+
+impl<'a> Task<'a> {
+    async fn run(
+        inner: &'a Arc<Inner>,
+        run: RunId,
+        origin: Origin,
+        sender: UnboundedSender<Message>,
+        inbox: &mut UnboundedReceiver<Message>,
+    ) -> Result<(), Halt> {
+        let (state, read_at, first) = match origin {
+            Origin::Fresh(state, read_at) => (*state, read_at, Input::Look),
+            Origin::Ledger => {
+                let (state, read_at) = load(inner, run).await?;
+                (state, read_at, Input::Recover)
+            }
+        };
+        let mut open = OpenRun::new(state, read_at, inner.epoch);
+        if open.state().result().is_none() {
+            open.push(first, None);
+        }
+        let task = Self {
+            inner,
+            run,
+            open,
+            places: inner.places.share(run),
+            sender,
+            live: HashMap::new(),
+        };
+        task.go(inbox).await
+    }
+
+    async fn go(mut self, inbox: &mut UnboundedReceiver<Message>) -> Result<(), Halt> {
+        let changed = self.places.changed();
+        loop {
+            while let Ok(message) = inbox.try_recv() {
+                self.take(message);
+            }
+            match self.open.turn(self.inner.clock.now(), &mut self.places)? {
+                Turn::Append(append) => {
+                    if let Some(done) = self.append(append).await? {
+                        self.act(done);
+                    }
+                    continue;
+                }
+                Turn::Act(done) => {
+                    self.act(done);
+                    continue;
+                }
+                Turn::Idle => {}
+            }
+            if self.open.is_over() {
+                let mut handles = self.inner.handles();
+                // Whoever sends holds the same lock, so nothing comes after this look.
+                match inbox.try_recv() {
+                    Ok(message) => {
+                        drop(handles);
+                        self.take(message);
+                        continue;
+                    }
+                    Err(_) => {
+                        handles.remove(&self.run);
+                        return Ok(());
+                    }
+                }
+            }
+            let deadline = self.sleep();
+            tokio::select! {
+                biased;
+                () = self.inner.stopping.cancelled() => return Err(Halt::Stopping),
+                message = inbox.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return Err(Halt::Stopping),
+                },
+                () = changed.notified() => {}
+                () = tokio::time::sleep(deadline.unwrap_or_default()), if deadline.is_some() => {}
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match &message.input {
+            Input::Finished { step, attempt, .. } => {
+                self.live.remove(&(
+                    Work::Attempt,
+                    Attempt {
+                        step: step.clone(),
+                        number: *attempt,
+                    },
+                ));
+            }
+            Input::Observed { step, attempt, .. } => {
+                self.live.remove(&(
+                    Work::Observation,
+                    Attempt {
+                        step: step.clone(),
+                        number: *attempt,
+                    },
+                ));
+            }
+            _ => {}
+        }
+        self.open.push(message.input, message.answer);
+    }
+
+    /// How long until a deadline passes.
+    fn sleep(&self) -> Option<Duration> {
+        let at = self.open.state().next_deadline()?;
+        let left = at.duration_since(self.inner.clock.now());
+        // Timers have milliseconds; one more, so that the deadline has passed when they end.
+        let left = Duration::try_from(left).unwrap_or_default() + Duration::from_millis(1);
+        Some(left.min(LONGEST_SLEEP))
+    }
+
+    /// Appends, whatever it takes. `None` when the inputs have to be decided on again.
+    async fn append(&mut self, append: Append) -> Result<Option<Done<Answer>>, Halt> {
+        crashpoint::reach("engine.append.before");
+        match append_durably(self.inner, self.run, append).await {
+            Ok(appended) => {
+                crashpoint::reach("engine.append.after");
+                Ok(Some(self.open.committed(appended.last)))
+            }
+            Err(AppendError::Conflict { .. } | AppendError::Reused { .. }) => {
+                let (state, read_at) = load(self.inner, self.run).await?;
+                let open: BTreeSet<Attempt> = attempts(&state);
+                self.live
+                    .retain(|(work, attempt), _| *work == Work::Observation || open.contains(attempt));
+                self.open.conflicted(state, read_at);
+                Ok(None)
+            }
+            Err(AppendError::Full | AppendError::Store(_)) => Err(Halt::Stopping),
+            Err(refused) => {
+                warn!(run = %self.run, "the ledger refuses an outcome: {refused}");
+                let (state, read_at) = load(self.inner, self.run).await?;
+                self.open
+                    .rejected(state, read_at, &refused.to_string())
+                    .map_err(Halt::Rejected)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn act(&mut self, done: Done<Answer>) {
+        for (answer, said) in done.answers {
+            let _ = answer.send(said.map_err(WishError::Refused));
+        }
+        for action in done.actions {
+            match action {
+                Action::Perform(attempt) => self.begin(Work::Attempt, attempt, false),
+                Action::Resume(attempt) => self.begin(Work::Attempt, attempt, true),
+                Action::Observe(attempt) => self.begin(Work::Observation, attempt, false),
+                Action::Stop(attempt) => {
+                    if let Some(live) = self.live.get(&(Work::Attempt, attempt)) {
+                        live.stop();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins to perform, resume or observe, unless that goes on already.
+    fn begin(&mut self, work: Work, attempt: Attempt, resume: bool) {
+        let key = (work, attempt);
+        if self.live.contains_key(&key) {
+            return;
+        }
+        let state = self.open.state();
+        if let Some(live) = Live::begin(self.inner, state, work, &key.1, resume, self.sender.clone()) {
+            self.live.insert(key, live);
+        }
+    }
+}
+
+fn attempts(state: &RunState) -> BTreeSet<Attempt> {
+    state
+        .open_attempts()
+        .map(|(step, number)| Attempt {
+            step: step.clone(),
+            number,
+        })
+        .collect()
+}
+
+/// Appends; while the store has no room or fails, tries the very same append again, so that it is
+/// recorded once. Other refusals, and those at the stop of the engine, are handed back.
+async fn append_durably(inner: &Inner, run: RunId, append: Append) -> Result<Appended, AppendError> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match inner.ledger.append(append.clone()).await {
+            Err(error @ (AppendError::Full | AppendError::Store(_))) => {
+                warn!(%run, "an outcome waits to be recorded: {error}");
+                tokio::select! {
+                    () = inner.stopping.cancelled() => return Err(error),
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Reads a run's state from the ledger; while the store fails, tries again.
+async fn load(inner: &Inner, run: RunId) -> Result<(RunState, Position), Halt> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match read(&*inner.ledger, run, inner).await {
+            Err(Halt::Ledger(error @ LedgerError::Store(_))) => {
+                warn!(%run, "the run waits to be read: {error}");
+                tokio::select! {
+                    () = inner.stopping.cancelled() => return Err(Halt::Stopping),
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn read(ledger: &dyn Ledger, run: RunId, inner: &Inner) -> Result<(RunState, Position), Halt> {
+    let stream = stream_of(run);
+    let (mut state, mut version, mut read_at): (Option<RunState>, _, _) = (None, 0, 0);
+    loop {
+        let facts = ledger.read_stream(&stream, version, FACTS_AT_ONCE).await?;
+        for fact in &facts {
+            match &mut state {
+                None => state = Some(RunState::begin(&fact.new, Arc::clone(&inner.free_kinds))?),
+                Some(state) => state.evolve(&fact.new)?,
+            }
+            version = fact.stream_version;
+            read_at = fact.seq;
+        }
+        if facts.len() < FACTS_AT_ONCE {
+            return Ok((state.ok_or(Halt::NoRun)?, read_at));
+        }
+    }
+}

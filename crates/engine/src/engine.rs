@@ -1,0 +1,360 @@
+//! The engine as others see it: ask for a run, wish something of one, wait for its end.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use facts::{Actor, Clock, Entropy, Position, RunId, StepName};
+use ledger::{Append, AppendError, Ledger, LedgerError};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::action::StepAction;
+use crate::decide::{Input, Refused, Situation, request_facts};
+use crate::driver::{self, Origin};
+use crate::kinds::{claim_of, stream_of};
+use crate::log::LogStore;
+use crate::places::PlacePool;
+use crate::query::{self, QueryError};
+use crate::request::RunRequest;
+use crate::result::RunResult;
+use crate::state::{Impossible, RunState};
+
+/// What the engine works with.
+pub struct Ports {
+    /// Where facts go.
+    pub ledger: Arc<dyn Ledger>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub entropy: Arc<dyn Entropy>,
+    /// What performs the steps, one for each kind.
+    pub actions: Vec<Arc<dyn StepAction>>,
+    /// The folder of all runs: an attempt's log is `RUN/attempts/STEP-ATTEMPT/log` in it.
+    pub runs_folder: PathBuf,
+    /// Keeps finished logs.
+    pub logs: Arc<dyn LogStore>,
+    /// How many steps may work at the same time.
+    pub max_parallel: usize,
+    /// How long an attempt that was told to stop may take before the engine gives up on it.
+    pub grace: Duration,
+}
+
+/// The grace that [`Ports::grace`] should have unless there is a reason.
+pub const GRACE: Duration = Duration::from_secs(60);
+
+/// Drives runs. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub ledger: Arc<dyn Ledger>,
+    pub clock: Arc<dyn Clock>,
+    pub actions: HashMap<&'static str, Arc<dyn StepAction>>,
+    pub free_kinds: Arc<BTreeSet<String>>,
+    pub runs_folder: PathBuf,
+    pub logs: Arc<dyn LogStore>,
+    pub grace: Duration,
+    pub places: Arc<PlacePool>,
+    /// Names this engine among all that ever drove this ledger's runs.
+    pub epoch: u32,
+    pub stopping: CancellationToken,
+    pub open: Mutex<HashMap<RunId, Handle>>,
+    pub tasks: TaskTracker,
+}
+
+/// How to reach the task of an open run.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    pub inbox: mpsc::UnboundedSender<Message>,
+    /// Closed when the task ends.
+    pub over: watch::Receiver<()>,
+}
+
+/// What is sent to the task of an open run.
+pub(crate) struct Message {
+    pub input: Input,
+    pub answer: Option<Answer>,
+}
+
+pub(crate) type Answer = oneshot::Sender<Result<(), WishError>>;
+
+/// A run that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// The run.
+    pub run: RunId,
+    /// It was there before: nothing was recorded now.
+    pub repeated: bool,
+    /// Up to where the ledger was read or written.
+    pub at: Position,
+}
+
+/// Why a run was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// What was to be recorded together with it rests on something that has changed, or the ledger
+    /// cannot take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The plan cannot be driven.
+    #[error("the plan cannot be driven: {0}")]
+    Plan(#[from] pipeline::plan::PlanError),
+    /// The facts do not fit together: a fault of the engine.
+    #[error(transparent)]
+    Impossible(#[from] Impossible),
+    /// The engine is stopping.
+    #[error("the engine is stopping\nhint: ask again when it is back")]
+    Stopping,
+}
+
+/// Why a wish was not met.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WishError {
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// The run is not in a state for it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The engine cannot drive this run.
+    #[error("run {run} cannot be driven: {why}")]
+    Halted {
+        /// The run.
+        run: RunId,
+        /// Why.
+        why: String,
+    },
+    /// The engine is stopping.
+    #[error("the engine is stopping\nhint: ask again when it is back")]
+    Stopping,
+}
+
+impl Engine {
+    /// Starts the engine and takes up every run that is not finished. It does not wait until they
+    /// have been read.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn start(ports: Ports) -> Result<Self, QueryError> {
+        let mut epoch = [0; 4];
+        ports.entropy.fill(&mut epoch);
+        let free = ports.actions.iter().filter(|action| action.waits());
+        let inner = Inner {
+            free_kinds: Arc::new(free.map(|action| action.kind().to_owned()).collect()),
+            actions: ports
+                .actions
+                .into_iter()
+                .map(|action| (action.kind(), action))
+                .collect(),
+            ledger: ports.ledger,
+            clock: ports.clock,
+            runs_folder: ports.runs_folder,
+            logs: ports.logs,
+            grace: ports.grace,
+            places: PlacePool::new(ports.max_parallel),
+            epoch: u32::from_le_bytes(epoch),
+            stopping: CancellationToken::new(),
+            open: Mutex::new(HashMap::new()),
+            tasks: TaskTracker::new(),
+        };
+        let engine = Self { inner: Arc::new(inner) };
+        for run in query::open_runs(&*engine.inner.ledger).await? {
+            engine.inner.send(run, None);
+        }
+        Ok(engine)
+    }
+
+    /// Asks for a run. Its first facts and those of `together_with` are recorded in one commit, under
+    /// the conditions of `together_with`.
+    ///
+    /// A key that was claimed before gives the run that claimed it, and nothing is recorded, nothing
+    /// of `together_with` either.
+    ///
+    /// # Errors
+    /// See [`SubmitError`]; nothing was recorded then, unless the store failed.
+    pub async fn submit(&self, request: RunRequest, together_with: Append) -> Result<Submitted, SubmitError> {
+        let inner = &self.inner;
+        if inner.stopping.is_cancelled() {
+            return Err(SubmitError::Stopping);
+        }
+        if let Some(there) = inner.claimed(&request.key).await? {
+            return Ok(there);
+        }
+        if let Ok(plan) = &request.plan {
+            plan.check_for(request.trust)?;
+        }
+        let situation = Situation {
+            now: inner.clock.now(),
+            epoch: inner.epoch,
+        };
+        let facts = request_facts(&request, situation);
+        let mut state = RunState::begin(&facts[0], Arc::clone(&inner.free_kinds))?;
+        for fact in &facts[1..] {
+            state.evolve(fact)?;
+        }
+        let mut append = together_with;
+        append.subjects.push(stream_of(request.run));
+        append.facts.splice(0..0, facts);
+        crashpoint::reach("engine.submit.before");
+        match inner.ledger.append(append).await {
+            Ok(appended) => {
+                crashpoint::reach("engine.submit.after");
+                inner.open(request.run, Origin::Fresh(Box::new(state), appended.last), None);
+                Ok(Submitted {
+                    run: request.run,
+                    repeated: appended.repeated,
+                    at: appended.last,
+                })
+            }
+            Err(AppendError::Claimed { key, by }) if key == claim_of(&request.key) => {
+                match inner.claimed(&request.key).await? {
+                    Some(there) => Ok(there),
+                    None => Err(AppendError::Claimed { key, by }.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends a run: what runs is told to stop, the rest is skipped. Returns when the wish is durable.
+    ///
+    /// # Errors
+    /// See [`WishError`].
+    pub async fn cancel(&self, run: RunId, actor: Actor) -> Result<(), WishError> {
+        self.wish(run, Input::Cancel { actor }).await
+    }
+
+    /// Attempts again what did not succeed in a finished run. Returns when the wish is durable.
+    ///
+    /// # Errors
+    /// See [`WishError`].
+    pub async fn retry(&self, run: RunId, actor: Actor) -> Result<(), WishError> {
+        self.wish(run, Input::Retry { actor }).await
+    }
+
+    /// A person answers whether a step was done. Done counts as success; not done is attempted
+    /// again. Returns when the answer is durable.
+    ///
+    /// # Errors
+    /// See [`WishError`].
+    pub async fn resolve(&self, run: RunId, step: &StepName, done: bool, actor: Actor) -> Result<(), WishError> {
+        self.wish(
+            run,
+            Input::Resolve {
+                step: step.clone(),
+                done,
+                actor,
+            },
+        )
+        .await
+    }
+
+    /// Waits until the run is finished, and says its result; `None` when there is no such run or the
+    /// engine stops before.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn wait(&self, run: RunId) -> Result<Option<RunResult>, QueryError> {
+        loop {
+            let handle = self.inner.handles().get(&run).cloned();
+            if let Some(handle) = &handle {
+                let mut over = handle.over.clone();
+                // The sender never sends; the channel closes when the task ends.
+                let _ = over.changed().await;
+            }
+            let row = query::run(&*self.inner.ledger, run).await?;
+            match row {
+                Some(row) if row.result.is_none() && handle.is_none() && !self.inner.stopping.is_cancelled() => {
+                    // Just finished, or just begun by somebody else: look again.
+                    if !self.inner.handles().contains_key(&run) {
+                        return Ok(None);
+                    }
+                }
+                Some(row) if row.result.is_none() && !self.inner.stopping.is_cancelled() => {}
+                Some(row) => return Ok(row.result),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// How many steps work at the moment.
+    pub fn working(&self) -> usize {
+        self.inner.places.taken()
+    }
+
+    /// Stops driving. Attempts whose work outlives the server live on; all others are repeated or
+    /// observed after the next start. Returns when nothing is driven any more.
+    pub async fn stop(&self) {
+        self.inner.stopping.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    async fn wish(&self, run: RunId, input: Input) -> Result<(), WishError> {
+        if self.inner.stopping.is_cancelled() {
+            return Err(WishError::Stopping);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.inner.send(
+            run,
+            Some(Message {
+                input,
+                answer: Some(answer),
+            }),
+        );
+        answered.await.unwrap_or(Err(WishError::Stopping))
+    }
+}
+
+impl Inner {
+    pub(crate) fn handles(&self) -> MutexGuard<'_, HashMap<RunId, Handle>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a message to the run's task; a run without a task gets one that reads the ledger first.
+    pub(crate) fn send(self: &Arc<Self>, run: RunId, message: Option<Message>) {
+        self.open(run, Origin::Ledger, message);
+    }
+
+    /// Makes sure that the run has a task, and sends it a message.
+    fn open(self: &Arc<Self>, run: RunId, origin: Origin, message: Option<Message>) {
+        let mut handles = self.handles();
+        let handle = handles.entry(run).or_insert_with(|| {
+            let (sender, inbox) = mpsc::unbounded_channel();
+            let (ended, over) = watch::channel(());
+            let task = driver::drive(Arc::clone(self), run, origin, sender.clone(), inbox);
+            self.tasks.spawn(async move {
+                task.await;
+                drop(ended);
+            });
+            Handle { inbox: sender, over }
+        });
+        if let Some(message) = message {
+            // A task takes its handle away, under the lock held here, before it stops listening.
+            let _ = handle.inbox.send(message);
+        }
+    }
+
+    async fn claimed(&self, key: &str) -> Result<Option<Submitted>, LedgerError> {
+        let Some(fact) = self.ledger.find_claim(&claim_of(key)).await? else {
+            return Ok(None);
+        };
+        let run = fact.stream().key().parse().ok();
+        Ok(run.map(|run| Submitted {
+            run,
+            repeated: true,
+            at: fact.seq,
+        }))
+    }
+}
