@@ -105,6 +105,14 @@ pub enum AppendError {
         /// How large they may be.
         limit: usize,
     },
+    /// The fact has no stored form that reads back, such as a body nested too deep.
+    #[error("a fact of kind `{kind}` cannot be stored: {reason}")]
+    Unstorable {
+        /// The kind of the fact.
+        kind: String,
+        /// Why not.
+        reason: String,
+    },
     /// The store failed. Whether the facts are recorded is not known; the same append (same ids) can
     /// be sent again and is then either a repetition or recorded.
     #[error("the ledger's store failed: {0}")]

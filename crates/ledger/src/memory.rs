@@ -136,10 +136,12 @@ impl MemoryLedger {
                 });
             }
             previous = fact.hash;
-            let fact = self
-                .upcasters
-                .read(&bytes)
-                .map_err(|error| AppendError::Store(error.to_string()))?;
+            let kind = fact.new.kind;
+            let fact = self.upcasters.read(&bytes);
+            let fact = fact.map_err(|error| AppendError::Unstorable {
+                kind,
+                reason: error.to_string(),
+            })?;
             sealed.push(Recorded {
                 fact: Arc::new(fact),
                 bytes,

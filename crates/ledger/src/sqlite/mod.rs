@@ -179,37 +179,22 @@ impl Ledger for SqliteLedger {
             hash: GENESIS,
         });
         let mut verifier = Verifier::after(start);
-        if start.position > 0 {
-            let recorded = start.position;
-            let found = self
-                .readers
-                .run(move |connection| {
-                    Ok((
-                        read::hash_at(connection, recorded)?,
-                        read::held(connection, recorded, 1)?.is_empty(),
-                    ))
-                })
-                .await?;
-            let problem = match found {
-                (Some(hash), _) if hash == start.hash => None,
-                (Some(_), _) => Some(Problem::Checkpoint),
-                (None, true) => Some(Problem::CutOff { recorded }),
-                (None, false) => Some(Problem::Missing),
-            };
-            if let Some(problem) = problem {
-                return Ok(verifier.finish(Some(Fault { seq: recorded, problem })));
-            }
+        let fault = self
+            .readers
+            .run(move |connection| read::checkpoint_fault(connection, &start))
+            .await?;
+        if fault.is_some() {
+            return Ok(verifier.finish(fault));
         }
         loop {
             // What was committed before this look must be there.
             let committed = *self.head.borrow();
-            let (checked, fault, done);
+            let (fault, done);
             (verifier, fault, done) = self
                 .readers
                 .run(move |connection| check_chunk(connection, verifier, committed))
                 .await?;
-            checked = verifier.last().position;
-            progress(checked);
+            progress(verifier.last().position);
             if done {
                 return Ok(verifier.finish(fault));
             }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use facts::{Digest, Fact, Position, Stream};
+use facts::{Digest, Fact, Position, Stream, envelope::GENESIS};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::Semaphore;
 
 use crate::contract::{Exported, LedgerError};
 use crate::upcast::Upcasters;
-use crate::verify::Held;
+use crate::verify::{Checkpoint, Fault, Held, Problem};
 
 /// How many facts are held at once where all are gone through.
 pub(super) const CHUNK: usize = 1_000;
@@ -193,13 +193,41 @@ pub(super) fn held(connection: &Connection, after: Position, limit: usize) -> Re
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The hash that the fact at `position` has by its bytes.
-pub(super) fn hash_at(connection: &Connection, position: Position) -> Result<Option<Digest>, LedgerError> {
-    let bytes: Option<Vec<u8>> = connection
-        .prepare_cached("SELECT bytes FROM facts WHERE seq = ?1")?
-        .query_row([integer(position)], |row| row.get(0))
+/// Whether the fact that a checkpoint names is another one, or not there.
+pub(super) fn checkpoint_fault(connection: &Connection, checkpoint: &Checkpoint) -> Result<Option<Fault>, LedgerError> {
+    if checkpoint.position == 0 {
+        return Ok((checkpoint.hash != GENESIS).then_some(Fault {
+            seq: 0,
+            problem: Problem::Checkpoint,
+        }));
+    }
+    let state = connection.unchecked_transaction()?;
+    let bytes: Option<Vec<u8>> = state
+        .query_row(
+            "SELECT bytes FROM facts WHERE seq = ?1",
+            [integer(checkpoint.position)],
+            |row| row.get(0),
+        )
         .optional()?;
-    Ok(bytes.map(Digest::of))
+    let last: i64 = state.query_row("SELECT coalesce(max(seq), 0) FROM facts", [], |row| row.get(0))?;
+    let last = last as Position;
+    Ok(match bytes {
+        Some(bytes) if Digest::of(&bytes) == checkpoint.hash => None,
+        Some(_) => Some(Fault {
+            seq: checkpoint.position,
+            problem: Problem::Checkpoint,
+        }),
+        None if last > checkpoint.position => Some(Fault {
+            seq: checkpoint.position,
+            problem: Problem::Missing,
+        }),
+        None => Some(Fault {
+            seq: last + 1,
+            problem: Problem::CutOff {
+                recorded: checkpoint.position,
+            },
+        }),
+    })
 }
 
 /// SQLite's integers are signed; no position gets near the end of them.

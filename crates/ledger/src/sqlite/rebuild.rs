@@ -21,6 +21,7 @@ pub(super) enum Step {
 
 /// Makes empty tables beside the ones in use.
 pub(super) fn begin(writer: &mut Writer) -> Result<(), LedgerError> {
+    writer.usable()?;
     let transaction = writer
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -33,6 +34,7 @@ pub(super) fn begin(writer: &mut Writer) -> Result<(), LedgerError> {
 
 /// Folds some more facts; when none is left, compares and swaps, all in the same transaction.
 pub(super) fn step(writer: &mut Writer, after: Position) -> Result<Step, LedgerError> {
+    writer.usable()?;
     let transaction = writer
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)?;

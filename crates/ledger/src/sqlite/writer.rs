@@ -126,13 +126,21 @@ impl Writer {
         }
     }
 
+    /// Whether the disk can still be trusted.
+    pub(super) fn usable(&self) -> Result<(), Failure> {
+        match &self.broken {
+            None => Ok(()),
+            Some(text) => Err(Failure::Disk(format!(
+                "the disk failed earlier: {text}\nhint: see to the disk, then start the server again"
+            ))),
+        }
+    }
+
     /// Commits as many appends from the front of the batch as fit into one commit, and answers them.
     fn commit(&mut self, batch: &mut VecDeque<Queued>) {
         crashpoint::reach("ledger.append");
-        if let Some(broken) = &self.broken {
-            let error = AppendError::Store(format!(
-                "the disk failed earlier: {broken}\nhint: see to the disk, then start the server again"
-            ));
+        if let Err(failure) = self.usable() {
+            let error = AppendError::from(failure);
             for (_, reply) in batch.drain(..) {
                 let _ = reply.send(Err(error.clone()));
             }
@@ -405,21 +413,27 @@ impl Writer {
             ])?;
         // The views take in what a reader of the stored bytes sees, so that folding again gives the
         // same rows.
-        let fact = self
-            .upcasters
-            .read(&bytes)
-            .map_err(|error| Stop::Failed(Failure::Other(error.to_string())))?;
+        let (hash, kind) = (fact.hash, fact.new.kind);
+        let fact = match self.upcasters.read(&bytes) {
+            Ok(fact) => fact,
+            Err(error) => {
+                return Err(Stop::Refused(AppendError::Unstorable {
+                    kind,
+                    reason: error.to_string(),
+                }));
+            }
+        };
         for view in self.views.iter() {
             schema::fold_into(&self.connection, view.as_ref(), &fact, Place::InUse).map_err(|error| match error {
                 FoldError::Full => Stop::Failed(Failure::Full),
                 FoldError::Store(text) => Stop::Failed(Failure::Other(text)),
                 error => Stop::Refused(AppendError::Fold {
                     view: view.name(),
-                    kind: fact.new.kind.clone(),
+                    kind: kind.clone(),
                     error,
                 }),
             })?;
         }
-        Ok((fact.hash, bytes.len()))
+        Ok((hash, bytes.len()))
     }
 }

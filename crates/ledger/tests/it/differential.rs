@@ -1,0 +1,165 @@
+//! The two stores side by side: whatever is done to both, nobody can tell them apart; and views that
+//! are folded again are the same.
+
+use std::sync::Arc;
+
+use facts::NewFact;
+use ledger::{Append, Appended, Direction, Ledger, MemoryLedger, Row, Select, SqliteLedger, View};
+use proptest::prelude::*;
+use serde_json::json;
+use testkit::ManualClock;
+
+use crate::sample::{Journal, Things, fact, thing, upcasters, views};
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+#[derive(Debug, Clone)]
+enum Act {
+    /// Append facts, on the condition that these subjects stand where they stood `behind` facts ago.
+    Append {
+        subjects: Vec<usize>,
+        behind: u64,
+        facts: Vec<NewFact>,
+    },
+    /// Send the append again that was sent so many acts ago.
+    Again(usize),
+    Rebuild,
+}
+
+fn new_fact() -> impl Strategy<Value = NewFact> {
+    let kinds = prop_oneof![
+        8 => Just("thing.changed"),
+        2 => Just("thing.removed"),
+        1 => Just("thing.unknown"),
+        1 => Just("thing.broken"),
+        1 => Just("thing.late"),
+    ];
+    let body = (
+        any::<i32>(),
+        proptest::option::of(-1e9..1e9),
+        proptest::option::of("[a-cü\\PC]{0,3}"),
+    );
+    let body = prop_oneof![
+        9 => body.prop_map(|(amount, weight, note)| (2, json!({"amount": amount, "weight": weight, "note": note}))),
+        2 => any::<i32>().prop_map(|by| (1, json!({"by": by}))),
+        1 => Just((2, json!({"amount": "none"}))),
+    ];
+    (
+        0..40_u32,
+        0..NAMES.len(),
+        kinds,
+        body,
+        proptest::option::weighted(0.2, 0..6_u32),
+    )
+        .prop_map(|(id, name, kind, (version, body), claim)| {
+            let mut new = fact(&id.to_string(), NAMES[name], kind, body);
+            new.kind_version = version;
+            new.external_key = claim.map(|claim| format!("claim {claim}"));
+            new
+        })
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let append = (
+        proptest::collection::vec(0..NAMES.len(), 0..3),
+        0..4_u64,
+        proptest::collection::vec(new_fact(), 0..4),
+    )
+        .prop_map(|(subjects, behind, facts)| Act::Append {
+            subjects,
+            behind,
+            facts,
+        });
+    prop_oneof![12 => append, 2 => (0..5_usize).prop_map(Act::Again), 1 => Just(Act::Rebuild)]
+}
+
+/// What a caller sees of an append.
+fn seen(result: Result<Appended, ledger::AppendError>) -> String {
+    match result {
+        Ok(appended) => format!("{appended:?}"),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+async fn rows(ledger: &dyn Ledger) -> Vec<Vec<Row>> {
+    let mut all = Vec::new();
+    for query in [
+        Select::from("things"),
+        Select::from("things")
+            .order("note", Direction::Desc)
+            .order("weight", Direction::Asc)
+            .limit(3),
+        Select::from("journal").order("seq", Direction::Asc),
+    ] {
+        let selected = ledger.select(query).await.unwrap();
+        assert_eq!(selected.as_of, ledger.head().await.unwrap());
+        all.push(selected.rows);
+    }
+    all
+}
+
+async fn compare(acts: Vec<Act>) {
+    let clock = ManualClock::new();
+    let folder = testkit::folder();
+    let path = folder.path().join("ledger.db");
+    let memory = MemoryLedger::with_upcasters(views(), upcasters(), Arc::new(clock.clone())).unwrap();
+    let sqlite = SqliteLedger::open_with_upcasters(&path, views(), upcasters(), Arc::new(clock.clone())).unwrap();
+    let mut sent: Vec<Append> = Vec::new();
+    for act in acts {
+        clock.advance(std::time::Duration::from_millis(10));
+        let append = match act {
+            Act::Append {
+                subjects,
+                behind,
+                facts,
+            } => {
+                let read_at = memory.head().await.unwrap().saturating_sub(behind);
+                Append::after(
+                    read_at,
+                    subjects.iter().map(|number| thing(NAMES[*number])).collect(),
+                    facts,
+                )
+            }
+            Act::Again(ago) if sent.len() > ago => sent[sent.len() - 1 - ago].clone(),
+            Act::Again(_) => continue,
+            Act::Rebuild => {
+                assert_eq!(
+                    memory.rebuild(&|_| {}).await.unwrap(),
+                    sqlite.rebuild(&|_| {}).await.unwrap()
+                );
+                continue;
+            }
+        };
+        sent.push(append.clone());
+        assert_eq!(
+            seen(memory.append(append.clone()).await),
+            seen(sqlite.append(append).await)
+        );
+    }
+    let exported = memory.export(0, usize::MAX).await.unwrap();
+    assert_eq!(exported, sqlite.export(0, usize::MAX).await.unwrap());
+    let verification = memory.verify(None, &|_| {}).await.unwrap();
+    assert!(verification.is_good());
+    assert_eq!(verification, sqlite.verify(None, &|_| {}).await.unwrap());
+    let inline = rows(&memory).await;
+    assert_eq!(inline, rows(&sqlite).await);
+    // Folded again: beside the ones in use, and at opening, after the views were forgotten.
+    assert!(!memory.rebuild(&|_| {}).await.unwrap().differed());
+    assert!(!sqlite.rebuild(&|_| {}).await.unwrap().differed());
+    drop(sqlite);
+    let only: Vec<Arc<dyn View>> = vec![Arc::new(Things { version: 9 })];
+    drop(SqliteLedger::open_with_upcasters(&path, only, upcasters(), Arc::new(clock.clone())).unwrap());
+    let again: Vec<Arc<dyn View>> = vec![Arc::new(Journal), Arc::new(Things { version: 1 })];
+    let sqlite = SqliteLedger::open_with_upcasters(&path, again, upcasters(), Arc::new(clock)).unwrap();
+    assert_eq!(inline, rows(&sqlite).await);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_stores_cannot_be_told_apart_and_views_folded_again_are_the_same(acts in proptest::collection::vec(act(), 1..25)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(compare(acts));
+    }
+}

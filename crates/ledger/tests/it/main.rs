@@ -1,0 +1,8 @@
+//! The ledger from outside: one suite that every store passes, and what is particular to SQLite.
+
+mod conformance;
+mod crash;
+mod differential;
+mod sample;
+mod sqlite;
+mod tampering;
