@@ -1,7 +1,24 @@
 //! The web pages: plain view models in, HTML out.
 //!
 //! Every page is a pure function of a [`model::Frame`] and its own view model. Nothing here does I/O,
-//! knows of HTTP, or decides anything; the server fills the models and mounts the paths of [`links`].
+//! knows of HTTP, or decides anything; the server fills the models and mounts the paths of [`links`]
+//! and the files of [`assets`].
+//!
+//! To add a page: compose it of [`parts`] (the page [`gallery`] shows them), give each fragment that
+//! should stay current an id and `data-live`, and spell its path in [`links`].
 
+pub mod ansi;
+pub mod assets;
+pub mod change;
+pub mod door;
+pub mod environment;
+pub mod gallery;
 pub mod links;
+pub mod log;
 pub mod model;
+pub mod overview;
+pub mod parts;
+pub mod run;
+pub mod runs;
+pub mod sample;
+pub mod time;

@@ -133,6 +133,8 @@ pub enum Place {
     Package,
     /// An environment.
     Environment(EnvironmentName),
+    /// The people who use it; the note says what share of their requests it answers.
+    Users,
 }
 
 /// How a change stands to a station.

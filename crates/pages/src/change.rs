@@ -1,0 +1,153 @@
+//! A change and its throughline.
+
+use facts::Trust;
+use maud::{Markup, html};
+
+use crate::model::{ChangePage, ChangePart, ChangeState, Frame, NeverAgain, Return};
+use crate::parts::frame::{self, Live, Section};
+use crate::parts::mark::{Mark, Status};
+use crate::parts::{canary, line, small, wait};
+use crate::{links, time};
+
+/// The page.
+pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
+    let change = &page.change;
+    let title = match &change.version {
+        Some(version) => format!("{version} {}", change.title),
+        None => change.title.clone(),
+    };
+    let content = html! {
+        header.page-head id="change-head" data-live {
+            p.crumbs { a href=(links::component(&change.component)) { (change.component) } " / change " (small::commit(&change.commit)) }
+            div.page-title {
+                h1 { (change.title) }
+                (Status::from(&page.state).badge())
+            }
+            p.page-facts {
+                @if let Some(version) = &change.version { span.version { (version) } }
+                @if let Some(author) = &change.author { span { (author) } }
+                span { "committed " (time::ago(frame.now, page.committed_at)) }
+                @if let Some(line) = &page.line { span { "on " code { (line) } } }
+                @if page.trust == Trust::Untrusted { span.badge.tone-attention { (Mark::Attention.picture()) "untrusted" } }
+                @for part in &page.parts { span.tag { (part_word(*part)) } }
+            }
+        }
+        div id="change-never" data-live { @if let Some(never) = &page.never_again { (never_again(frame, never)) } }
+        section.card.line-card id="throughline" data-live aria-label="Throughline" {
+            (line::line(frame, &page.stations))
+            (whole_way(frame, page))
+        }
+        div id="change-waiting" data-live {
+            @for waiting in &page.waiting { (wait::card(frame, waiting)) }
+        }
+        div id="change-returns" data-live { @for one in &page.returns { (went_back(frame, one)) } }
+        div id="change-canaries" data-live { @for one in &page.canaries { (canary::card(frame, one)) } }
+        div.two {
+            section id="change-entries" data-live aria-labelledby="entries-title" {
+                (small::heading("entries-title", "What happened", None))
+                @if page.entries.is_empty() {
+                    (small::empty("Nothing yet", html! { "The run begins in a moment." }))
+                } @else { (small::timeline(frame.now, &page.entries)) }
+            }
+            aside id="change-details" data-live {
+                (small::heading("details-title", "Details", None))
+                (small::details(details(page)))
+                @if !page.body.trim().is_empty() { pre.message { (page.body.trim()) } }
+                (small::buttons(frame, &page.actions))
+            }
+        }
+    };
+    frame::page(frame, &title, Section::None, Live::Yes, content)
+}
+
+fn details(page: &ChangePage) -> Vec<(&'static str, Markup)> {
+    let mut rows = vec![
+        ("Commit", small::commit(&page.change.commit)),
+        (
+            "Package",
+            page.package
+                .as_ref()
+                .map_or_else(|| html! { span.faint { "not made yet" } }, small::digest),
+        ),
+        ("Trust", html! { (page.trust) }),
+    ];
+    if let ChangeState::Superseded { by } = &page.state {
+        rows.push(("Goes with", small::change(by)));
+    }
+    rows
+}
+
+/// What a part of a change is called.
+fn part_word(part: ChangePart) -> &'static str {
+    match part {
+        ChangePart::Code => "code",
+        ChangePart::Migration => "migration",
+        ChangePart::Configuration => "configuration",
+        ChangePart::Flag => "flag",
+        ChangePart::Model => "model",
+        ChangePart::Infrastructure => "infrastructure",
+        ChangePart::Test => "tests",
+        ChangePart::Pipeline => "pipeline",
+    }
+}
+
+/// How long the whole way took, has taken, and usually takes.
+fn whole_way(frame: &Frame, page: &ChangePage) -> Markup {
+    let arrived = page.stations.iter().filter_map(|station| station.reached_at).max();
+    html! {
+        p.whole-way {
+            @match (&page.state, arrived) {
+                (ChangeState::Delivered, Some(arrived)) => {
+                    "From commit to users in " b { (time::length(time::between(page.committed_at, arrived))) } "."
+                },
+                (ChangeState::Underway | ChangeState::Waiting, _) => {
+                    "On its way for " b { (time::so_far(frame.now, page.committed_at)) } "."
+                },
+                _ => {},
+            }
+            @if let Some(usually) = &page.usually {
+                " " span.faint { (small::usually_long(usually)) }
+            }
+        }
+    }
+}
+
+fn never_again(frame: &Frame, never: &NeverAgain) -> Markup {
+    html! {
+        div.problem.tone-bad {
+            (Mark::NeverAgain.picture())
+            div {
+                p.problem-title { "Never again: this package is not deployed any more" }
+                p { (never.reason) " " span.faint { (small::digest(&never.package)) ", " (time::ago(frame.now, never.since)) } }
+                p.hint { span.hint-word { "hint" } " " (never.hint) }
+            }
+        }
+    }
+}
+
+fn went_back(frame: &Frame, one: &Return) -> Markup {
+    html! {
+        section.card.back {
+            div.card-head {
+                (Mark::Returned.picture())
+                h3 { a href=(links::environment(&one.environment)) { (one.environment) } " went back to " (small::change_short(&one.to)) }
+                span.card-end.faint { (time::ago(frame.now, one.decided_at)) }
+            }
+            @if !one.reasons.is_empty() {
+                ul.reasons { @for reason in &one.reasons { li { (reason) } } }
+            }
+            (small::details([
+                ("Decided by", html! { (one.by) }),
+                ("To package", small::digest(&one.to_package)),
+                ("Returned", html! { "package" @for part in &one.with { ", " (part) } }),
+                ("Took", html! {
+                    @match one.finished_at {
+                        Some(at) => (time::length(time::between(one.decided_at, at))),
+                        None => { (time::so_far(frame.now, one.decided_at)) ", not complete" },
+                    }
+                    @if let Some(run) = one.run { " (" a href=(links::run(run)) { "run" } ")" }
+                }),
+            ]))
+        }
+    }
+}
