@@ -7,6 +7,8 @@
 //! Only one process may have the file open for writing; the server holds a lock on its data folder.
 
 mod failure;
+#[cfg(test)]
+mod full_disk;
 mod read;
 mod rebuild;
 mod rows;

@@ -211,6 +211,11 @@ impl Writer {
         Ok(results)
     }
 
+    #[cfg(test)]
+    pub(super) fn break_for_test(&mut self, text: &str) {
+        self.broken = Some(text.to_owned());
+    }
+
     fn roll_back(&self) {
         // Some failures have already ended the transaction.
         if !self.connection.is_autocommit()
