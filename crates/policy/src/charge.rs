@@ -62,6 +62,7 @@ fn range(spent: &Spent, arguments: &[Value]) -> Result<Value, ExecutionError> {
         [value, Value::Int(nodes)] => (value, u64::try_from(*nodes).unwrap_or(u64::MAX)),
         _ => return Err(ExecutionError::invalid_argument_count(2, arguments.len())),
     };
+    spent.add(weight(value))?;
     match value {
         Value::Map(map) => {
             spent.add(nodes.saturating_mul(map.map.len() as u64))?;
@@ -82,14 +83,19 @@ fn walk(spent: &Spent, arguments: &[Value]) -> Result<Value, ExecutionError> {
     let [value] = arguments else {
         return Err(ExecutionError::invalid_argument_count(1, arguments.len()));
     };
-    spent.add(match value {
-        Value::List(list) => list.len() as u64,
-        Value::Map(map) => map.map.len() as u64,
+    spent.add(weight(value))?;
+    Ok(value.clone())
+}
+
+/// How much there is to walk through, at any depth: the interpreter copies and compares whole values.
+fn weight(value: &Value) -> u64 {
+    match value {
+        Value::List(list) => list.iter().map(|element| 1 + weight(element)).sum(),
+        Value::Map(map) => map.map.values().map(|member| 1 + weight(member)).sum(),
         Value::String(text) => text.len() as u64 / 32,
         Value::Bytes(bytes) => bytes.len() as u64 / 32,
         _ => 0,
-    })?;
-    Ok(value.clone())
+    }
 }
 
 /// Wraps what has to be charged for; returns the number of nodes of the expression as written.
@@ -165,9 +171,23 @@ fn wrap_entry(entry: &mut EntryExpr) -> u64 {
     }
 }
 
+/// Whether it is what a macro collects its result in: no condition can contain such a name.
+fn is_accumulator(expression: &IdedExpr) -> bool {
+    matches!(&expression.expr, Expr::Ident(name) if name.starts_with('@'))
+}
+
 /// Charges for the operands of operators and functions that walk through a whole value.
 fn wrap_operands(call: &mut CallExpr) {
     match call.func_name.as_str() {
+        operators::ADD if call.args.iter().any(is_accumulator) => {
+            // `map` and `filter` append an element to what they have: the interpreter does that in
+            // place, so only the element counts.
+            for operand in &mut call.args {
+                if let Expr::List(list) = &mut operand.expr {
+                    list.elements.iter_mut().for_each(|element| charge(element, WALK, None));
+                }
+            }
+        }
         operators::ADD | operators::EQUALS | operators::NOT_EQUALS | operators::IN => {
             for operand in &mut call.args {
                 if !matches!(operand.expr, Expr::Literal(_)) {

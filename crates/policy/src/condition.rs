@@ -373,6 +373,8 @@ mod tests {
             "l.all(a, l.all(b, l.all(c, a + b + c >= 0)))",
             "l.exists(a, l.exists(b, a + b < 0)) || true",
             "l.map(a, l.map(b, l)).size() == 1000",
+            "l.map(a, [l, l]).map(b, [b, b]).map(c, [c, c]) != l",
+            "l.filter(a, l.filter(b, l.filter(c, c > b).size() > a).size() > 0).size() > 0",
             "l.all(a, !(-a in l) || !(-a in l) || a in l)",
             "l.all(a, !t.contains('yy'))",
             "l.all(a, l.map(b, l + l + l).size() > 0)",

@@ -18,8 +18,30 @@ impl<'a> Places<'a> {
 
     /// An error at the node `id`.
     pub(crate) fn error(&self, id: u64, message: String, hint: Option<String>) -> ConditionError {
-        let offset = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        at(self.source, self.offset(id), message, hint)
+    }
+
+    /// An error at the name that the node `id` calls or selects: the parser places a selection at its
+    /// dot, and a call at its bracket.
+    pub(crate) fn error_at(&self, id: u64, name: &str, message: String, hint: Option<String>) -> ConditionError {
+        let offset = self.offset(id);
+        let before = offset.saturating_sub(name.chars().count());
+        let stands_at = |offset: usize| {
+            self.source
+                .chars()
+                .skip(offset)
+                .take(name.chars().count())
+                .eq(name.chars())
+        };
+        let offset = [offset + 1, before]
+            .into_iter()
+            .find(|offset| stands_at(*offset))
+            .unwrap_or(offset);
         at(self.source, offset, message, hint)
+    }
+
+    fn offset(&self, id: u64) -> usize {
+        self.info.offset_for(id).map_or(0, |(start, _)| start as usize)
     }
 }
 
@@ -142,8 +164,9 @@ fn plain(message: &str) -> String {
     let shown = message
         .split_once('\'')
         .and_then(|(_, rest)| rest.rsplit_once('\''))
-        .map(|(shown, _)| shown);
+        .map(|(shown, _)| shown.trim());
     match shown {
+        _ if message.ends_with("at '<EOF>'") => "the condition ends too early".to_owned(),
         Some("<EOF>") => "the condition ends too early".to_owned(),
         Some(shown) if message.starts_with("token recognition error") => format!("`{shown}` is no part of a condition"),
         Some(shown)
@@ -248,19 +271,19 @@ mod tests {
         check("candidate.line ==", "1:18 the condition ends too early");
         check(
             "candidate.line = 'main'",
-            "1:14 `= ` is no part of a condition | a comparison is written `==`",
+            "1:16 `=` is no part of a condition | a comparison is written `==`",
         );
         check(
             "candidate.barred and environment.proven",
-            "1:16 `and` is not expected here | `and` is written `&&`",
+            "1:18 `and` is not expected here | `and` is written `&&`",
         );
         check(
             "(candidate.barred",
-            "1:16 the condition ends too early | a bracket or a quote is not closed",
+            "1:18 the condition ends too early | a bracket or a quote is not closed",
         );
         check(
             "candidate.barred\n  || candidate.lien == 'main'",
-            "2:13 there is no field `lien` here | did you mean `line`?",
+            "2:16 there is no field `lien` here | did you mean `line`?",
         );
         check(
             "canidate.line == 'main'",
@@ -276,23 +299,23 @@ mod tests {
         );
         check(
             "sise(proven_in) == 1",
-            "1:5 there is no function `sise` | did you mean `size`?",
+            "1:1 there is no function `sise` | did you mean `size`?",
         );
         check(
             "timestamp('2026-01-01T00:00:00Z') == 1",
-            "1:10 `timestamp` depends on time, which a condition does not know | the same candidate gets the same verdict at any time; waiting is what `soak` is for",
+            "1:1 `timestamp` depends on time, which a condition does not know | the same candidate gets the same verdict at any time; waiting is what `soak` is for",
         );
         check(
             "candidate.line.matches('(')",
-            "1:22 the pattern is no regular expression: unclosed group",
+            "1:24 the pattern is no regular expression: unclosed group",
         );
         check(
             "candidate.line.matches('((a{500}){500}){500}')",
-            "1:22 the pattern is no regular expression: Compiled regex exceeds size limit of 1048576 bytes.",
+            "1:24 the pattern is no regular expression: Compiled regex exceeds size limit of 1048576 bytes.",
         );
         check(
             "candidate.line.matches(candidate.version)",
-            "1:29 the pattern of `matches` must stand here as a text in quotes",
+            "1:33 the pattern of `matches` must stand here as a text in quotes",
         );
         check(
             "'staging'",
@@ -300,11 +323,11 @@ mod tests {
         );
         check(
             "verdicts.about == 'tests'",
-            "1:9 `about` is asked of a list, which has no fields | ask its elements, such as by `.exists(each, each.about == ...)`",
+            "1:10 `about` is asked of a list, which has no fields | ask its elements, such as by `.exists(each, each.about == ...)`",
         );
         check(
             "verdicts.exists(v, v.abuot == 'tests')",
-            "1:21 there is no field `abuot` here | did you mean `about`?",
+            "1:22 there is no field `abuot` here | did you mean `about`?",
         );
     }
 

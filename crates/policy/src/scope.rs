@@ -323,15 +323,17 @@ impl Check<'_> {
                 };
                 Err(self
                     .places
-                    .error(id, format!("there is no field `{field}` here"), Some(hint)))
+                    .error_at(id, field, format!("there is no field `{field}` here"), Some(hint)))
             }
-            Shape::Plain => Err(self.places.error(
+            Shape::Plain => Err(self.places.error_at(
                 id,
+                field,
                 format!("`{field}` is asked of a plain value, which has no fields"),
                 None,
             )),
-            Shape::List(_) => Err(self.places.error(
+            Shape::List(_) => Err(self.places.error_at(
                 id,
+                field,
                 format!("`{field}` is asked of a list, which has no fields"),
                 Some(format!(
                     "ask its elements, such as by `.exists(each, each.{field} == ...)`"
@@ -359,7 +361,7 @@ impl Check<'_> {
                         .map(|near| format!("did you mean `{near}`?")),
                 )
             };
-            return Err(self.places.error(id, message, hint));
+            return Err(self.places.error_at(id, name, message, hint));
         }
         let target = match &call.target {
             Some(target) => Some(self.shape(target)?),
