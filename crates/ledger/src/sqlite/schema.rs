@@ -160,8 +160,12 @@ pub(super) fn recorded_head(connection: &Connection) -> Result<Checkpoint, Failu
 
 /// Brings the tables to what the views declare, and folds again those that changed: all or nothing.
 pub(super) fn open_views(connection: &mut Connection, views: &Views, upcasters: &Upcasters) -> Result<(), LedgerError> {
+    match drop_fresh(connection) {
+        // They take room, but nothing depends on their being gone; what is recorded can be read.
+        Err(Failure::Full) => tracing::warn!("the disk is full: the tables of an interrupted rebuild stay for now"),
+        other => other?,
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    drop_fresh(&transaction)?;
     let mut kept = Vec::new();
     for stored in stored_views(&transaction)? {
         let declared = views.iter().find(|view| view.name() == stored.name);
