@@ -43,7 +43,7 @@ pub enum Direction {
 
 /// A condition that a row must meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Filter {
+enum Filter {
     /// The column compares so with the value.
     Is(Cow<'static, str>, Op, Value),
     /// The column holds one of the values.

@@ -242,3 +242,34 @@ async fn what_is_queued_is_recorded_before_the_ledger_is_gone() {
     drop(ledger);
     assert_eq!(open(&path, views()).unwrap().head().await.unwrap(), 50);
 }
+
+#[tokio::test]
+async fn a_ledger_as_the_first_version_wrote_it_is_read_verified_and_gone_on_with() {
+    let folder = testkit::folder();
+    let path = folder.path().join("ledger.db");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(include_str!("../fixtures/format-1.sql"))
+        .unwrap();
+    let ledger = open(&path, views()).unwrap();
+    let verification = ledger.verify(None, &|_| {}).await.unwrap();
+    assert_eq!((verification.checked, verification.fault), (3, None));
+    assert!(!ledger.rebuild(&|_| {}).await.unwrap().differed());
+    let rows = ledger.select(Select::from("things")).await.unwrap().rows;
+    let totals: Vec<_> = rows
+        .iter()
+        .map(|row| (row.text("name").unwrap(), row.integer("total").unwrap()))
+        .collect();
+    assert_eq!(totals, [("a", 4), ("b", 2)]);
+    assert_eq!(rows[1].optional_text("note").unwrap(), Some("it's ü"));
+    assert_eq!(ledger.find_claim("key").await.unwrap().unwrap().seq, 1);
+    assert_eq!(
+        ledger
+            .append(Append::unconditional(vec![changed("4", "a", 1)]))
+            .await
+            .unwrap()
+            .first,
+        4
+    );
+    assert!(ledger.verify(None, &|_| {}).await.unwrap().is_good());
+}
