@@ -218,3 +218,20 @@ fn a_kind_is_brought_up_version_by_version() {
     upcasters.apply(&mut sealed);
     assert_eq!((sealed.new.body, sealed.new.kind_version), (json!([[0, 1], 2]), 3));
 }
+
+pub async fn a_ledger_verifies_while_facts_are_appended(f: Fixture) {
+    let facts = (0..2_500).map(|number| changed(&number.to_string(), &format!("t{}", number % 50), 1));
+    append(&*f.ledger, facts.collect()).await;
+    let verifying = {
+        let ledger = f.ledger.clone();
+        tokio::spawn(async move { ledger.verify(None, &|_| {}).await.unwrap() })
+    };
+    for number in 0..20 {
+        append(&*f.ledger, vec![changed(&format!("more {number}"), "t1", 1)]).await;
+    }
+    let verification = verifying.await.unwrap();
+    assert_eq!(verification.fault, None);
+    assert!(verification.checked >= 2_500);
+    let rest = f.ledger.verify(Some(verification.checkpoint), &|_| {}).await.unwrap();
+    assert_eq!((verification.checked + rest.checked, rest.fault), (2_520, None));
+}

@@ -73,6 +73,7 @@ macro_rules! ledger_conformance {
                 a_question_that_does_not_fit_is_refused,
                 a_whole_ledger_verifies_from_each_checkpoint,
                 a_checkpoint_of_another_history_is_noticed,
+                a_ledger_verifies_while_facts_are_appended,
                 rebuilt_views_are_the_same,
                 appends_go_on_during_a_rebuild,
                 an_export_carries_its_own_proof,
