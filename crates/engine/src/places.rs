@@ -34,6 +34,8 @@ struct Sharing {
 struct Share {
     /// Places given to the run, used or not.
     given: usize,
+    /// How many of them the run had not been told of when it last asked.
+    offered: usize,
     wanted: usize,
     since: u64,
     changed: Arc<Notify>,
@@ -61,6 +63,7 @@ impl PlacePool {
         let changed = Arc::new(Notify::new());
         let share = Share {
             given: 0,
+            offered: 0,
             wanted: 0,
             since: 0,
             changed: Arc::clone(&changed),
@@ -87,14 +90,20 @@ impl Sharing {
             return 0;
         };
         self.queue.remove(&(share.given, share.since, run));
-        self.taken = self.taken + held - share.given;
-        share.given = held;
-        if share.wanted == 0 {
+        // What was offered since is kept, if it is still wanted; what became free is shared out.
+        let kept = share.offered.min(wanted);
+        let given = held + kept;
+        self.taken = self.taken + given - share.given;
+        // Whoever had a place until now has not been waiting.
+        let waited = share.wanted > 0 && given >= share.given;
+        if !waited {
             share.since = turn;
         }
-        share.wanted = wanted;
-        if wanted > 0 {
-            self.queue.insert((held, share.since, run));
+        share.given = given;
+        share.offered = 0;
+        share.wanted = wanted - kept;
+        if share.wanted > 0 {
+            self.queue.insert((given, share.since, run));
         }
         while self.taken < self.limit {
             let Some((_, _, next)) = self.queue.pop_first() else {
@@ -113,6 +122,7 @@ impl Sharing {
                 self.queue.insert((share.given, share.since, next));
             }
             if next != run {
+                share.offered += 1;
                 share.changed.notify_one();
             }
         }

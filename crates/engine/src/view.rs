@@ -347,7 +347,8 @@ impl Folding<'_> {
     }
 
     fn run(&mut self, change: impl FnOnce(&mut Row)) -> Result<(), FoldError> {
-        let mut row = self.get(RUNS, &[self.run.clone()])?;
+        let key = [self.run.clone()];
+        let mut row = self.get(RUNS, &key)?;
         change(&mut row);
         self.rows.put(RUNS, row)
     }
