@@ -16,6 +16,19 @@
 //!
 //! Nothing here knows what a step is for, or keeps a record of it: that is the engine's.
 
+mod attempt;
+pub mod conformance;
+mod frame;
+mod hold;
 mod job;
+mod keeper;
+mod local;
+mod log_writer;
+pub mod logs;
+mod secrets;
+mod shim;
+mod wire;
 
 pub use job::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
+pub use local::{LocalExecutor, LocalOptions};
+pub use shim::shim_main;

@@ -1,0 +1,360 @@
+//! One attempt within the shim: begun, kept, ended, recorded.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use facts::{Clock, SystemClock, Timestamp};
+use process::mask::Secrets;
+use process::{Ending, Signal, Usage};
+use tokio::sync::watch;
+
+use crate::hold::{Event, Hold};
+use crate::job::{Ended, Outcome};
+use crate::log_writer::LogWriter;
+use crate::shim::{Busy, Shim, locked};
+use crate::wire::{Answer, Attempt, JobMessage, Order, Report, SecretMessage, milliseconds};
+use crate::{keeper, logs, secrets};
+
+/// The `PATH` of a step that states none.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+#[derive(Clone)]
+enum Progress {
+    Starting,
+    Running,
+    Finished(Outcome),
+}
+
+/// An attempt that has no stored outcome yet.
+pub(crate) struct Running {
+    progress: watch::Sender<Progress>,
+    cancelled: watch::Sender<bool>,
+}
+
+impl Running {
+    pub(crate) fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match &*self.progress.borrow() {
+            Progress::Finished(outcome) => Some(outcome.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) async fn finished(&self) -> Outcome {
+        let mut progress = self.progress.subscribe();
+        loop {
+            if let Some(outcome) = self.outcome() {
+                return outcome;
+            }
+            // The sender lives as long as `self`.
+            let _ = progress.changed().await;
+        }
+    }
+
+    /// Waits until it runs or has ended.
+    async fn begun(&self) -> Answer {
+        let mut progress = self.progress.subscribe();
+        let _ = progress
+            .wait_for(|progress| !matches!(progress, Progress::Starting))
+            .await;
+        self.outcome().map_or(Answer::Running, Answer::Finished)
+    }
+}
+
+/// The attempts that have no stored outcome yet.
+#[derive(Default)]
+pub(crate) struct Attempts(Mutex<HashMap<Attempt, Arc<Running>>>);
+
+impl Attempts {
+    pub(crate) fn get(&self, attempt: &Attempt) -> Option<Arc<Running>> {
+        locked(&self.0).get(attempt).cloned()
+    }
+
+    pub(crate) fn all(&self) -> HashMap<Attempt, Arc<Running>> {
+        locked(&self.0).clone()
+    }
+}
+
+/// Starts the attempt, or says how far it is; never a second time.
+pub(crate) async fn start(shim: &Arc<Shim>, job: JobMessage, grace: Duration) -> Answer {
+    let refused = |reason: String| Answer::Refused { reason };
+    if job.run != shim.run {
+        return refused(format!("this is the shim of {}", shim.run));
+    }
+    if let Some(running) = shim.attempts.get(&job.attempt) {
+        return running.begun().await;
+    }
+    match shim.stored(&job.attempt) {
+        Answer::Unknown => {}
+        known => return known,
+    }
+    if shim.is_closing() {
+        return refused("the run is being closed".into());
+    }
+    // From here to the entry in the table there is no await: two requests cannot both pass.
+    crashpoint::reach("executor.begin");
+    let log = match begin(&shim.folder, &job) {
+        Ok(log) => log,
+        Err(error) => return refused(format!("the attempt's folder cannot be made: {error}")),
+    };
+    crashpoint::reach("executor.begun");
+    let running = Arc::new(Running {
+        progress: watch::Sender::new(Progress::Starting),
+        cancelled: watch::Sender::new(false),
+    });
+    locked(&shim.attempts.0).insert(job.attempt.clone(), running.clone());
+    tokio::spawn(make(shim.clone(), job, grace, log, running.clone(), shim.busy()));
+    running.begun().await
+}
+
+/// Makes the attempt's folder and its log. The log is the mark that the attempt was begun: it is there
+/// before anything is started, and made once.
+fn begin(run_folder: &Path, job: &JobMessage) -> io::Result<File> {
+    let folder = run_folder.join(job.attempt.folder());
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let log = OpenOptions::new()
+        .append(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(folder.join(logs::LOG))?;
+    if job.durable_outcome {
+        log.sync_all()?;
+        for folder in [folder.as_path(), &run_folder.join("attempts"), run_folder] {
+            File::open(folder)?.sync_all()?;
+        }
+    }
+    Ok(log)
+}
+
+/// Makes the attempt and records its outcome.
+async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, running: Arc<Running>, busy: Busy) {
+    let started_at = SystemClock.now();
+    let masked = Secrets::new(job.secrets.iter().map(SecretMessage::value));
+    let log = LogWriter::new(log, job.log_budget, &masked);
+    let attempt = job.attempt.clone();
+    let durable = job.durable_outcome;
+    let mut work = Work {
+        log,
+        running: &running,
+        started_at,
+        stopped: None,
+    };
+    let (mut ended, usage, hold) = work.go(&shim, &mut job, grace).await;
+    drop(job);
+    if let Ended::CouldNotStart { reason } = &mut ended {
+        *reason = String::from_utf8_lossy(&process::mask::mask_all(&masked, reason.as_bytes())).into_owned();
+        work.log.note(&format!("the step could not start: {reason}"));
+    }
+    let started_at = work.started_at;
+    let log_truncated = work.log.finish(durable).unwrap_or(true);
+    let outcome = Outcome {
+        ended,
+        started_at,
+        finished_at: SystemClock.now(),
+        cpu_ms: usage.cpu_ms,
+        peak_memory_kib: usage.peak_memory_kib,
+        log_truncated,
+    };
+    if let Some(hold) = hold {
+        shim.give_back(hold);
+    }
+    let folder = shim.folder.join(attempt.folder());
+    let mut pause = Duration::from_secs(1);
+    let mut recorded = record(&folder, &outcome, durable);
+    running.progress.send_replace(Progress::Finished(outcome.clone()));
+    // On a full disk the outcome stays here and is tried again; whoever asks gets it from memory.
+    while recorded.is_err() && !shim.is_closing() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+        recorded = record(&folder, &outcome, durable);
+    }
+    locked(&shim.attempts.0).remove(&attempt);
+    drop(busy);
+}
+
+/// Writes the outcome in one step: it is there as a whole or not at all.
+fn record(folder: &Path, outcome: &Outcome, durable: bool) -> io::Result<()> {
+    let unfinished = folder.join("outcome.json.unfinished");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(&serde_json::to_vec(outcome)?)?;
+    if durable {
+        file.sync_all()?;
+    }
+    crashpoint::reach("executor.outcome-written");
+    std::fs::rename(&unfinished, folder.join(logs::OUTCOME))?;
+    crashpoint::reach("executor.outcome-renamed");
+    if durable {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// An attempt while it is made.
+struct Work<'a> {
+    log: LogWriter,
+    running: &'a Running,
+    started_at: Timestamp,
+    /// Why it was asked to end, once it was.
+    stopped: Option<Ended>,
+}
+
+impl Work<'_> {
+    /// Sees the attempt to its end. The keeper comes back if it can be used again.
+    async fn go(&mut self, shim: &Arc<Shim>, job: &mut JobMessage, grace: Duration) -> (Ended, Usage, Option<Hold>) {
+        let failed = |reason: String| (Ended::CouldNotStart { reason }, Usage::default(), None);
+        let (order, secrets_folder) = match self.order(shim, job) {
+            Ok(order) => order,
+            Err(reason) => return failed(reason),
+        };
+        let mut hold = match shim.keeper() {
+            Ok(hold) => hold,
+            Err(error) => {
+                remove(secrets_folder.as_deref());
+                return failed(format!("no keeper for the step: {error}"));
+            }
+        };
+        // An idle keeper that was killed shows only now; another one is asked then.
+        if hold.order(&order).await.is_err() {
+            let again = match shim.keeper() {
+                Ok(mut fresh) => fresh.order(&order).await.map(|()| fresh),
+                Err(error) => Err(error),
+            };
+            match again {
+                Ok(fresh) => hold = fresh,
+                Err(error) => {
+                    remove(secrets_folder.as_deref());
+                    return failed(format!("no keeper for the step: {error}"));
+                }
+            }
+        }
+        drop(order);
+        let timeout = job.timeout_ms.map(Duration::from_millis);
+        let end = self.keep(&mut hold, timeout, grace).await;
+        hold.drain(|channel, bytes| self.log.take(channel, bytes));
+        match end {
+            Some(Report::Ended { ending, usage, clean }) => {
+                if !clean {
+                    self.log.note("a process of this step could not be killed");
+                }
+                (self.ended(ending), usage, clean.then_some(hold))
+            }
+            Some(Report::CouldNotStart { reason }) => (Ended::CouldNotStart { reason }, Usage::default(), Some(hold)),
+            _ => {
+                // The step, or somebody else, killed the keeper: what it kept is killed with it.
+                drop(hold);
+                shim.kill_strays().await;
+                remove(secrets_folder.as_deref());
+                self.log
+                    .note("the process that kept this step was killed, and the step with it");
+                (
+                    self.ended(Ending::Signal(Signal::KILL.as_raw())),
+                    Usage::default(),
+                    None,
+                )
+            }
+        }
+    }
+
+    /// What the keeper is told to start, with the folder of the secrets that were written for it.
+    fn order(&self, shim: &Shim, job: &mut JobMessage) -> Result<(Order, Option<std::path::PathBuf>), String> {
+        let mut shell = job.shell.drain(..);
+        let program = shell.next().ok_or("no shell was named")?;
+        let mut arguments: Vec<String> = shell.collect();
+        arguments.push(std::mem::take(&mut job.script));
+        let mut variables = std::mem::take(&mut job.variables);
+        variables.entry("PATH".into()).or_insert_with(|| PATH.into());
+        let remove = if job.secrets.is_empty() {
+            None
+        } else {
+            let folder = secrets::write(&shim.folder, shim.run, &job.attempt, &job.secrets)
+                .map_err(|error| format!("no place for the step's secrets: {error}"))?;
+            variables.insert(secrets::VARIABLE.into(), folder.to_string_lossy().into_owned());
+            Some(folder)
+        };
+        for secret in job.secrets.iter().filter(|secret| secret.as_variable) {
+            variables.insert(secret.name.clone(), secret.value().to_owned());
+        }
+        let folder = std::mem::take(&mut job.folder);
+        let order = Order::Spawn {
+            program,
+            arguments,
+            folder,
+            variables,
+            nice: job.nice,
+            remove: remove.clone(),
+        };
+        Ok((order, remove))
+    }
+
+    /// Listens to the keeper until it reports an end; `None` when it is gone.
+    async fn keep(&mut self, hold: &mut Hold, timeout: Option<Duration>, grace: Duration) -> Option<Report> {
+        let mut cancelled = self.running.cancelled.subscribe();
+        let deadline = async {
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                event = hold.event() => match event {
+                    Event::Said(channel, bytes) => self.log.take(channel, bytes),
+                    Event::Report(Report::Started) => {
+                        crashpoint::reach("executor.spawned");
+                        self.started_at = SystemClock.now();
+                        self.running.progress.send_replace(Progress::Running);
+                    }
+                    Event::Report(end) => return Some(end),
+                    Event::Gone => return None,
+                },
+                () = &mut deadline, if self.stopped.is_none() => {
+                    self.log.note("the step took longer than its timeout and is stopped");
+                    self.stop(hold, Ended::TimedOut, grace).await;
+                }
+                () = async { drop(cancelled.wait_for(|cancelled| *cancelled).await) }, if self.stopped.is_none() => {
+                    self.log.note("the step is cancelled");
+                    self.stop(hold, Ended::Cancelled, grace).await;
+                }
+            }
+        }
+    }
+
+    async fn stop(&mut self, hold: &mut Hold, why: Ended, grace: Duration) {
+        self.stopped = Some(why);
+        // A keeper that does not hear this is gone, and that is an event of its own.
+        let _ = hold
+            .order(&Order::Stop {
+                grace_ms: milliseconds(grace),
+            })
+            .await;
+    }
+
+    fn ended(&mut self, ending: Ending) -> Ended {
+        match (self.stopped.take(), ending) {
+            (Some(why), _) => why,
+            (None, Ending::Code(0)) => Ended::Succeeded,
+            (None, Ending::Code(code)) => Ended::Failed { code },
+            (None, Ending::Signal(signal)) => Ended::Signalled { signal },
+        }
+    }
+}
+
+fn remove(folder: Option<&Path>) {
+    if let Some(folder) = folder {
+        keeper::remove_folder(folder);
+    }
+}

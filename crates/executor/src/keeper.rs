@@ -1,0 +1,238 @@
+//! The keeper: the process between a shim and the processes of an attempt.
+//!
+//! It is the subreaper of what it starts, so no fork and no session of its own takes a process out of
+//! its sight, and what it finds below itself belongs to this one attempt. It is one process of one
+//! thread, serves one attempt at a time, and is used again for the next one. Its standard output and
+//! error are pipes to the shim, which the attempt's processes inherit.
+//!
+//! When the shim dies, its end of the control socket closes, and the keeper kills the attempt. Until
+//! that is done it holds the run's lock.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use process::{Channel, Exit, Group, Identity, Signal, Spec, Usage, subreaper, tree};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::frame;
+use crate::wire::{Order, Report};
+
+/// The variable in which a keeper finds the number of its control socket.
+pub(crate) const VARIABLE: &str = "THROUGHLINE_KEEPER";
+
+/// Runs as a keeper until the shim closes the socket.
+pub(crate) fn keeper_main(control: i32) -> i32 {
+    let serve = || -> io::Result<()> {
+        let control = process::take_inherited(control)
+            .ok_or_else(|| io::Error::other("the control socket was not handed over"))?;
+        process::protect_memory()?;
+        subreaper::become_subreaper()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let control = std::os::unix::net::UnixStream::from(control);
+            control.set_nonblocking(true)?;
+            Keeper::new(UnixStream::from_std(control)?)?.serve().await
+        })
+    };
+    match serve() {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("throughline keeper: {error}");
+            1
+        }
+    }
+}
+
+struct Keeper {
+    this: Identity,
+    /// Closed when the shim is gone.
+    orders: mpsc::Receiver<Order>,
+    reports: OwnedWriteHalf,
+    child_ended: Signals,
+    /// A step that signals its parent must not end its keeper, so these are caught and dropped.
+    _ignored: Vec<Signals>,
+}
+
+/// Reading in a task of its own: an order that is half read is not lost when something else happens.
+async fn read_orders(mut stream: OwnedReadHalf, orders: mpsc::Sender<Order>) {
+    while let Ok(Some(order)) = frame::read::<Order>(&mut stream).await {
+        if orders.send(order).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Keeper {
+    fn new(control: UnixStream) -> io::Result<Self> {
+        let (reading, reports) = control.into_split();
+        let (sender, orders) = mpsc::channel(4);
+        tokio::spawn(read_orders(reading, sender));
+        let ignored = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+            SignalKind::quit(),
+        ];
+        Ok(Self {
+            this: Identity::of_this_process()?,
+            orders,
+            reports,
+            child_ended: signal(SignalKind::child())?,
+            _ignored: ignored.into_iter().map(signal).collect::<io::Result<_>>()?,
+        })
+    }
+
+    async fn serve(&mut self) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    None => return Ok(()),
+                    // The attempt that was to be stopped ended a moment ago.
+                    Some(Order::Stop { .. }) => {}
+                    Some(Order::Spawn { program, arguments, folder, variables, nice, remove }) => {
+                        let spec = Spec::new(program).args(arguments).variables(variables).folder(folder).nice(nice);
+                        let report = self.keep(spec).await;
+                        if let Some(folder) = remove {
+                            remove_folder(&folder);
+                        }
+                        frame::write(&mut self.reports, &report).await?;
+                    }
+                },
+                _ = self.child_ended.recv() => drop(reap_all(0)),
+            }
+        }
+    }
+
+    /// Starts a process and sees it and all of its descendants to their end.
+    async fn keep(&mut self, spec: Spec) -> Report {
+        let main = match start(spec) {
+            Ok(main) => main,
+            Err(reason) => return Report::CouldNotStart { reason },
+        };
+        let mut shim_is_gone = frame::write(&mut self.reports, &Report::Started).await.is_err();
+        let mut usage = Usage::default();
+        let mut kill_at: Option<Instant> = None;
+        let exit = loop {
+            let reaped = reap_all(main.pid);
+            usage = usage.and(reaped.usage);
+            if let Some(exit) = reaped.main {
+                break exit;
+            }
+            if shim_is_gone {
+                tree::kill_until_none(Vec::new(), || tree::descendants(self.this)).await;
+            }
+            let time_is_up = async {
+                match kill_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.child_ended.recv() => {}
+                order = self.orders.recv(), if !shim_is_gone => match order {
+                    Some(Order::Stop { grace_ms }) => {
+                        tree::signal_all(&tree::descendants(self.this), Signal::TERM);
+                        kill_at = Some(Instant::now() + Duration::from_millis(grace_ms));
+                    }
+                    Some(Order::Spawn { .. }) => {}
+                    None => shim_is_gone = true,
+                },
+                () = time_is_up => {
+                    kill_at = None;
+                    tree::kill_until_none(Vec::new(), || tree::descendants(self.this)).await;
+                }
+            }
+        };
+        let (left, clean) = self.clear().await;
+        Report::Ended {
+            ending: exit.ending,
+            usage: usage.and(left),
+            clean,
+        }
+    }
+
+    /// Kills what the main process left behind. Most leave nothing, and then no child is left at all:
+    /// every descendant has this process at the end of its chain of parents.
+    async fn clear(&self) -> (Usage, bool) {
+        let mut usage = Usage::default();
+        for _ in 0..3 {
+            let reaped = reap_all(0);
+            usage = usage.and(reaped.usage);
+            if reaped.none_left {
+                return (usage, true);
+            }
+            tree::kill_until_none(Vec::new(), || tree::descendants(self.this)).await;
+        }
+        let reaped = reap_all(0);
+        (usage.and(reaped.usage), reaped.none_left)
+    }
+}
+
+struct Reaped {
+    main: Option<Exit>,
+    usage: Usage,
+    none_left: bool,
+}
+
+/// Reaps every child that has ended.
+fn reap_all(main: u32) -> Reaped {
+    let mut all = Reaped {
+        main: None,
+        usage: Usage::default(),
+        none_left: false,
+    };
+    loop {
+        match subreaper::reap(None) {
+            Ok(Some((pid, exit))) => {
+                all.usage = all.usage.and(exit.usage);
+                if pid == main {
+                    all.main = Some(exit);
+                }
+            }
+            Ok(None) => return all,
+            Err(error) => {
+                all.none_left = subreaper::is_childless(&error);
+                return all;
+            }
+        }
+    }
+}
+
+/// The keeper's own stream opened anew: a program that changes how its output behaves (many set it
+/// non-blocking) changes this one only, not that of the next attempt.
+fn reopened(number: i32) -> io::Result<Channel> {
+    use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
+    // Without waiting, since a shim that is gone reads no more. The attempt's writes do wait.
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = open(format!("/proc/self/fd/{number}"), flags, Mode::empty())?;
+    fcntl_setfl(&file, OFlags::empty())?;
+    Ok(Channel::File(file))
+}
+
+fn start(spec: Spec) -> Result<Identity, String> {
+    let streams = || Ok::<_, io::Error>((reopened(1)?, reopened(2)?));
+    let (stdout, stderr) = streams().map_err(|error| format!("no stream for its output: {error}"))?;
+    let spec = spec
+        .stdout(stdout)
+        .stderr(stderr)
+        .group(Group::OwnSession)
+        .with_parent(Signal::KILL);
+    match process::spawn(spec) {
+        Ok(child) => Ok(child.leave_to_subreaper()),
+        Err(error) => Err(match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        }),
+    }
+}
+
+/// Removes a folder that may be gone already.
+pub(crate) fn remove_folder(folder: &Path) {
+    // What stays behind is swept when the run is closed or its next shim starts.
+    let _ = std::fs::remove_dir_all(folder);
+}

@@ -1,0 +1,428 @@
+//! Attempts as processes of this machine: the server's side.
+//!
+//! It holds nothing that matters: what runs is known to the shims, what has ended stands in files.
+//! Whoever makes a [`LocalExecutor`] over the same data folder, now or after a crash, finds all of it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use facts::RunId;
+use process::{Channel, Group, Spec};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+
+use crate::job::{Adopted, AttemptKey, Executor, ExecutorError, Job, Outcome};
+use crate::shim::{self, COMPLAINTS, LOCK, SOCKET, Stored, stored};
+use crate::wire::{Answer, Ask, Attempt, JobMessage, PROTOCOL, Request, milliseconds};
+use crate::{frame, logs, secrets};
+
+/// How long the processes of a shim that was killed may take to end.
+const LAST_BREATH: Duration = Duration::from_secs(60);
+
+/// What a [`LocalExecutor`] is made of.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// The data folder; runs are in `runs/` of it.
+    pub folder: PathBuf,
+    /// The program that becomes the shim: this one.
+    pub program: PathBuf,
+    /// Its arguments before `--folder RUN_FOLDER`.
+    pub arguments: Vec<OsString>,
+    /// After this time with nothing running and no server connected a shim exits. It costs nothing but
+    /// the start of another when it is needed again.
+    pub idle: Duration,
+    /// How long an attempt may take to end by itself when it is cancelled or its time is up.
+    pub grace: Duration,
+}
+
+impl LocalOptions {
+    /// The usual: `PROGRAM shim --folder RUN_FOLDER`, an hour alone, ten seconds of grace.
+    pub fn new(folder: impl Into<PathBuf>, program: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            program: program.into(),
+            arguments: vec!["shim".into()],
+            idle: Duration::from_secs(3600),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Runs attempts as processes of this machine.
+#[derive(Debug)]
+pub struct LocalExecutor {
+    options: LocalOptions,
+    /// One starter of a shim per run at a time.
+    starting: Mutex<HashMap<RunId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> ExecutorError {
+    let what = what.into();
+    |source| ExecutorError::Io { what, source }
+}
+
+impl LocalExecutor {
+    /// An executor over a data folder, which is made if it is absent.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(mut options: LocalOptions) -> Result<Self, ExecutorError> {
+        let runs = options.folder.join("runs");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&runs)
+            .and_then(|()| options.folder.canonicalize())
+            .map(|folder| options.folder = folder)
+            .map_err(failed(format!("cannot make the folder {}", runs.display())))?;
+        Ok(Self {
+            options,
+            starting: Mutex::default(),
+        })
+    }
+
+    /// The folder of a run.
+    pub fn run_folder(&self, run: RunId) -> PathBuf {
+        self.options.folder.join("runs").join(run.to_string())
+    }
+
+    /// Asks the run's shim; `None` when there is none, or it ended before it answered.
+    async fn ask(&self, run: RunId, ask: Ask) -> Result<Option<Answer>, ExecutorError> {
+        let Some(mut stream) = self.connect(run).await? else {
+            return Ok(None);
+        };
+        let answer = async {
+            frame::write(
+                &mut stream,
+                &Request {
+                    protocol: PROTOCOL,
+                    ask,
+                },
+            )
+            .await?;
+            frame::read::<Answer>(&mut stream).await
+        };
+        match answer.await {
+            Ok(Some(Answer::Refused { reason })) => Err(ExecutorError::Refused { run, reason }),
+            Ok(answer) => Ok(answer),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(failed(format!("cannot talk to the shim of {run}"))(error)),
+        }
+    }
+
+    async fn connect(&self, run: RunId) -> Result<Option<UnixStream>, ExecutorError> {
+        let failed = || failed(format!("cannot reach the shim of {run}"));
+        let folder = match open_folder(&self.run_folder(run)) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed()(error)),
+        };
+        loop {
+            match UnixStream::connect(socket_in(&folder)).await {
+                Ok(stream) => return Ok(Some(stream)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound || is_gone(&error) => return Ok(None),
+                // Thousands connect at once; the kernel has no event for "there is room again".
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(error) => return Err(failed()(error)),
+            }
+        }
+    }
+
+    /// Takes the run's lock. When it is given, nothing of the run is running.
+    async fn lock(&self, run: RunId) -> Result<File, ExecutorError> {
+        let path = self.run_folder(run).join(LOCK);
+        let failed = || failed(format!("cannot lock {run}"));
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
+        let file = open.map_err(failed())?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(failed()(error.into())),
+        }
+        // A thread of its own, not the runtime's: one that waits must not hold up the end of the server.
+        let (given, wait) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("run-lock".into())
+            .stack_size(64 * 1024)
+            .spawn(move || {
+                let locked = flock(&file, FlockOperation::LockExclusive);
+                // If nobody waits any more, the file closes here and the lock is free again.
+                let _ = given.send(locked.map(|()| file));
+            })
+            .map_err(failed())?;
+        match tokio::time::timeout(LAST_BREATH, wait).await {
+            Ok(Ok(Ok(file))) => Ok(file),
+            Ok(Ok(Err(error))) => Err(failed()(error.into())),
+            Ok(Err(_)) => Err(failed()(io::Error::other("the waiting thread ended"))),
+            Err(_) => Err(failed()(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "its shim does not answer, and a process of it still runs (hint: look for it with `fuser` on the run's shim.lock)",
+            ))),
+        }
+    }
+
+    /// What is stored of an attempt whose run has no shim. Waits for what a killed shim left running.
+    async fn stored_alone(&self, key: &AttemptKey) -> Result<Stored, ExecutorError> {
+        let folder = self.run_folder(key.run);
+        let lock = if folder.join(LOCK).exists() {
+            Some(self.lock(key.run).await?)
+        } else {
+            None
+        };
+        secrets::sweep(&folder, key.run);
+        drop(lock);
+        self.stored(key)
+    }
+
+    fn stored(&self, key: &AttemptKey) -> Result<Stored, ExecutorError> {
+        stored(&self.run_folder(key.run), &Attempt::of(key))
+            .map_err(failed(format!("cannot read the outcome of {key}")))
+    }
+
+    /// Sees to it that the run has a shim that answers or is about to.
+    async fn ensure_shim(&self, run: RunId) -> Result<(), ExecutorError> {
+        let starting = {
+            let mut all = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(run).or_default().clone()
+        };
+        let _one = starting.lock().await;
+        if self.connect(run).await?.is_some() {
+            return Ok(());
+        }
+        let folder = self.run_folder(run);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(failed(format!("cannot make the folder {}", folder.display())))?;
+        let lock = self.lock(run).await?;
+        let shim = |source: Box<dyn std::error::Error + Send + Sync>| ExecutorError::Shim { run, source };
+        let spec = self.shim(&folder, lock).map_err(|error| shim(error.into()))?;
+        crashpoint::reach("executor.shim-spawn");
+        process::spawn(spec).map_err(|error| shim(error.into()))?.detach();
+        crashpoint::reach("executor.shim-spawned");
+        Ok(())
+    }
+
+    /// How the shim is started: with the lock taken and the socket bound, and nothing else of ours.
+    fn shim(&self, folder: &Path, lock: File) -> io::Result<Spec> {
+        let opened = open_folder(folder)?;
+        match std::fs::remove_file(folder.join(SOCKET)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = std::os::unix::net::UnixListener::bind(socket_in(&opened))?;
+        let complaints = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(folder.join(COMPLAINTS))?;
+        let mut spec = Spec::new(&self.options.program)
+            .args(&self.options.arguments)
+            .arg("--folder")
+            .arg(folder)
+            // Crash points are a matter of tests, which set them for the shim through the server.
+            .pass(["THROUGHLINE_CRASH"])
+            .folder("/")
+            .group(Group::OwnSession)
+            .stderr(Channel::File(complaints.into()));
+        let lock = spec.inherit(lock.into());
+        let listener = spec.inherit(listener.into());
+        let idle = milliseconds(self.options.idle);
+        Ok(spec.variable(shim::VARIABLE, format!("{lock},{listener},{idle}")))
+    }
+
+    /// Why shims of this run end as soon as they are started.
+    fn complaints(&self, run: RunId) -> ExecutorError {
+        let text = std::fs::read_to_string(self.run_folder(run).join(COMPLAINTS)).unwrap_or_default();
+        let last: Vec<&str> = text.lines().rev().take(3).collect();
+        let last = last.into_iter().rev().collect::<Vec<_>>().join("; ");
+        let why = if last.is_empty() {
+            "it ends at once and does not say why".to_owned()
+        } else {
+            last
+        };
+        ExecutorError::Shim {
+            run,
+            source: why.into(),
+        }
+    }
+}
+
+/// A shim that ended closes its sockets; how that looks depends on the moment.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionRefused | Kind::ConnectionReset | Kind::BrokenPipe | Kind::UnexpectedEof
+    )
+}
+
+fn open_folder(folder: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(
+        folder,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
+}
+
+/// The address of a socket is at most 107 bytes long; a data folder may be deeper than that.
+fn socket_in(folder: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))
+}
+
+/// # Errors
+/// When no executor could run the job.
+fn check(job: &Job) -> Result<(), ExecutorError> {
+    let invalid = |reason: String| ExecutorError::Invalid {
+        key: job.key.clone(),
+        reason,
+    };
+    if job.shell.is_empty() {
+        return Err(invalid("it names no shell".into()));
+    }
+    if !job.folder.is_absolute() {
+        return Err(invalid(format!(
+            "its folder `{}` is not a full path",
+            job.folder.display()
+        )));
+    }
+    for name in job.variables.keys() {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(invalid(format!("`{name}` is no name for a variable")));
+        }
+    }
+    for secret in &job.secrets {
+        secrets::check_name(&secret.name, secret.as_variable).map_err(invalid)?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Executor for LocalExecutor {
+    async fn start(&self, job: Job) -> Result<(), ExecutorError> {
+        const TRIES: u32 = 3;
+        check(&job)?;
+        let run = job.key.run;
+        for _ in 0..TRIES {
+            let ask = Ask::Start {
+                job: Box::new(JobMessage::of(&job)),
+                grace_ms: milliseconds(self.options.grace),
+            };
+            match self.ask(run, ask).await {
+                Ok(Some(Answer::Lost)) => return Err(ExecutorError::Lost(job.key)),
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => {}
+                Err(ExecutorError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {
+                    return Err(ExecutorError::Invalid {
+                        key: job.key,
+                        reason: source.to_string(),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+            // An attempt of a run that nobody holds any more may have ended long ago.
+            if let Stored::Finished(_) = self.stored(&job.key)? {
+                return Ok(());
+            }
+            self.ensure_shim(run).await?;
+        }
+        Err(self.complaints(run))
+    }
+
+    async fn wait(&self, key: &AttemptKey) -> Result<Outcome, ExecutorError> {
+        if let Stored::Finished(outcome) = self.stored(key)? {
+            return Ok(outcome);
+        }
+        match self
+            .ask(
+                key.run,
+                Ask::Wait {
+                    attempt: Attempt::of(key),
+                },
+            )
+            .await?
+        {
+            Some(Answer::Finished(outcome)) => return Ok(outcome),
+            Some(Answer::Lost) => return Err(ExecutorError::Lost(key.clone())),
+            Some(_) => return Err(ExecutorError::Unknown(key.clone())),
+            None => {}
+        }
+        match self.stored_alone(key).await? {
+            Stored::Finished(outcome) => Ok(outcome),
+            Stored::Begun => Err(ExecutorError::Lost(key.clone())),
+            Stored::Nothing => Err(ExecutorError::Unknown(key.clone())),
+        }
+    }
+
+    async fn adopt(&self, key: &AttemptKey) -> Result<Adopted, ExecutorError> {
+        if let Stored::Finished(outcome) = self.stored(key)? {
+            return Ok(Adopted::Finished(outcome));
+        }
+        match self
+            .ask(
+                key.run,
+                Ask::State {
+                    attempt: Attempt::of(key),
+                },
+            )
+            .await?
+        {
+            Some(Answer::Running) => return Ok(Adopted::Running),
+            Some(Answer::Finished(outcome)) => return Ok(Adopted::Finished(outcome)),
+            Some(_) => return Ok(Adopted::Lost),
+            None => {}
+        }
+        match self.stored_alone(key).await? {
+            Stored::Finished(outcome) => Ok(Adopted::Finished(outcome)),
+            Stored::Begun | Stored::Nothing => Ok(Adopted::Lost),
+        }
+    }
+
+    async fn cancel(&self, key: &AttemptKey) -> Result<(), ExecutorError> {
+        self.ask(
+            key.run,
+            Ask::Cancel {
+                attempt: Attempt::of(key),
+            },
+        )
+        .await
+        .map(drop)
+    }
+
+    async fn close(&self, run: RunId) -> Result<(), ExecutorError> {
+        self.ask(run, Ask::Close).await?;
+        let folder = self.run_folder(run);
+        if folder.join(LOCK).exists() {
+            let lock = self.lock(run).await?;
+            secrets::sweep(&folder, run);
+            drop(lock);
+        }
+        self.starting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&run);
+        Ok(())
+    }
+
+    fn log_path(&self, key: &AttemptKey) -> PathBuf {
+        self.run_folder(key.run).join(Attempt::of(key).folder()).join(logs::LOG)
+    }
+}

@@ -1,0 +1,139 @@
+//! Where a step finds its secrets: a private folder with a file for each, gone when the attempt is.
+//!
+//! The folder is in memory (`/dev/shm`) where that can be used, else in the run's folder. Files are
+//! for the user alone and read-only. The folder's name follows from the attempt, so that whatever a
+//! crash leaves behind is found again.
+
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use facts::RunId;
+
+use crate::wire::{Attempt, SecretMessage};
+
+/// The variable that names the folder.
+pub(crate) const VARIABLE: &str = "THROUGHLINE_SECRETS";
+
+/// Where the folders of all attempts are: in memory, or for the lack of that in the run's folder.
+fn homes(run_folder: &Path) -> [PathBuf; 2] {
+    let user = rustix::process::geteuid().as_raw();
+    [
+        PathBuf::from(format!("/dev/shm/throughline-{user}")),
+        run_folder.join("secrets"),
+    ]
+}
+
+fn name(run: RunId, attempt: &Attempt) -> String {
+    format!("{run}-{}", attempt.name())
+}
+
+/// A folder that belongs to this user and is closed to everybody else. In a place where everybody
+/// writes, somebody may have made it first.
+fn make_home(home: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(home) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = std::fs::symlink_metadata(home)?;
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("{} is not ours", home.display()),
+        ));
+    }
+    if found.mode() & 0o077 != 0 {
+        std::fs::set_permissions(home, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+fn write_in(home: &Path, name: &str, secrets: &[SecretMessage]) -> io::Result<PathBuf> {
+    make_home(home)?;
+    let folder = home.join(name);
+    if folder.symlink_metadata().is_ok() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    DirBuilder::new().mode(0o700).create(&folder)?;
+    let written = secrets.iter().try_for_each(|secret| {
+        let path = folder.join(&secret.name);
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o400)
+            .open(path)?
+            .write_all(secret.value().as_bytes())
+    });
+    if let Err(error) = written {
+        let _ = std::fs::remove_dir_all(&folder);
+        return Err(error);
+    }
+    Ok(folder)
+}
+
+/// Writes the secrets of an attempt; the answer is their folder.
+///
+/// # Errors
+/// When there is no place for them.
+pub(crate) fn write(
+    run_folder: &Path,
+    run: RunId,
+    attempt: &Attempt,
+    secrets: &[SecretMessage],
+) -> io::Result<PathBuf> {
+    let name = name(run, attempt);
+    let [memory, disk] = homes(run_folder);
+    write_in(&memory, &name, secrets).or_else(|_| write_in(&disk, &name, secrets))
+}
+
+/// Removes what is left of the secrets of a run that has no process any more.
+pub(crate) fn sweep(run_folder: &Path, run: RunId) {
+    let beginning = format!("{run}-");
+    for home in homes(run_folder) {
+        for entry in std::fs::read_dir(home).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&beginning) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// Whether a secret of this name can be a file, and a variable if it is to be one.
+///
+/// # Errors
+/// What is wrong with the name.
+pub(crate) fn check_name(name: &str, as_variable: bool) -> Result<(), String> {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let fits_file = !name.is_empty()
+        && name.len() <= 128
+        && !name.starts_with(['.', '-'])
+        && name.bytes().all(|byte| word(byte) || matches!(byte, b'.' | b'-'));
+    if !fits_file {
+        return Err(format!(
+            "`{name}` is no name for a secret: letters, digits and `_.-` are expected"
+        ));
+    }
+    if as_variable && (!name.bytes().all(word) || name.starts_with(|c: char| c.is_ascii_digit())) {
+        return Err(format!(
+            "`{name}` is no name for a variable: letters, digits and `_` are expected"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_out_of_the_folder_are_refused() {
+        for name in ["", "..", ".", "a/b", "/a", "-rf", "a\0b", "ä"] {
+            assert!(check_name(name, false).is_err(), "{name:?}");
+        }
+        assert!(check_name("npm-token.txt", false).is_ok());
+        assert!(check_name("npm-token.txt", true).is_err());
+        assert!(check_name("NPM_TOKEN", true).is_ok());
+        assert!(check_name("1ST", true).is_err());
+    }
+}

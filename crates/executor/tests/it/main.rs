@@ -1,0 +1,9 @@
+//! Real processes, real kills.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use support::local;
+
+executor::executor_conformance!(local_processes, local());
