@@ -1,0 +1,37 @@
+//! Who may do what: actors, roles, tokens, sessions and secrets.
+//!
+//! - [`authorize`](mod@authorize): the one function that decides; pure, default deny.
+//! - [`role`]: roles and how far they reach.
+//! - [`store`]: the file `operations.db`, in which everything below lives.
+//! - [`directory`]: the names of people and machines, erasable; facts know only their ids.
+//! - [`tokens`]: access tokens, of which only hashes are stored.
+//! - [`sessions`]: one-time login links and browser sessions.
+//! - [`secrets`]: secrets, encrypted at rest with a [`key`] that is kept elsewhere.
+//! - [`kinds`]: the fact kinds that record changes here, without names and values.
+//!
+//! Nothing here reads the network or decides what a run may see; callers say who asks. All calls
+//! block for as long as one small SQLite statement takes.
+
+pub mod authorize;
+pub mod directory;
+pub mod error;
+pub mod key;
+pub mod kinds;
+pub mod role;
+pub mod secrets;
+pub mod sessions;
+pub mod store;
+pub mod tokens;
+
+mod random;
+
+pub use authorize::{Action, Decision, Principal, Resource, authorize};
+pub use directory::Person;
+pub use error::AccessError;
+pub use key::MasterKey;
+pub use role::{ComponentScope, EnvironmentScope, Grant, Rights, Role};
+pub use secrets::{Credentials, SecretInfo, SecretName, SecretValue};
+pub use sessions::{LoginLink, Session};
+pub use store::Access;
+pub use tokens::{Authenticated, MadeToken, NewToken, TokenInfo};
+pub use zeroize::Zeroizing;

@@ -1,0 +1,154 @@
+//! Roles and how far they reach.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use facts::{ComponentName, EnvironmentName};
+use serde::{Deserialize, Serialize};
+
+/// What somebody is trusted with. Each role includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Sees.
+    Viewer,
+    /// Pushes changes and runs their pipelines.
+    Developer,
+    /// Deploys, approves, returns, and sets secrets.
+    Operator,
+    /// Says who may do what.
+    Admin,
+}
+
+impl Role {
+    /// All roles, the weakest first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Developer, Self::Operator, Self::Admin];
+
+    /// The role as text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Developer => "developer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no role: `viewer`, `developer`, `operator` or `admin` is expected")]
+pub struct RoleError(String);
+
+impl FromStr for Role {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| RoleError(text.chars().take(80).collect()))
+    }
+}
+
+/// For which components a role is held.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentScope {
+    /// All of them, and the server itself.
+    #[default]
+    All,
+    /// Those of one team.
+    Team(String),
+    /// One.
+    One(ComponentName),
+}
+
+impl ComponentScope {
+    /// Whether `component` lies within.
+    pub fn covers(&self, component: &ComponentName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Team(team) => component.team() == team,
+            Self::One(one) => one == component,
+        }
+    }
+}
+
+/// For which environments a role is held.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvironmentScope {
+    /// All of them, and what concerns no environment.
+    #[default]
+    All,
+    /// One.
+    One(EnvironmentName),
+}
+
+impl EnvironmentScope {
+    /// Whether `environment` lies within.
+    pub fn covers(&self, environment: &EnvironmentName) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == environment,
+        }
+    }
+}
+
+/// A role and where it is held.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grant {
+    /// The role.
+    pub role: Role,
+    /// For which components.
+    #[serde(default)]
+    pub components: ComponentScope,
+    /// For which environments.
+    #[serde(default)]
+    pub environments: EnvironmentScope,
+}
+
+impl Grant {
+    /// The role everywhere.
+    pub const fn everywhere(role: Role) -> Self {
+        Self {
+            role,
+            components: ComponentScope::All,
+            environments: EnvironmentScope::All,
+        }
+    }
+}
+
+/// All that somebody holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// The roles.
+    pub grants: Vec<Grant>,
+    /// What approvals ask for by name, such as `operations`, `dba` or `security`. A duty alone allows
+    /// nothing: who approves must also hold a role that may.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub duties: BTreeSet<String>,
+}
+
+impl Rights {
+    /// One role, everywhere.
+    pub fn everywhere(role: Role) -> Self {
+        Self {
+            grants: vec![Grant::everywhere(role)],
+            duties: BTreeSet::new(),
+        }
+    }
+
+    /// The roles held anywhere, the weakest first.
+    pub fn roles(&self) -> BTreeSet<Role> {
+        self.grants.iter().map(|grant| grant.role).collect()
+    }
+}
