@@ -1,0 +1,9 @@
+//! Access on real files.
+
+mod directory;
+mod roles;
+mod secrets;
+mod sessions;
+mod store;
+mod support;
+mod tokens;
