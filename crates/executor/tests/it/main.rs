@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod crashes;
+mod secrecy;
+mod socket;
+mod speed;
 mod support;
 
 use support::local;
