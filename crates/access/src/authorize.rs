@@ -218,6 +218,31 @@ pub fn authorize(principal: &Principal, action: Action, resource: &Resource) -> 
     }
 }
 
+/// Decides whether `principal` may give these rights to somebody, such as a new token: an admin gives
+/// at most what lies where they are admin, and duties only an admin of everything.
+pub fn may_grant(principal: &Principal, rights: &Rights) -> Decision {
+    let held: &[Grant] = match principal {
+        Principal::Anonymous => return Decision::LogIn,
+        Principal::System => &[],
+        Principal::Known { rights, .. } => &rights.grants,
+    };
+    let within = |new: &Grant| {
+        held.iter().any(|grant| {
+            grant.role == Role::Admin
+                && grant.components.includes(&new.components)
+                && grant.environments.includes(&new.environments)
+        })
+    };
+    let duties = rights.duties.is_empty() || held.contains(&Grant::everywhere(Role::Admin));
+    if duties && !held.is_empty() && rights.grants.iter().all(within) {
+        Decision::Allow
+    } else {
+        Decision::Deny {
+            reason: "you may not give these rights: that needs the role admin wherever they reach".to_owned(),
+        }
+    }
+}
+
 /// What a grant comes to at a resource.
 fn role_at(grant: &Grant, resource: &Resource) -> Option<Role> {
     let everywhere = grant.environments == EnvironmentScope::All;

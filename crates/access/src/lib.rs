@@ -25,7 +25,7 @@ pub mod tokens;
 
 mod random;
 
-pub use authorize::{Action, Decision, Principal, Resource, authorize};
+pub use authorize::{Action, Decision, Principal, Resource, authorize, may_grant};
 pub use directory::Person;
 pub use error::AccessError;
 pub use key::MasterKey;

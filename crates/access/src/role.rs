@@ -72,6 +72,16 @@ pub enum ComponentScope {
 }
 
 impl ComponentScope {
+    /// Whether all that lies within `other` lies within this one too.
+    pub fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Team(team), Self::Team(other)) => team == other,
+            (one, Self::One(other)) => one.covers(other),
+            (_, Self::All) | (Self::One(_), Self::Team(_)) => false,
+        }
+    }
+
     /// Whether `component` lies within.
     pub fn covers(&self, component: &ComponentName) -> bool {
         match self {
@@ -94,6 +104,15 @@ pub enum EnvironmentScope {
 }
 
 impl EnvironmentScope {
+    /// Whether all that lies within `other` lies within this one too.
+    pub fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::One(_), Self::All) => false,
+            (Self::One(one), Self::One(other)) => one == other,
+        }
+    }
+
     /// Whether `environment` lies within.
     pub fn covers(&self, environment: &EnvironmentName) -> bool {
         match self {

@@ -86,10 +86,20 @@ pub enum MigrateError {
     NoUndo(MigrationKey),
     /// A script did not run to its end; the journal says how far it came.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(RunError),
     /// The database failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl From<RunError> for MigrateError {
+    /// Keeps apart what is wrong with a script and what is wrong with the database.
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Engine(error) => Self::Engine(error),
+            error => Self::Run(error),
+        }
+    }
 }
 
 /// Applies migrations to one database.

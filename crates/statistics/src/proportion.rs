@@ -17,7 +17,7 @@
 //! nothing is asymptotic, and zero errors of n are ordinary evidence. One product for both groups is
 //! narrower than two intervals at α/2.
 //!
-//! The mixture is Beta(0.2, 5): most weight on small rates, some on all others. It decides how soon
+//! The mixture is Beta(0.1, 5): most weight on small rates, some on all others. It decides how soon
 //! an answer comes, never whether the level holds.
 
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::special::{ln_beta, times_ln};
 
 /// The parameters of the mixture, chosen so that 0 errors, which is the usual sight, cost little:
-/// `ln(1 + n/5) · 0.2` instead of the `ln(πn) / 2` of the customary Beta(½, ½).
-const MIXTURE: (f64, f64) = (0.2, 5.0);
+/// `ln(1 + n/5) · 0.1` instead of the `ln(πn) / 2` of the customary Beta(½, ½).
+const MIXTURE: (f64, f64) = (0.1, 5.0);
 
 /// What one group has answered since it appeared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +188,28 @@ mod tests {
 
     fn arm(errors: u64, requests: u64) -> Arm {
         Arm { requests, errors }
+    }
+
+    #[test]
+    fn the_mixture_is_a_martingale_of_mean_one_whatever_the_rate() {
+        for requests in [1_u32, 7, 60] {
+            let total = f64::from(requests);
+            // ln of the number of ways in which x of n requests can fail.
+            let ways = |x: f64| -ln_beta(x + 1.0, total - x + 1.0) - (total + 1.0).ln();
+            for rate in [0.001, 0.1, 0.5, 0.97] {
+                let mean: f64 = (0..=requests)
+                    .map(|errors| {
+                        let counts = Counts {
+                            errors: f64::from(errors),
+                            requests: total,
+                        };
+                        let probability = ways(counts.errors) + counts.log_likelihood(rate);
+                        (probability + counts.mixture() - counts.log_likelihood(rate)).exp()
+                    })
+                    .sum();
+                assert!((mean - 1.0).abs() < 1e-9, "{mean} of {requests} at {rate}");
+            }
+        }
     }
 
     #[test]

@@ -237,6 +237,30 @@ mod tests {
     }
 
     #[test]
+    fn the_mixture_is_a_martingale_of_mean_one_and_smallest_near_its_centre() {
+        for (requests, quantile) in [(1_u32, 0.5), (30, 0.95), (80, 0.2)] {
+            let total = f64::from(requests);
+            let ways = |k: f64| -ln_beta(k + 1.0, total - k + 1.0) - (total + 1.0).ln();
+            let all: Vec<f64> = (0..=requests)
+                .map(|k| evidence_at(f64::from(k), total, quantile))
+                .collect();
+            let mean: f64 = (0..=requests)
+                .zip(&all)
+                .map(|(k, evidence)| {
+                    let k = f64::from(k);
+                    (ways(k) + times_ln(k, quantile) + times_ln(total - k, 1.0 - quantile) + evidence).exp()
+                })
+                .sum();
+            assert!((mean - 1.0).abs() < 1e-9, "{mean}");
+            // One bucket that holds everything is as little evidence as any count could be.
+            let mut histogram = Histogram::new(vec![10]);
+            histogram.counts[0] = u64::from(requests);
+            let smallest = all.iter().copied().fold(f64::INFINITY, f64::min);
+            assert!((histogram.evidence(quantile)[0] - smallest).abs() < 1e-12);
+        }
+    }
+
+    #[test]
     fn nothing_seen_bounds_nothing() {
         let interval = difference_interval(&of([]), &of([]), 0.95, 0.05).unwrap();
         assert_eq!(

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use access::{Action, ComponentScope, Decision, EnvironmentScope, Grant, Principal, Resource, Rights, Role, authorize};
+use access::{
+    Action, ComponentScope, Decision, EnvironmentScope, Grant, Principal, Resource, Rights, Role, authorize, may_grant,
+};
 use facts::{Actor, ActorId, ComponentName, EnvironmentName, RunId};
 
 fn component(name: &str) -> ComponentName {
@@ -171,4 +173,37 @@ fn duties_are_held_by_name_and_all_of_them_by_an_admin_of_everything() {
     assert!(dba.has_duty("dba") && !dba.has_duty("security"));
     assert!(known(vec![Grant::everywhere(Role::Admin)]).has_duty("security"));
     assert!(!Principal::System.has_duty("security") && !Principal::Anonymous.has_duty("security"));
+}
+
+#[test]
+fn nobody_gives_more_than_they_administer() {
+    let team = || ComponentScope::Team("shop".into());
+    let all = || EnvironmentScope::All;
+    let of_team = known(vec![grant(Role::Admin, team(), all())]);
+    let of_all = known(vec![Grant::everywhere(Role::Admin)]);
+    let gives = |principal: &Principal, components, environments| {
+        let grants = vec![grant(Role::Viewer, components, environments)];
+        let rights = Rights {
+            grants,
+            ..Rights::default()
+        };
+        may_grant(principal, &rights).is_allowed()
+    };
+    let cart = || ComponentScope::One(component("shop/cart"));
+    assert!(gives(&of_team, team(), all()) && gives(&of_team, cart(), all()));
+    assert!(!gives(&of_team, ComponentScope::All, all()));
+    assert!(!gives(&of_team, ComponentScope::Team("bank".into()), all()));
+    assert!(!gives(&of_team, ComponentScope::One(component("bank/book")), all()));
+    assert!(gives(&of_all, ComponentScope::All, all()));
+    let in_production = EnvironmentScope::One(environment("production"));
+    let here = known(vec![grant(Role::Admin, ComponentScope::All, in_production.clone())]);
+    assert!(gives(&here, cart(), in_production) && !gives(&here, cart(), all()));
+    let operator = known(vec![Grant::everywhere(Role::Operator)]);
+    assert!(!gives(&operator, cart(), all()));
+    for principal in [Principal::Anonymous, Principal::System, known(vec![])] {
+        assert!(!may_grant(&principal, &Rights::default()).is_allowed());
+    }
+    let mut duties = Rights::default();
+    duties.duties.insert("dba".into());
+    assert!(!may_grant(&of_team, &duties).is_allowed() && may_grant(&of_all, &duties).is_allowed());
 }
