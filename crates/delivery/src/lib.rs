@@ -8,18 +8,24 @@
 //! A deployment is a run of the engine. Whatever goes wrong in it, the way back is another deployment
 //! with a generation of its own, by the same code: there is no second path.
 
+pub mod actions;
 pub mod context;
 pub mod decide;
+pub mod driver;
 pub mod gate;
 pub mod judge;
 pub mod kinds;
 pub mod path;
 pub mod plan;
+pub mod ports;
 pub mod shape;
 pub mod state;
+mod verdict;
 pub mod views;
 
+pub use actions::ActionParts;
 pub use context::DeploymentContext;
+pub use driver::{Delivery, DeliveryError, Parts};
 pub use gate::{GateVerdict, Requirement, WaitsFor};
 pub use kinds::{DeliveryFact, DeploymentResult, PackageAccepted, Purpose};
 pub use path::{EnvironmentPolicy, Path, Strategy};

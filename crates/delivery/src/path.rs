@@ -151,4 +151,16 @@ impl Path {
     pub fn get(&self, name: &EnvironmentName) -> Option<&EnvironmentPolicy> {
         self.environments.iter().find(|policy| policy.name == *name)
     }
+
+    /// Whether packages of this release line go anywhere.
+    pub fn delivers(&self, line: &ReleaseLine) -> bool {
+        self.environments.iter().any(|policy| policy.lines.is_empty() || policy.lines.contains(line))
+    }
+
+    /// The environments that no other comes after: where the path ends.
+    pub fn ends(&self) -> Vec<EnvironmentName> {
+        let is_last =
+            |policy: &&EnvironmentPolicy| !self.environments.iter().any(|other| other.after.contains(&policy.name));
+        self.environments.iter().filter(is_last).map(|policy| policy.name.clone()).collect()
+    }
 }

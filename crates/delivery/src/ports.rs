@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepContext};
 use facts::{ComponentName, Digest, EnvironmentName};
-use pipeline::document::PackageDocument;
+use pipeline::document::{DatabaseEngine, PackageDocument};
 use target::Target;
 
 /// Why a port could not answer.
@@ -71,4 +71,18 @@ pub trait Scripts: Send + Sync {
         folder: PathBuf,
         variables: Vec<(String, String)>,
     ) -> ActionOutcome;
+}
+
+/// The databases of the environments.
+pub trait Databases: Send + Sync {
+    /// Where the component's database in this environment is, such as `sqlite:/srv/shop.db`.
+    ///
+    /// # Errors
+    /// When the environment has none of this kind.
+    fn location(
+        &self,
+        component: &ComponentName,
+        environment: &EnvironmentName,
+        engine: DatabaseEngine,
+    ) -> Result<String, PortError>;
 }

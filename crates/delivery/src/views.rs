@@ -34,8 +34,8 @@ const TABLES: &[Table] = &[
             Column::text("run"),
             Column::text("policy"),
             Column::text("actor"),
-            Column::text("intended_at"),
-            Column::text("finished_at").nullable(),
+            Column::integer("intended_at"),
+            Column::integer("finished_at").nullable(),
             Column::text("result").nullable(),
             Column::text("why"),
             Column::text("reasons").nullable(),
@@ -58,7 +58,7 @@ const TABLES: &[Table] = &[
             Column::text("result"),
             Column::text("reasons"),
             Column::text("numbers").nullable(),
-            Column::text("recorded_at"),
+            Column::integer("recorded_at"),
             Column::text("correlation").nullable(),
         ],
         key: &["seq"],
@@ -106,7 +106,7 @@ impl View for DeliveryView {
                     .with("run", body.run.to_string())
                     .with("policy", body.policy.to_string())
                     .with("actor", fact.new.actor.to_string())
-                    .with("intended_at", fact.new.occurred_at.to_string())
+                    .with("intended_at", fact.new.occurred_at)
                     .with("why", json!(body.reasons).to_string());
                 rows.put(DEPLOYMENTS, row)
             }
@@ -117,7 +117,7 @@ impl View for DeliveryView {
                 };
                 let result = serde_json::to_value(body.result)?;
                 let row = row
-                    .with("finished_at", fact.new.occurred_at.to_string())
+                    .with("finished_at", fact.new.occurred_at)
                     .with("result", result.as_str())
                     .with("reasons", json!(body.reasons).to_string())
                     .with("state", serde_json::to_string(&body.state)?);
@@ -144,7 +144,7 @@ fn verdict(fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
             .with("result", body.result.to_string())
             .with("reasons", json!(body.reasons).to_string())
             .with("numbers", numbers)
-            .with("recorded_at", fact.recorded_at.to_string())
+            .with("recorded_at", fact.recorded_at)
             .with("correlation", fact.new.correlation.clone()),
     )
 }

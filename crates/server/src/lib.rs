@@ -2,5 +2,4 @@
 //!
 //! It is the only crate whose types cross the wire; they are in [`wire`].
 
-pub mod changes;
 pub mod wire;

@@ -1,12 +1,15 @@
 //! Looks at the package and at the way back before anything is touched.
 
 use async_trait::async_trait;
-use database::{CanReturn, MigrationSet, can_return};
+use database::engine::engine_of;
+use database::{CanReturn, MigrationSet, Runner, can_return};
 use engine::{ActionOutcome, StepAction, StepContext};
 use facts::Digest;
+use pipeline::document::DatabaseEngine;
 use serde_json::json;
 
 use super::{ActionParts, context};
+use crate::context::DeploymentContext;
 use crate::judge::requests_for_a_pass;
 use crate::path::Strategy;
 use crate::plan::ADMIT;
@@ -21,6 +24,10 @@ impl StepAction for Admit {
         ADMIT
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     async fn perform(&self, step: StepContext) -> ActionOutcome {
         self.admit(&step).await.unwrap_or_else(|outcome| outcome)
     }
@@ -32,7 +39,7 @@ impl Admit {
         let failed = |error: PortError| ActionOutcome::failed_for_now(error.to_string());
         let intent = &context.intent;
         self.0.packages.verify(intent.package).await.map_err(|error| ActionOutcome::failed(error.to_string()))?;
-        step.log.line(&format!("package {} is whole, digest for digest", intent.package));
+        step.log.out(&format!("package {} is whole, digest for digest", intent.package));
         let mut needed = None;
         if let (Strategy::Canary(canary), Some(_), false) =
             (&context.strategy, intent.from.package, intent.purpose.is_return())
@@ -40,7 +47,7 @@ impl Admit {
             let requests = requests_for_a_pass(canary).map_err(|error| {
                 ActionOutcome::failed(format!("the canary of {} cannot be judged: {error}", context.environment()))
             })?;
-            step.log.line(&format!(
+            step.log.out(&format!(
                 "the canary needs about {requests} requests, and its baseline as many, to pass with a margin of {} \
                  percentage points at alpha {}",
                 canary.margin * 100.0,
@@ -49,9 +56,9 @@ impl Admit {
             needed = Some(requests);
         }
         if let Some(from) = intent.from.package {
-            let verdict = self.way_back(from, intent.package, intent.purpose.is_return()).await.map_err(failed)?;
+            let verdict = self.way_back(&context, from).await.map_err(failed)?;
             for reason in verdict.iter().flat_map(|verdict| &verdict.reasons) {
-                step.log.line(reason);
+                step.log.out(reason);
             }
             if let Some(verdict) = verdict.filter(|verdict| !verdict.possible) {
                 return Err(ActionOutcome::failed(format!(
@@ -65,19 +72,30 @@ impl Admit {
 
     /// Whether the package that runs now works on the schema that the deployment leaves behind; for
     /// a return, whether the package that comes back works on the schema as it is.
-    async fn way_back(&self, from: Digest, to: Digest, is_return: bool) -> Result<Option<CanReturn>, PortError> {
-        let (older, newer) = if is_return { (to, from) } else { (from, to) };
-        let (Some(older), Some(newer)) = (self.migrations(older).await?, self.migrations(newer).await?) else {
+    async fn way_back(&self, context: &DeploymentContext, from: Digest) -> Result<Option<CanReturn>, PortError> {
+        let intent = &context.intent;
+        let (older, newer) =
+            if intent.purpose.is_return() { (intent.package, from) } else { (from, intent.package) };
+        let (Some((_, older)), Some((engine, newer))) = (self.migrations(older).await?, self.migrations(newer).await?)
+        else {
             return Ok(None);
         };
-        Ok(Some(can_return(&older, &newer)))
+        let location = self.0.databases.location(&context.component_name, context.environment(), engine)?;
+        let clock = self.0.clock.clone();
+        let verdict = tokio::task::spawn_blocking(move || {
+            let engine = engine_of(engine.as_str(), &location).map_err(|error| error.to_string())?;
+            let applied = Runner::new(engine, clock).applied().map_err(|error| error.to_string())?;
+            Ok(can_return(&older, &newer, &applied))
+        });
+        verdict.await.map_err(|error| PortError(error.to_string()))?.map(Some).map_err(PortError)
     }
 
-    async fn migrations(&self, package: Digest) -> Result<Option<MigrationSet>, PortError> {
+    async fn migrations(&self, package: Digest) -> Result<Option<(DatabaseEngine, MigrationSet)>, PortError> {
         let Some(needs) = self.0.packages.document(package).await?.database.clone() else {
             return Ok(None);
         };
         let folder = self.0.packages.folder(package).await?.join(&needs.migrations);
-        MigrationSet::scan(&folder).map(Some).map_err(|error| PortError(error.to_string()))
+        let set = MigrationSet::scan(&folder).map_err(|error| PortError(error.to_string()))?;
+        Ok(Some((needs.engine, set)))
     }
 }

@@ -32,6 +32,10 @@ impl StepAction for Analyze {
         ANALYZE
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     async fn perform(&self, step: StepContext) -> ActionOutcome {
         self.analyze(&step).await.unwrap_or_else(|outcome| outcome)
     }
@@ -65,7 +69,7 @@ impl Analyze {
                 return Ok(self.decided(step, &context, &verdict, now));
             }
             if look % LOOKS_PER_LINE == 0 {
-                step.log.line(&verdict.reasons.join("; "));
+                step.log.out(&verdict.reasons.join("; "));
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
@@ -83,7 +87,7 @@ impl Analyze {
         now: Timestamp,
     ) -> ActionOutcome {
         for reason in &decided.reasons {
-            step.log.line(&format!("{}: {reason}", decided.judgement));
+            step.log.out(&format!("{}: {reason}", decided.judgement));
         }
         let reasons = decided.reasons.clone();
         let fact = verdict(step, context, "canary", decided.judgement, reasons, json!(decided), now);

@@ -18,6 +18,10 @@ impl StepAction for Configure {
         CONFIGURE
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     async fn perform(&self, step: StepContext) -> ActionOutcome {
         self.configure(&step).await.unwrap_or_else(|outcome| outcome)
     }
@@ -42,7 +46,7 @@ impl Configure {
             if before == after {
                 continue;
             }
-            step.log.line(&match (before, after) {
+            step.log.out(&match (before, after) {
                 (None, Some(after)) => format!("+ {name} = {after}"),
                 (Some(before), None) => format!("- {name} = {before}"),
                 (Some(before), Some(after)) => format!("~ {name}: {before} -> {after}"),
@@ -51,7 +55,7 @@ impl Configure {
             changes.push(json!({ "name": name, "before": before, "after": after }));
         }
         if changes.is_empty() {
-            step.log.line("the configuration is the same");
+            step.log.out("the configuration is the same");
         }
         Ok(ActionOutcome::succeeded(json!({ "configuration": new.digest, "changes": changes })))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use facts::Digest;
 use pipeline::document::PackageDocument;
-use target::{HealthCheck, Launch};
+use target::{HealthCheck, Launch, LaunchSecret, SecretValue};
 
 use super::ActionParts;
 use crate::context::DeploymentContext;
@@ -49,13 +49,14 @@ pub(super) async fn prepare(
     let mut variables = service.variables.clone();
     variables.extend(configured.variables);
     variables.insert(ENVIRONMENT.to_owned(), context.environment().to_string());
-    if document.database.is_some() {
-        variables.insert(DATABASE.to_owned(), parts.databases.url(&context.component_name, context.environment())?);
+    if let Some(needs) = &document.database {
+        let location = parts.databases.location(&context.component_name, context.environment(), needs.engine)?;
+        variables.insert(DATABASE.to_owned(), location);
     }
-    let mut secrets = BTreeMap::new();
-    for (variable, secret) in configured.secrets {
-        let value = parts.secrets.value(&secret, &context.component_name, context.environment()).await?;
-        secrets.insert(variable, value);
+    let mut secrets = Vec::new();
+    for (variable, name) in configured.secrets {
+        let value = parts.secrets.value(&name, &context.component_name, context.environment()).await?;
+        secrets.push(LaunchSecret { name, value: SecretValue::new(value), variable: Some(variable) });
     }
     Ok(Prepared {
         configuration: configured.digest,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepAction, StepContext};
 use serde_json::json;
-use target::{Desired, Group, Stamp, TargetError};
+use target::{Desired, Group, Refused, Stamp, TargetError};
 
 use super::launch::prepare;
 use super::{ActionParts, context, placement, rejected};
@@ -18,6 +18,10 @@ pub(super) struct RollOut(pub(super) ActionParts);
 impl StepAction for RollOut {
     fn kind(&self) -> &'static str {
         ROLL_OUT
+    }
+
+    fn waits(&self) -> bool {
+        true
     }
 
     async fn perform(&self, step: StepContext) -> ActionOutcome {
@@ -64,17 +68,17 @@ impl RollOut {
             let desired = Desired {
                 placement: placement.clone(),
                 stamp: Stamp { generation: context.intent.generation, phase },
-                address: None,
+                address: context.address,
                 groups,
             };
             crashpoint::reach("delivery.apply.before");
-            let progress = |line: String| step.log.line(&line);
+            let progress = |line: String| step.log.out(&line);
             observed = Some(target.apply(&desired, &progress).await.map_err(failed)?);
             crashpoint::reach("delivery.apply.after");
         }
         let url = observed.as_ref().and_then(|observed| observed.url.clone());
         if let Some(url) = &url {
-            step.log.line(&format!("{} answers at {url}", context.environment()));
+            step.log.out(&format!("{} answers at {url}", context.environment()));
         }
         Ok(ActionOutcome::succeeded(json!({ "url": url, "since": self.0.clock.now() })))
     }
@@ -83,8 +87,8 @@ impl RollOut {
 fn failed(error: TargetError) -> ActionOutcome {
     match error {
         // The package itself does not come up: another try on a quieter machine, then it is bad.
-        TargetError::Unhealthy { .. } => ActionOutcome { retry: true, ..rejected(error.to_string()) },
-        TargetError::Stale { .. } => ActionOutcome::failed(error.to_string()),
-        _ => ActionOutcome::failed_for_now(error.to_string()),
+        TargetError::Refused(Refused::Unhealthy { .. } | Refused::CouldNotStart { .. }) => ActionOutcome { retry: true, ..rejected(error.to_string()) },
+        _ if error.may_pass() => ActionOutcome::failed_for_now(error.to_string()),
+        _ => ActionOutcome::failed(error.to_string()),
     }
 }

@@ -19,6 +19,10 @@ impl StepAction for Verify {
         VERIFY
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     async fn perform(&self, step: StepContext) -> ActionOutcome {
         self.verify(&step).await.unwrap_or_else(|outcome| outcome)
     }

@@ -6,6 +6,6 @@ mod finish;
 #[cfg(test)]
 mod tests;
 
-pub use advance::{Decision, advance};
+pub use advance::{Decision, advance, candidates};
 pub use ask::{AskError, approve, promote, roll_back, unbar};
 pub use finish::{RunEnded, RunResult, StepEnded, finish};

@@ -267,31 +267,26 @@ fn known_verdict(row: &ledger::Row) -> Result<KnownVerdict, DeliveryError> {
 
 /// How the run of an intent ended; `None` while it goes on.
 async fn run_ended(parts: &Parts, intent: &DeploymentIntended) -> Result<Option<RunEnded>, DeliveryError> {
-    let query = Select::from("runs").filter("id", ledger::Op::Eq, intent.run.to_string());
-    let Some(run) = parts.ledger.select(query).await?.rows.into_iter().next() else {
+    let ledger = &*parts.ledger;
+    let Some(run) = engine::query::run(ledger, intent.run).await? else {
         return Ok(None);
     };
-    if run.text("state")? != "finished" {
+    if run.state != engine::State::Finished {
         return Ok(None);
     }
-    let result = match run.optional_text("result")? {
-        Some("succeeded") => RunResult::Succeeded,
-        Some("cancelled") => RunResult::Cancelled,
-        Some("unknown") => RunResult::Unknown,
+    let result = match run.result {
+        Some(engine::RunResult::Succeeded) => RunResult::Succeeded,
+        Some(engine::RunResult::Cancelled) => RunResult::Cancelled,
+        Some(engine::RunResult::Unknown) => RunResult::Unknown,
         _ => RunResult::Failed,
     };
-    let query = Select::from("steps")
-        .filter("run", ledger::Op::Eq, intent.run.to_string())
-        .order("position", ledger::Direction::Ascending);
-    let mut steps = Vec::new();
-    for row in parts.ledger.select(query).await?.rows {
-        steps.push(StepEnded {
-            action: row.text("action")?.to_owned(),
-            began: row.optional_text("started_at")?.is_some(),
-            succeeded: row.optional_text("result")? == Some("succeeded"),
-            message: row.optional_text("message")?.map(str::to_owned),
-            outputs: row.optional_json("outputs")?.unwrap_or_default(),
-        });
-    }
-    Ok(Some(RunEnded { run: intent.run, result, steps }))
+    let steps = engine::query::steps(ledger, intent.run).await?.rows;
+    let steps = steps.into_iter().map(|step| StepEnded {
+        action: step.action,
+        began: step.started_at.is_some(),
+        succeeded: step.result == Some(engine::RunResult::Succeeded),
+        message: step.message,
+        outputs: step.outputs.unwrap_or_default(),
+    });
+    Ok(Some(RunEnded { run: intent.run, result, steps: steps.collect() }))
 }

@@ -5,7 +5,7 @@ mod component;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use facts::published::Judgement;
+use facts::published::{Judgement, VERDICT_RECORDED};
 use facts::{Actor, Clock, ComponentId, ComponentName, Digest, EnvironmentName, RunId, Timestamp};
 use ledger::{AppendError, Ledger, LedgerError, Select};
 use tokio::sync::{mpsc, watch};
@@ -35,6 +35,9 @@ pub enum DeliveryError {
     /// The engine refused a run.
     #[error("the run could not be started: {0}")]
     Engine(String),
+    /// A run could not be read.
+    #[error(transparent)]
+    Query(#[from] engine::query::QueryError),
     /// A fact of this domain could not be read.
     #[error("a fact of delivery cannot be read: {0}")]
     Fact(#[from] serde_json::Error),
@@ -375,6 +378,12 @@ impl Delivery {
             for fact in &facts {
                 if fact.stream().kind() == "delivery" {
                     touched.extend(fact.stream().key().parse::<ComponentId>().ok());
+                } else if fact.kind() == VERDICT_RECORDED
+                    && let Ok(package) = fact.stream().key().parse::<Digest>()
+                {
+                    let states = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
+                    let holders = states.iter().filter(|(_, state)| state.packages.contains_key(&package));
+                    touched.extend(holders.map(|(id, _)| *id));
                 } else if fact.kind() == engine::kinds::FINISHED
                     && let Ok(run) = fact.stream().key().parse::<RunId>()
                 {

@@ -3,6 +3,7 @@
 use facts::Fact;
 use ledger::{Column, FoldError, Row, Rows, Table, Value, View};
 
+use super::builds::BUILD;
 use super::kinds::{
     CHANGE_ARRIVED, COMPONENT_CREATED, ChangeArrived, ComponentCreated, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
     REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
@@ -23,7 +24,7 @@ const TABLES: &[Table] = &[
         columns: &[
             Column::text("component"),
             Column::text("name"),
-            Column::text("created_at"),
+            Column::integer("created_at"),
             Column::text("remote").nullable(),
             Column::text("credentials").nullable(),
         ],
@@ -36,7 +37,7 @@ const TABLES: &[Table] = &[
             Column::text("component"),
             Column::text("name"),
             Column::text("head"),
-            Column::text("updated_at"),
+            Column::integer("updated_at"),
         ],
         key: &["component", "name"],
         indexes: &[],
@@ -48,10 +49,11 @@ const TABLES: &[Table] = &[
             Column::text("branch"),
             Column::text("head"),
             Column::integer("position"),
-            Column::text("arrived_at"),
+            Column::integer("arrived_at"),
             Column::text("actor"),
             Column::text("trust"),
             Column::integer("tip"),
+            Column::text("run").nullable(),
         ],
         key: &["component", "branch", "head"],
         indexes: &[
@@ -66,7 +68,7 @@ const TABLES: &[Table] = &[
         columns: &[
             Column::integer("position"),
             Column::text("revision"),
-            Column::text("since"),
+            Column::integer("since"),
             Column::text("actor"),
         ],
         key: &["position"],
@@ -139,6 +141,7 @@ impl View for ChangesView {
                     .with("tip", body.tip);
                 rows.put(CHANGES, row)
             }
+            engine::kinds::REQUESTED => built_by(fact, rows),
             POLICY_CHANGED => {
                 let body: PolicyChanged = fact.body()?;
                 let row = Row::new()
@@ -150,5 +153,19 @@ impl View for ChangesView {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A build was asked for: its change knows it.
+fn built_by(fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
+    let body: engine::kinds::Requested = fact.body()?;
+    let (BUILD, Some(commit), Some(line)) = (body.kind.as_str(), body.commit, body.line) else {
+        return Ok(());
+    };
+    let key = [Value::of(body.component), Value::from(line.as_str()), Value::from(commit.as_str())];
+    match rows.get(CHANGES, &key)? {
+        // The stream of a run is named by its id.
+        Some(row) => rows.put(CHANGES, row.with("run", fact.stream().key())),
+        None => Ok(()),
     }
 }

@@ -141,3 +141,30 @@ pub struct RepositoryLine {
     #[schema(value_type = String)]
     pub created_at: Timestamp,
 }
+
+/// A link that logs a browser in, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoginLink {
+    /// `login-link/1`.
+    pub schema: String,
+    /// The address to open.
+    pub url: String,
+    /// Until when it works.
+    #[schema(value_type = String)]
+    pub expires_at: Timestamp,
+}
+
+/// Whether services stop with the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Down {
+    /// Stops the instances of all environments and their proxies too.
+    #[serde(default)]
+    pub everything: bool,
+}
+
+/// A person's answer about a step whose end nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Resolve {
+    /// Whether it was done.
+    pub done: bool,
+}

@@ -10,8 +10,8 @@ mod ledger;
 mod run;
 
 pub use access::{
-    MadeToken, NewRepository, NewSecret, NewToken, Repositories, RepositoryLine, SecretLine, Secrets, TokenLine,
-    Tokens, Whoami,
+    Down, LoginLink, MadeToken, NewRepository, NewSecret, NewToken, Repositories, RepositoryLine, Resolve, SecretLine,
+    Secrets, TokenLine, Tokens, Whoami,
 };
 pub use change::{Change, ChangeLine, Changes, Place, Station, StationState, Verdict, Waiting};
 pub use environment::{

@@ -1,0 +1,259 @@
+//! The action `run`: a script in the workspace, by the executor. Also the scripts by which a
+//! deployment verifies.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use access::Access;
+use async_trait::async_trait;
+use delivery::ports::Scripts;
+use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
+use executor::{Adopted, AttemptKey, Ended, Executor, Job, Outcome, SecretForStep};
+use facts::{StepName, Trust};
+use pipeline::plan::{EffectClass, RUN, RunInput, SecretUse};
+use zeroize::Zeroizing;
+
+use super::workspace::{Workspaces, beneath};
+
+/// How much a step may log, in bytes.
+const LOG_BUDGET: u64 = 64 * 1024 * 1024;
+/// Steps give way to the services that run on the same machine.
+const NICE: i32 = 10;
+
+/// The variables that every step starts with: a fixed list of the server's own.
+#[derive(Debug, Clone)]
+pub struct StepVariables(BTreeMap<String, String>);
+
+impl StepVariables {
+    /// The variables of the server that steps see when they are set. None of them is a secret.
+    pub const PASSED: &[&str] =
+        &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "JAVA_HOME", "GOPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+    /// Takes the passed ones from `variable`.
+    pub fn from(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let passed = Self::PASSED.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+        Self(passed.collect())
+    }
+}
+
+/// The action `run`.
+pub struct RunAction {
+    executor: Arc<dyn Executor>,
+    workspaces: Arc<Workspaces>,
+    access: Arc<Access>,
+    variables: StepVariables,
+}
+
+impl RunAction {
+    /// An action that runs scripts with `executor`.
+    pub fn new(
+        executor: Arc<dyn Executor>,
+        workspaces: Arc<Workspaces>,
+        access: Arc<Access>,
+        variables: StepVariables,
+    ) -> Self {
+        Self { executor, workspaces, access, variables }
+    }
+
+    fn key(step: &StepContext) -> AttemptKey {
+        AttemptKey { run: step.run, step: step.step.clone(), attempt: step.attempt }
+    }
+
+    async fn job(&self, step: &StepContext, script: &str) -> Result<Job, ActionOutcome> {
+        let input: RunInput = serde_json::from_value(step.input.clone())
+            .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;
+        let commit = step.request.commit.clone().ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
+        let component = &step.request.component_name;
+        let workspace = self
+            .workspaces
+            .ready(step.run, component, &commit)
+            .await
+            .map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
+        self.workspaces
+            .link_caches(&workspace, component, step.trust, &input.cache)
+            .map_err(|error| ActionOutcome::failed(error.to_string()))?;
+        let folder = beneath(&workspace, input.folder.as_deref())
+            .map_err(|error| ActionOutcome::failed(error.to_string()))?;
+        let mut variables = self.variables.0.clone();
+        variables.extend(input.variables);
+        for (name, value) in [
+            ("CI", "true".to_owned()),
+            ("THROUGHLINE", "true".to_owned()),
+            ("THROUGHLINE_RUN", step.run.to_string()),
+            ("THROUGHLINE_STEP", step.step.to_string()),
+            ("THROUGHLINE_EFFECT_KEY", step.effect_key.clone()),
+            ("THROUGHLINE_COMPONENT", component.to_string()),
+            ("THROUGHLINE_COMMIT", commit.to_string()),
+            ("THROUGHLINE_BRANCH", step.request.line.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("THROUGHLINE_WORKSPACE", workspace.display().to_string()),
+        ] {
+            variables.insert(name.to_owned(), value);
+        }
+        Ok(Job {
+            key: Self::key(step),
+            script: script.to_owned(),
+            shell: shell(input.shell.as_deref()),
+            folder,
+            variables,
+            secrets: self.secrets(step, &input.secrets)?,
+            timeout: step.timeout,
+            durable_outcome: step.effect == EffectClass::Effect,
+            nice: NICE,
+            log_budget: LOG_BUDGET,
+        })
+    }
+
+    /// The secrets a step asks for. A change that is not trusted gets none.
+    fn secrets(&self, step: &StepContext, uses: &[SecretUse]) -> Result<Vec<SecretForStep>, ActionOutcome> {
+        if uses.is_empty() {
+            return Ok(Vec::new());
+        }
+        if step.trust != Trust::Trusted {
+            return Err(ActionOutcome::failed("the change is not trusted: its steps get no secrets"));
+        }
+        let mut secrets = Vec::new();
+        for wanted in uses {
+            let value = self.access.secret(&wanted.secret).map_err(|error| {
+                ActionOutcome::failed(format!("the secret `{}` cannot be given: {error}", wanted.secret))
+            })?;
+            let value = Zeroizing::new(value.to_string());
+            let file = wanted.file.clone().unwrap_or_else(|| wanted.secret.clone());
+            secrets.push(SecretForStep { name: file, value: value.clone(), as_variable: false });
+            if let Some(variable) = &wanted.variable {
+                secrets.push(SecretForStep { name: variable.clone(), value, as_variable: true });
+            }
+        }
+        Ok(secrets)
+    }
+
+    async fn start_and_wait(&self, step: &StepContext, job: Job) -> ActionOutcome {
+        let key = job.key.clone();
+        if let Err(error) = self.executor.start(job).await {
+            return ActionOutcome::failed_for_now(error.to_string());
+        }
+        self.wait(step, &key).await
+    }
+
+    async fn wait(&self, step: &StepContext, key: &AttemptKey) -> ActionOutcome {
+        let waited = tokio::select! {
+            outcome = self.executor.wait(key) => outcome,
+            () = step.cancel.cancelled() => {
+                if let Err(error) = self.executor.cancel(key).await {
+                    tracing::warn!(run = %key.run, step = %key.step, %error, "an attempt could not be cancelled");
+                }
+                self.executor.wait(key).await
+            }
+        };
+        match waited {
+            Ok(outcome) => ended(&outcome),
+            Err(error) => ActionOutcome::failed_for_now(error.to_string()),
+        }
+    }
+
+    async fn adopt(&self, step: &StepContext) -> Resumed {
+        let key = Self::key(step);
+        match self.executor.adopt(&key).await {
+            Ok(Adopted::Finished(outcome)) => Resumed::Outcome(ended(&outcome)),
+            Ok(Adopted::Running) => Resumed::Outcome(self.wait(step, &key).await),
+            Ok(Adopted::Lost) => Resumed::Lost,
+            Err(error) => Resumed::Unknown { reason: error.to_string() },
+        }
+    }
+}
+
+fn shell(named: Option<&str>) -> Vec<String> {
+    match named {
+        None | Some("sh") => vec!["sh".into(), "-eu".into(), "-c".into()],
+        Some("bash") => vec!["bash".into(), "-eu".into(), "-o".into(), "pipefail".into(), "-c".into()],
+        Some(other) => vec![other.into(), "-c".into()],
+    }
+}
+
+fn ended(outcome: &Outcome) -> ActionOutcome {
+    let outputs = serde_json::json!({ "cpu_ms": outcome.cpu_ms, "peak_memory_kib": outcome.peak_memory_kib });
+    let failed = |message: String, code: Option<i32>, retry: bool| ActionOutcome {
+        retry,
+        ..ActionOutcome::ended(StepResult::Failed { message, code }, outputs.clone())
+    };
+    match &outcome.ended {
+        Ended::Succeeded => ActionOutcome::succeeded(outputs),
+        Ended::Failed { code } => failed(format!("exit code {code}"), Some(*code), true),
+        Ended::Signalled { signal } => failed(format!("ended by signal {signal}"), None, true),
+        Ended::TimedOut => ActionOutcome { retry: true, ..ActionOutcome::ended(StepResult::TimedOut, outputs) },
+        Ended::Cancelled => ActionOutcome::cancelled(),
+        Ended::CouldNotStart { reason } => failed(format!("could not start: {reason}"), None, true),
+    }
+}
+
+#[async_trait]
+impl StepAction for RunAction {
+    fn kind(&self) -> &'static str {
+        RUN
+    }
+
+    async fn perform(&self, step: StepContext) -> ActionOutcome {
+        let script = step.input.get("script").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        match self.job(&step, &script).await {
+            Ok(job) => self.start_and_wait(&step, job).await,
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn resume(&self, step: StepContext) -> Resumed {
+        self.adopt(&step).await
+    }
+
+    async fn observe(&self, step: StepContext) -> Observation {
+        let unknown = |reason: String| Observation::Unknown { reason };
+        let Some(script) = step.input.get("observe").and_then(serde_json::Value::as_str).map(str::to_owned) else {
+            return unknown("the step does not say how to observe it".to_owned());
+        };
+        let Ok(name) = StepName::new(format!("{}.observe", step.step)) else {
+            return unknown("the step's name is too long to be observed".to_owned());
+        };
+        let mut job = match self.job(&step, &script).await {
+            Ok(job) => job,
+            Err(outcome) => return unknown(format!("{:?}", outcome.result)),
+        };
+        job.key.step = name;
+        let key = job.key.clone();
+        let waited = match self.executor.start(job).await {
+            Ok(()) => self.executor.wait(&key).await,
+            Err(error) => Err(error),
+        };
+        match waited.map(|outcome| outcome.ended) {
+            Ok(Ended::Succeeded) => Observation::Done { outputs: serde_json::Value::Null },
+            Ok(Ended::Failed { code: 1 }) => Observation::NotDone,
+            Ok(other) => unknown(format!("the observing commands ended with {other:?}")),
+            Err(error) => unknown(error.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl Scripts for RunAction {
+    async fn perform(
+        &self,
+        step: StepContext,
+        script: &str,
+        folder: PathBuf,
+        variables: Vec<(String, String)>,
+    ) -> ActionOutcome {
+        let mut all = self.variables.0.clone();
+        all.extend(variables);
+        let job = Job {
+            key: Self::key(&step),
+            script: script.to_owned(),
+            shell: shell(None),
+            folder,
+            variables: all,
+            secrets: Vec::new(),
+            timeout: step.timeout,
+            durable_outcome: false,
+            nice: 0,
+            log_budget: LOG_BUDGET,
+        };
+        self.start_and_wait(&step, job).await
+    }
+}

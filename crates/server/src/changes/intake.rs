@@ -1,0 +1,167 @@
+//! How pushes become changes: refs as they are, compared with refs as they are recorded.
+//!
+//! A push, a fetched remote and a restart all take this one way, so that a push whose server died
+//! before it was recorded is found, and one that was recorded is not taken twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use facts::{Actor, Commit, NewFact};
+use ledger::{Append, AppendError, Ledger, LedgerError, Op, RowError, Select};
+
+use super::kinds::{CHANGE_ARRIVED, ChangeArrived, REF_UPDATED, RefUpdated, stream};
+use super::register::{Component, Register};
+use super::repositories::{Repositories, RepositoryError};
+use super::view::REFS;
+
+/// At most so many commits of one update become changes of their own: the newest.
+const MOST_COMMITS: usize = 1_000;
+
+/// Why a push could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The repository could not be read.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The ledger refused.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A row could not be read.
+    #[error(transparent)]
+    Row(#[from] RowError),
+}
+
+/// Takes pushes in.
+#[derive(Clone)]
+pub struct Intake {
+    ledger: Arc<dyn Ledger>,
+    register: Register,
+    repositories: Arc<Repositories>,
+}
+
+/// What differs between recorded and actual refs, in the order of names.
+fn differences(
+    recorded: &BTreeMap<String, Commit>,
+    actual: &BTreeMap<String, Commit>,
+) -> Vec<(String, Option<Commit>, Option<Commit>)> {
+    let mut names: Vec<&String> = recorded.keys().chain(actual.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .filter(|name| recorded.get(*name) != actual.get(*name))
+        .map(|name| (name.clone(), recorded.get(name).cloned(), actual.get(name).cloned()))
+        .collect()
+}
+
+impl Intake {
+    /// Takes pushes in from `repositories`.
+    pub fn new(ledger: Arc<dyn Ledger>, register: Register, repositories: Arc<Repositories>) -> Self {
+        Self { ledger, register, repositories }
+    }
+
+    /// Records whatever changed in the component's repository since it was recorded last. Returns
+    /// whether anything did.
+    ///
+    /// # Errors
+    /// When the repository cannot be read or the ledger refuses.
+    pub async fn take_in(&self, component: &Component, actor: Actor) -> Result<bool, IntakeError> {
+        loop {
+            let read_at = self.ledger.head().await?;
+            let query = Select::from(REFS).filter("component", Op::Eq, component.id.to_string());
+            let mut recorded = BTreeMap::new();
+            for row in self.ledger.select(query).await?.rows {
+                recorded.insert(row.text("name")?.to_owned(), row.parse("head")?);
+            }
+            let actual = self.repositories.refs(&component.name).await?;
+            let mut facts = Vec::new();
+            for (name, old, new) in differences(&recorded, &actual) {
+                facts.extend(self.update(component, actor, &recorded, name, old, new).await?);
+            }
+            if facts.is_empty() {
+                return Ok(false);
+            }
+            crashpoint::reach("server.intake.before");
+            let subjects = vec![stream(component.id)];
+            match self.ledger.append(Append::after(read_at, subjects, facts)).await {
+                Err(AppendError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => {
+                    crashpoint::reach("server.intake.after");
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    async fn update(
+        &self,
+        component: &Component,
+        actor: Actor,
+        recorded: &BTreeMap<String, Commit>,
+        name: String,
+        old: Option<Commit>,
+        new: Option<Commit>,
+    ) -> Result<Vec<NewFact>, IntakeError> {
+        let mut facts = Vec::new();
+        let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
+        let forced = match (&old, &new) {
+            (Some(old), Some(new)) => !self.repositories.is_ancestor(&component.name, old, new).await?,
+            _ => false,
+        };
+        let body = RefUpdated { name, old: old.clone(), new: new.clone(), forced };
+        facts.push(self.register.fact(stream(component.id), REF_UPDATED, &body, actor, None));
+        let (Some(branch), Some(tip)) = (branch, new) else {
+            return Ok(facts);
+        };
+        // A branch that is new brings its tip; what it is made of was there before, or is history
+        // from before Throughline. A branch that moves brings every commit in between.
+        let commits = match old {
+            None => vec![tip.clone()],
+            Some(old) => {
+                let known = recorded.values().cloned().collect::<Vec<_>>();
+                self.repositories.commits_between(&component.name, &old, &known, &tip, MOST_COMMITS).await?
+            }
+        };
+        let mut commits = commits;
+        if commits.last() != Some(&tip) {
+            commits.push(tip.clone());
+        }
+        for commit in commits {
+            let claim = format!("change:{}/{branch}/{commit}", component.id);
+            if self.ledger.find_claim(&claim).await?.is_some() {
+                continue; // It was here before, and the branch came back to it.
+            }
+            let body = ChangeArrived { tip: commit == tip, commit, branch: branch.clone() };
+            facts.push(self.register.fact(stream(component.id), CHANGE_ARRIVED, &body, actor, Some(claim)));
+        }
+        Ok(facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(digit: char) -> Commit {
+        Commit::new(digit.to_string().repeat(40)).unwrap()
+    }
+
+    #[test]
+    fn new_moved_and_deleted_refs_are_found_and_the_rest_left_alone() {
+        let refs = |pairs: &[(&str, char)]| pairs.iter().map(|(name, digit)| ((*name).to_owned(), commit(*digit))).collect();
+        let recorded = refs(&[("refs/heads/gone", 'a'), ("refs/heads/main", 'b'), ("refs/heads/same", 'c')]);
+        let actual = refs(&[("refs/heads/main", 'd'), ("refs/heads/new", 'e'), ("refs/heads/same", 'c')]);
+        assert_eq!(
+            differences(&recorded, &actual),
+            [
+                ("refs/heads/gone".to_owned(), Some(commit('a')), None),
+                ("refs/heads/main".to_owned(), Some(commit('b')), Some(commit('d'))),
+                ("refs/heads/new".to_owned(), None, Some(commit('e'))),
+            ]
+        );
+    }
+}

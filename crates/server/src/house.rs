@@ -1,0 +1,262 @@
+//! The house: every room opened and connected.
+
+use std::fs::File;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use access::Access;
+use artifact::{BlobStore, UnpackCache};
+use delivery::{ActionParts, Delivery, DeliveryView, Parts};
+use engine::Engine;
+use executor::{Executor, LocalExecutor, LocalOptions};
+use facts::{Actor, Clock, Entropy, SystemClock, SystemEntropy};
+use ledger::{Ledger, SqliteLedger, View};
+use pipeline::Environments;
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::{PackageAction, RunAction, Workspaces};
+use crate::changes::{BuildParts, Builds, ChangesView, Intake, Register, Repositories};
+use crate::policy::Policy;
+use crate::ports::{EnvironmentDatabases, EnvironmentTargets, KeptLogs, StoredPackages, StoredSecrets};
+use crate::settings::Settings;
+
+/// Why the house could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server uses the data folder.
+    #[error("{} is used by another server\nhint: stop it with `throughline down`, or choose another folder with --data", .0.display())]
+    Used(PathBuf),
+    /// The data folder lies on a file system over a network.
+    #[error("{} lies on a network file system ({kind}), where locks and durable writes cannot be relied on\nhint: choose a folder on a local disk with --data", folder.display())]
+    Network {
+        /// The folder.
+        folder: PathBuf,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A folder or file cannot be used.
+    #[error("{} cannot be used: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The policy of environments is wrong.
+    #[error("{0}")]
+    Policy(String),
+    /// A room could not be opened.
+    #[error("{room} could not be opened: {reason}")]
+    Room {
+        /// Which.
+        room: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// All rooms, connected.
+pub struct House {
+    /// What the server was told.
+    pub settings: Settings,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub entropy: Arc<dyn Entropy>,
+    /// The facts.
+    pub ledger: Arc<dyn Ledger>,
+    /// Tokens, sessions, secrets, people.
+    pub access: Arc<Access>,
+    /// The blobs.
+    pub store: Arc<BlobStore>,
+    /// The packages.
+    pub packages: Arc<StoredPackages>,
+    /// The kept logs.
+    pub logs: Arc<KeptLogs>,
+    /// The components.
+    pub register: Register,
+    /// Their repositories.
+    pub repositories: Arc<Repositories>,
+    /// Pushes.
+    pub intake: Intake,
+    /// Builds.
+    pub builds: Builds,
+    /// Runs.
+    pub engine: Arc<Engine>,
+    /// Steps as processes.
+    pub executor: Arc<dyn Executor>,
+    /// The workspaces of runs.
+    pub workspaces: Arc<Workspaces>,
+    /// Where packages run.
+    pub targets: Arc<EnvironmentTargets>,
+    /// The environments' policy.
+    pub policy: Policy,
+    /// The path of packages.
+    pub delivery: Delivery,
+    /// Cancelled when the server stops.
+    pub stopping: CancellationToken,
+    _lock: File,
+}
+
+impl std::fmt::Debug for House {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("House").field("data", &self.settings.data).finish_non_exhaustive()
+    }
+}
+
+fn room<E: std::fmt::Display>(room: &'static str) -> impl Fn(E) -> OpenError {
+    move |error| OpenError::Room { room, reason: error.to_string() }
+}
+
+/// Makes a folder that only this user may enter.
+fn private_folder(path: &Path) -> Result<(), OpenError> {
+    let wrong = |source| OpenError::File { path: path.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(wrong)
+}
+
+/// Takes the data folder for this process; the kernel lets go when the process ends.
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join("lock");
+    let wrong = |source| OpenError::File { path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(wrong)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Used(folder.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(wrong(source)),
+    }
+}
+
+/// Refuses file systems on which locks and durable writes cannot be relied on.
+fn refuse_network(folder: &Path) -> Result<(), OpenError> {
+    let status = rustix::fs::statfs(folder)
+        .map_err(|error| OpenError::File { path: folder.to_owned(), source: error.into() })?;
+    // The magic numbers of statfs(2).
+    let kind = match status.f_type as u64 & 0xffff_ffff {
+        0x6969 => "NFS",
+        0xff53_4d42 | 0xfe53_4d42 | 0x517b => "SMB",
+        0x5346_544e => return Ok(()),
+        0x0102_1997 => "9P",
+        0x00c3_6400 => "Ceph",
+        _ => return Ok(()),
+    };
+    Err(OpenError::Network { folder: folder.to_owned(), kind })
+}
+
+impl House {
+    /// Opens every room below the data folder, and takes up what was left unfinished.
+    ///
+    /// # Errors
+    /// When the folder is used by another server, a store cannot be opened, or the policy is wrong.
+    pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
+        let data = settings.data.clone();
+        private_folder(&data)?;
+        let data = data.canonicalize().map_err(|source| OpenError::File { path: data, source })?;
+        refuse_network(&data)?;
+        let lock = lock(&data)?;
+        for name in ["blobs", "repositories", "runs", "caches", "targets", "databases", "packages"] {
+            private_folder(&data.join(name))?;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let views: Vec<Arc<dyn View>> = vec![Arc::new(engine::RunsView), Arc::new(DeliveryView), Arc::new(ChangesView)];
+        let ledger: Arc<dyn Ledger> = Arc::new(
+            SqliteLedger::open(&data.join("ledger.db"), views, clock.clone()).await.map_err(room("the ledger"))?,
+        );
+        let access = Access::open(&data, settings.secret_key.as_deref(), clock.clone(), entropy.clone())
+            .map_err(room("the store of access"))?;
+        let access = Arc::new(access);
+        let store = Arc::new(BlobStore::open(&data.join("blobs")).map_err(room("the blob store"))?);
+        let unpacked = UnpackCache::open(&data.join("packages")).map_err(room("the folder of packages"))?;
+        let packages = Arc::new(StoredPackages::new(store.clone(), unpacked));
+        let logs = Arc::new(KeptLogs::new(store.clone()));
+        let register = Register::new(ledger.clone(), clock.clone(), entropy.clone());
+        let repositories = Arc::new(Repositories::open(data.join("repositories"), settings.largest_push));
+        let intake = Intake::new(ledger.clone(), register.clone(), repositories.clone());
+        let workspaces = Workspaces::new(data.join("runs"), data.join("caches"), repositories.clone());
+        let workspaces = Arc::new(workspaces);
+        let executor: Arc<dyn Executor> =
+            Arc::new(LocalExecutor::new(data.join("runs"), settings.executable.clone(), LocalOptions::default()));
+
+        let policy = Policy::open(&settings, &store, &register).await?;
+        let targets = EnvironmentTargets::new(data.join("targets"), settings.executable.clone(), policy.environments());
+        let targets = Arc::new(targets);
+        let databases = EnvironmentDatabases::new(data.join("databases"), policy.environments());
+        let run = Arc::new(RunAction::new(
+            executor.clone(),
+            workspaces.clone(),
+            access.clone(),
+            settings.step_variables.clone(),
+        ));
+        let parts = ActionParts {
+            packages: packages.clone(),
+            targets: targets.clone(),
+            databases: Arc::new(databases),
+            secrets: Arc::new(StoredSecrets::new(access.clone())),
+            scripts: run.clone(),
+            clock: clock.clone(),
+        };
+        let mut actions = delivery::actions::all(&parts);
+        actions.push(run);
+        actions.push(Arc::new(PackageAction::new(store.clone(), workspaces.clone(), repositories.clone())));
+        let engine = Engine::start(engine::Ports {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            actions,
+            runs_folder: data.join("runs"),
+            logs: logs.clone(),
+            max_parallel: settings.max_parallel,
+            grace: engine::GRACE,
+        });
+        let engine = Arc::new(engine.await.map_err(room("the engine"))?);
+        let parts = Parts {
+            ledger: ledger.clone(),
+            engine: engine.clone(),
+            packages: packages.clone(),
+            clock: clock.clone(),
+        };
+        let delivery = Delivery::start(parts, policy.path()).await.map_err(room("delivery"))?;
+        let builds = Builds::new(BuildParts {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            engine: engine.clone(),
+            delivery: delivery.clone(),
+            register: register.clone(),
+            repositories: repositories.clone(),
+            packages: packages.clone(),
+            store: store.clone(),
+        });
+        Ok(Arc::new(Self {
+            settings: Settings { data, ..settings },
+            clock,
+            entropy,
+            ledger,
+            access,
+            store,
+            packages,
+            logs,
+            register,
+            repositories,
+            intake,
+            builds,
+            engine,
+            executor,
+            workspaces,
+            targets,
+            policy,
+            delivery,
+            stopping: CancellationToken::new(),
+            _lock: lock,
+        }))
+    }
+
+    /// Another policy of environments is in force from now on.
+    pub async fn use_policy(&self, environments: Arc<Environments>, actor: Actor) -> Result<(), crate::ServerError> {
+        self.policy.change(environments, &self.store, &self.register, actor).await?;
+        self.delivery.set_path(self.policy.path()).await;
+        Ok(())
+    }
+}

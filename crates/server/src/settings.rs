@@ -1,0 +1,39 @@
+//! What the server is told when it starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of a server, resolved: where each came from is the command line's business.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where to listen; port 0 asks for a free one.
+    pub address: SocketAddr,
+    /// Whether a trusted proxy stands before the server and speaks TLS with its users.
+    pub behind_proxy: bool,
+    /// The address people and machines use, where it differs from `address`.
+    pub public_url: Option<String>,
+    /// The policy of environments; the data folder's `environments.yaml`, made when absent, otherwise.
+    pub environments: Option<PathBuf>,
+    /// How many steps may work at the same time.
+    pub max_parallel: usize,
+    /// How often followed repositories are looked at.
+    pub poll_interval: Duration,
+    /// The largest push, in bytes.
+    pub largest_push: u64,
+    /// The key of the secrets as 64 hex digits, where it is not kept in the data folder.
+    pub secret_key: Option<String>,
+    /// This program, which also is the shim and the proxy.
+    pub executable: PathBuf,
+    /// The variables of the server that its steps see.
+    pub step_variables: crate::actions::StepVariables,
+}
+
+impl Settings {
+    /// Whether only programs of this machine reach the server.
+    pub fn is_local(&self) -> bool {
+        self.address.ip().is_loopback()
+    }
+}

@@ -1,0 +1,8 @@
+//! The way of a change: where it is, what it waits for, and how long that usually takes. Both the
+//! API and the pages tell it from here.
+
+mod read;
+mod tell;
+
+pub use read::{Deployed, Read, Reader, VerdictRow};
+pub use tell::{ChangeState, tell};
