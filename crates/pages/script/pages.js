@@ -60,6 +60,12 @@
   const bare = (fragment) => fragment.outerHTML.replace(/(<time[^>]*data-(?:ago|so-far)[^>]*>)[^<]*/g, '$1');
 
   const exchange = (fresh) => {
+    // A page of another shape, such as one that had nothing to show before, is exchanged whole.
+    const main = $('#main');
+    if ($$('[data-live][id]', fresh).some((next) => !document.getElementById(next.id)) && !typing(main)) {
+      main.replaceWith(document.importNode($('#main', fresh), true));
+      follow();
+    }
     for (const next of $$('[data-live][id]', fresh)) {
       const old = document.getElementById(next.id);
       if (!old || typing(old) || bare(old) === bare(next)) continue;
@@ -113,12 +119,14 @@
   });
 
   // A log that is still being written.
+  let lines = null;
   const follow = () => {
     const log = $('#log-lines[data-follow]');
+    lines?.close();
     if (!log) return;
     const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
     if (!location.hash.startsWith('#line-')) log.scrollTop = log.scrollHeight;
-    const lines = new EventSource(log.dataset.follow);
+    lines = new EventSource(log.dataset.follow);
     lines.onmessage = (event) => {
       const stick = atEnd();
       const template = document.createElement('template');
@@ -133,7 +141,6 @@
       if (word) word.remove();
       soon();
     });
-    addEventListener('pagehide', () => lines.close());
   };
 
   // The theme: the form works alone; this spares the page load.
@@ -188,6 +195,7 @@
     event.preventDefault();
   });
 
+  addEventListener('pagehide', () => { stopListening(); lines?.close(); });
   tellTimes();
   listen();
   follow();

@@ -95,7 +95,7 @@ fn part_word(part: ChangePart) -> &'static str {
 fn whole_way(frame: &Frame, page: &ChangePage) -> Markup {
     let arrived = page.stations.iter().filter_map(|station| station.reached_at).max();
     html! {
-        p.whole-way {
+        p.whole-way id="whole-way" {
             @match (&page.state, arrived) {
                 (ChangeState::Delivered, Some(arrived)) => {
                     "From commit to users in " b { (time::length(time::between(page.committed_at, arrived))) } "."
@@ -105,7 +105,7 @@ fn whole_way(frame: &Frame, page: &ChangePage) -> Markup {
                 },
                 _ => {},
             }
-            @if let Some(usually) = &page.usually {
+            @if let (ChangeState::Delivered | ChangeState::Underway | ChangeState::Waiting, Some(usually)) = (&page.state, &page.usually) {
                 " " span.faint { (small::usually_long(usually)) }
             }
         }
@@ -119,7 +119,7 @@ fn never_again(frame: &Frame, never: &NeverAgain) -> Markup {
             div {
                 p.problem-title { "Never again: this package is not deployed any more" }
                 p { (never.reason) " " span.faint { (small::digest(&never.package)) ", " (time::ago(frame.now, never.since)) } }
-                p.hint { span.hint-word { "hint" } " " (never.hint) }
+                (small::hint(&never.hint))
             }
         }
     }
@@ -133,9 +133,7 @@ fn went_back(frame: &Frame, one: &Return) -> Markup {
                 h3 { a href=(links::environment(&one.environment)) { (one.environment) } " went back to " (small::change_short(&one.to)) }
                 span.card-end.faint { (time::ago(frame.now, one.decided_at)) }
             }
-            @if !one.reasons.is_empty() {
-                ul.reasons { @for reason in &one.reasons { li { (reason) } } }
-            }
+            (small::reasons(&one.reasons))
             (small::details([
                 ("Decided by", html! { (one.by) }),
                 ("To package", small::digest(&one.to_package)),

@@ -12,7 +12,7 @@ pub fn login(frame: &Frame, page: &LoginPage) -> Markup {
     let content = html! {
         section.door {
             h1 { "Log in" }
-            p.faint { "With an access token. " code { "throughline login" } " makes a link that does it for you, once." }
+            p.faint { "With an access token. The server prints the first one when it starts for the first time." }
             @if let Some(problem) = &page.problem { (small::problem(Tone::Bad, problem, None, None)) }
             form.stack method="post" action=(links::LOGIN) {
                 input type="hidden" name="form_token" value=(frame.form_token);
@@ -21,7 +21,7 @@ pub fn login(frame: &Frame, page: &LoginPage) -> Markup {
                 input id="token" name="token" type="password" autocomplete="current-password" required autofocus spellcheck="false";
                 button.button.primary type="submit" { "Log in" }
             }
-            p.fine { "No token? Whoever runs this server makes one: " code { "throughline token create" } }
+            p.fine { "No token? Somebody who has one makes another with " code { "throughline token create" } "." }
         }
     };
     frame::page(frame, "Log in", Section::None, Live::No, content)
@@ -51,8 +51,8 @@ pub fn error(frame: &Frame, page: &ErrorPage) -> Markup {
         section.door {
             p.door-status { (page.status) }
             h1 { (title) }
-            p { (page.message) }
-            @if let Some(hint) = &page.hint { p.hint { span.hint-word { "hint" } " " (hint) } }
+            p { (small::prose(&page.message)) }
+            @if let Some(hint) = &page.hint { (small::hint(hint)) }
             @if let Some(code) = &page.code { p.fine { "Code " code { (code) } } }
             p { a href=(links::OVERVIEW) { "To the overview" } }
         }

@@ -20,7 +20,7 @@ pub fn page(frame: &Frame, page: &EnvironmentPage) -> Markup {
                 @for before in &page.after { span { "after " a href=(links::environment(before)) { (before) } } }
                 @if let Some(policy) = &page.policy { span.faint { "policy " (small::digest(policy)) } }
             }
-            @if !page.rules.is_empty() { ul.reasons { @for rule in &page.rules { li { (rule) } } } }
+            (small::reasons(&page.rules))
         }
         section id="environment-now" data-live aria-labelledby="now-title" {
             (small::heading("now-title", "What is there", None))
@@ -48,7 +48,7 @@ fn card(frame: &Frame, one: &EnvironmentComponent) -> Markup {
         section.card.here {
             div.card-head {
                 h3 { a href=(links::component(&one.component)) { (one.component) } }
-                span.card-end { (overview::health(cell.health)) }
+                @if cell.placed.is_some() { span.card-end { (overview::health(cell.health)) } }
             }
             @match &cell.placed {
                 Some(placed) => {
@@ -59,7 +59,7 @@ fn card(frame: &Frame, one: &EnvironmentComponent) -> Markup {
                     p.cell-title { (placed.title) }
                     (small::details([
                         ("Package", small::digest(&placed.package)),
-                        ("Since", time::ago(frame.now, placed.since)),
+                        ("Deployed", time::ago(frame.now, placed.since)),
                         ("Configuration", one.configuration.as_ref().map_or_else(|| html! { "none" }, small::digest)),
                         ("Schema", html! {
                             @if one.schema.is_empty() { "no database" }
@@ -67,9 +67,9 @@ fn card(frame: &Frame, one: &EnvironmentComponent) -> Markup {
                                 @if index > 0 { ", " } (database) " " code { (migration) }
                             }
                         }),
-                        ("State", html! { "number " (one.generation) }),
+                        ("Generation", html! { (one.generation) }),
                         ("Answers at", html! {
-                            @match &cell.url { Some(url) => a href=(url) rel="noreferrer" { (url) }, None => "nowhere" }
+                            @match &cell.url { Some(url) => (small::outside(url)), None => "nowhere" }
                         }),
                     ]))
                 },

@@ -17,7 +17,8 @@ pub const LOGIN: &str = "/login";
 pub const LOGOUT: &str = "/logout";
 /// POST: fields `theme` (`system`, `light`, `dark`) and `next`; sets the cookie `theme`.
 pub const THEME: &str = "/theme";
-/// The stream of events (SSE): ids are ledger positions; query `after`.
+/// The stream of events (SSE): ids are ledger positions; query `after`. Pages look at the messages
+/// without a name (`event:`) only, and at none of their data: each is a reason to look again.
 pub const EVENTS: &str = "/api/v1/events";
 
 /// The page of a change.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::model::{
-    Cell, ChangeState, Coming, ComponentRow, Frame, Health, Overview, Placed, RecentChange, WaitingChange,
+    Canary, Cell, ChangeState, Coming, ComponentRow, Frame, Health, Overview, Placed, RecentChange, WaitingChange,
 };
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
@@ -74,7 +74,6 @@ fn first_steps(overview: &Overview) -> Markup {
             h2 { "Nothing is delivered here yet" }
             p { "Push a repository that has a " code { "throughline.yaml" } " to it. The first push makes the component." }
             pre.command { code { "git push " (overview.push_address) " main" } }
-            p.faint { "No definition yet? " code { "throughline init" } " writes one from what the repository holds." }
         }
     }
 }
@@ -104,14 +103,14 @@ fn component(frame: &Frame, overview: &Overview, row: &ComponentRow) -> Markup {
     html! {
         tr data-row {
             th.where-component scope="row" {
-                div.track { span class={ "track-way" @if !row.coming.is_empty() { " way-now" } } {} }
+                div.track { span class=(if row.coming.is_empty() { "track-way way-in" } else { "track-way way-now" }) {} }
                 a.component href=(links::component(&row.name)) {
                     span.team { (row.name.team()) "/" } (row.name.short())
                 }
-                @for coming in &row.coming { (on_its_way(frame, coming, "")) }
+                @for coming in &row.coming { (on_its_way(frame, coming, "", None)) }
             }
-            @for (column, cell) in overview.columns.iter().zip(&row.cells) {
-                td { (environment(frame, column.name.as_str(), cell)) }
+            @for (index, (column, cell)) in overview.columns.iter().zip(&row.cells).enumerate() {
+                td { (environment(frame, row, column.name.as_str(), cell, row.cells.get(index + 1))) }
             }
         }
     }
@@ -131,17 +130,28 @@ fn track(cell: &Cell) -> &'static str {
     }
 }
 
-fn environment(frame: &Frame, column: &str, cell: &Cell) -> Markup {
+/// The way that leads from one cell to the next, as a class.
+fn way(next: Option<&Cell>) -> &'static str {
+    match next {
+        None => "way-out",
+        Some(Cell { coming: Some(_), .. }) => "way-now",
+        Some(Cell { waiting: Some(_), .. }) => "way-held",
+        Some(Cell { placed: None, .. }) => "way-none",
+        Some(_) => "way-done",
+    }
+}
+
+fn environment(frame: &Frame, row: &ComponentRow, column: &str, cell: &Cell, next: Option<&Cell>) -> Markup {
     html! {
         div class={ "cell " (track(cell)) } {
-            div.track { span.track-node {} span.track-way {} }
+            div.track { span.track-node {} span class={ "track-way " (way(next)) } {} }
             p.cell-column aria-hidden="true" { (column) }
             @match &cell.placed {
-                Some(package) => (placed(frame, package, cell)),
+                Some(package) => (placed(frame, row, package, cell)),
                 None => p.cell-nothing { "nothing yet" },
             }
             @if cell.traffic.len() > 1 { (canary::split(&cell.traffic)) }
-            @if let Some(coming) = &cell.coming { (on_its_way(frame, coming, column)) }
+            @if let Some(coming) = &cell.coming { (on_its_way(frame, coming, column, cell.canary.as_ref())) }
             @if let Some(held) = &cell.waiting { (held_back(frame, held)) }
             @if let Some(from) = &cell.returned_from {
                 p.cell-back { (Mark::Returned.picture()) span { "went back from " (small::change_short(from)) } }
@@ -150,21 +160,20 @@ fn environment(frame: &Frame, column: &str, cell: &Cell) -> Markup {
     }
 }
 
-fn placed(frame: &Frame, package: &Placed, cell: &Cell) -> Markup {
-    let standing = Status::from(package.standing);
+fn placed(frame: &Frame, row: &ComponentRow, package: &Placed, cell: &Cell) -> Markup {
     html! {
         p.cell-version {
-            (small::version(package.version.as_ref(), &package.commit))
-            " " (standing.mark_only())
+            a href=(links::change(&row.name, &package.commit)) { (small::version(package.version.as_ref(), &package.commit)) }
+            " " (Status::from(package.standing).show())
         }
         p.cell-title title=(package.title) { (package.title) }
         p.cell-facts {
             (small::digest(&package.package))
-            " " span { "since " (time::ago(frame.now, package.since)) }
+            " " span { "deployed " (time::ago(frame.now, package.since)) }
         }
         p.cell-facts {
             (health(cell.health))
-            @if let Some(url) = &cell.url { " " a.cell-url href=(url) rel="noreferrer" { (url.trim_start_matches("http://").trim_start_matches("https://")) } }
+            @if let Some(url) = &cell.url { " " (small::outside(url)) }
         }
     }
 }
@@ -181,7 +190,7 @@ pub fn health(health: Health) -> Markup {
     html! { span.status { (status.mark.picture()) span { (status.word) " " (count) } } }
 }
 
-fn on_its_way(frame: &Frame, coming: &Coming, to: &str) -> Markup {
+fn on_its_way(frame: &Frame, coming: &Coming, to: &str, canary: Option<&Canary>) -> Markup {
     html! {
         div.moving {
             p.moving-head {
@@ -193,6 +202,7 @@ fn on_its_way(frame: &Frame, coming: &Coming, to: &str) -> Markup {
                 " " (time::so_far(frame.now, coming.since))
                 @if let Some(usually) = &coming.usually { span.faint { " of " (small::usually(usually)) } }
             }
+            @if let Some(evidence) = canary.filter(|canary| canary.decided_at.is_none()).and_then(canary::evidence) { (evidence) }
         }
     }
 }

@@ -3,7 +3,7 @@
 use facts::Trust;
 use maud::{Markup, html};
 
-use crate::model::{Broken, Frame, Progress, RunKind, RunLine, RunPage, Step, Tone};
+use crate::model::{Broken, Frame, Outcome, Progress, RunKind, RunLine, RunPage, Step, Tone};
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::graph;
 use crate::parts::mark::{Mark, Status, tone_word};
@@ -23,14 +23,23 @@ pub fn kind_word(kind: &RunKind) -> &str {
 /// A run's title: what it does to what.
 pub fn title(run: &RunLine) -> String {
     let kind = kind_word(&run.kind);
-    match (&run.environment, &run.change) {
-        (Some(environment), Some(change)) => match &change.version {
-            Some(version) => format!("{kind} of {version} to {environment}"),
-            None => format!("{kind} of {} to {environment}", change.commit.short()),
-        },
-        (Some(environment), None) => format!("{kind} to {environment}"),
-        (None, Some(change)) => format!("{kind} of {}", change.title),
-        (None, None) => kind.to_owned(),
+    let kind = kind
+        .chars()
+        .take(1)
+        .flat_map(char::to_uppercase)
+        .chain(kind.chars().skip(1))
+        .collect::<String>();
+    let named = run.change.as_ref().map(|change| match &change.version {
+        Some(version) => version.as_str(),
+        None => change.commit.short(),
+    });
+    match (&run.kind, &run.environment, named, &run.change) {
+        (RunKind::Return, Some(environment), Some(named), _) => format!("{kind} of {environment} to {named}"),
+        (RunKind::Return, Some(environment), None, _) => format!("{kind} of {environment}"),
+        (_, Some(environment), Some(named), _) => format!("{kind} of {named} to {environment}"),
+        (_, Some(environment), None, _) => format!("{kind} to {environment}"),
+        (_, None, _, Some(change)) => format!("{kind}: {}", change.title),
+        (_, None, _, None) => kind,
     }
 }
 
@@ -66,7 +75,9 @@ pub fn page(frame: &Frame, page: &RunPage) -> Markup {
                 (small::buttons(frame, &page.actions))
             }
             p.page-facts {
-                @if let Some(change) = &run.change { (small::change(change)) } @else if let Some(commit) = &page.commit { (small::commit(commit)) }
+                @if let Some(change) = &run.change {
+                    @if run.kind == RunKind::Build { (small::change_short(change)) } @else { (small::change(change)) }
+                } @else if let Some(commit) = &page.commit { (small::commit(commit)) }
                 @if let Some(line) = &run.line { span { "on " code { (line) } } }
                 @if let Some(by) = &run.by { span { "asked for by " (by) } }
                 (span_of(frame, run))
@@ -74,7 +85,7 @@ pub fn page(frame: &Frame, page: &RunPage) -> Markup {
                 @if page.trust == Trust::Untrusted { span.badge.tone-attention { (Mark::Attention.picture()) "untrusted" } }
                 @if let Some(definition) = &page.definition { span.faint { "definition " (small::digest(definition)) } }
             }
-            @if let Some(reason) = &run.reason {
+            @if let (Some(reason), None) = (&run.reason, &page.broken) {
                 @let bad = Status::from(run.progress).mark.tone() == Tone::Bad;
                 (small::problem(if bad { Tone::Bad } else { Tone::Quiet }, reason, None, None))
             }
@@ -128,8 +139,14 @@ fn row(frame: &Frame, run: &RunLine, step: &Step, selected: bool) -> Markup {
                 span.step-action { (step.action) }
                 span.step-time {
                     @match (step.started_at, step.finished_at) {
-                        (Some(start), Some(end)) => (time::length(time::between(start, end))),
-                        (Some(start), None) => (time::so_far(frame.now, start)),
+                        (Some(start), Some(end)) => {
+                            @if step.progress != Progress::Finished(Outcome::Succeeded) { (status.word) ", " }
+                            (time::length(time::between(start, end)))
+                        },
+                        (Some(start), None) => {
+                            @if step.progress != Progress::Running { (status.word) ", " }
+                            (time::so_far(frame.now, start))
+                        },
                         _ => (status.word),
                     }
                 }
@@ -144,11 +161,13 @@ fn row(frame: &Frame, run: &RunLine, step: &Step, selected: bool) -> Markup {
                         @let status = Status::from(attempt.progress);
                         li {
                             (status.mark_only())
-                            @if attempt.has_log {
-                                a href=(links::run_log(run.id, &step.name, attempt.number)) { "attempt " (attempt.number) }
-                            } @else { "attempt " (attempt.number) }
-                            @if let Some(end) = attempt.finished_at { span.faint { " " (time::length(time::between(attempt.started_at, end))) } }
-                            @if let Some(message) = &attempt.message { span.faint { " " (message) } }
+                            span {
+                                @if attempt.has_log {
+                                    a href=(links::run_log(run.id, &step.name, attempt.number)) { "attempt " (attempt.number) }
+                                } @else { "attempt " (attempt.number) }
+                                @if let Some(end) = attempt.finished_at { span.faint { ", " (time::length(time::between(attempt.started_at, end))) } }
+                                @if let Some(message) = &attempt.message { span.faint { ", " (message) } }
+                            }
                         }
                     }
                 }
@@ -168,7 +187,7 @@ fn broken_definition(broken: &Broken) -> Markup {
     html! {
         section.card.broken {
             div.card-head { (Mark::Bad.picture()) h2 { "The definition cannot be read" } }
-            p { code { (broken.file) ":" (broken.line) ":" (broken.column) } " " (broken.message) }
+            p { code { (broken.file) ":" (broken.line) ":" (broken.column) } " " (small::prose(&broken.message)) }
             @if let Some(excerpt) = &broken.excerpt {
                 pre.excerpt {
                     span.excerpt-number { (broken.line) } " " (excerpt) "\n"
@@ -176,7 +195,7 @@ fn broken_definition(broken: &Broken) -> Markup {
                     (" ".repeat(broken.column.saturating_sub(1).min(200) as usize)) span.excerpt-caret { "^" }
                 }
             }
-            @if let Some(hint) = &broken.hint { p.hint { span.hint-word { "hint" } " " (hint) } }
+            @if let Some(hint) = &broken.hint { (small::hint(hint)) }
         }
     }
 }

@@ -137,7 +137,7 @@ pub enum Place {
     Users,
 }
 
-/// How a change stands to a station.
+/// How a change stands to a station. A package that may not be deployed any more is `Returned`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StationState {

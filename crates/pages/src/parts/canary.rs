@@ -175,8 +175,8 @@ fn verdict_words(canary: &Canary) -> (Mark, &'static str) {
     }
 }
 
-/// How far the evidence is: requests seen of those needed.
-fn evidence(canary: &Canary) -> Option<Markup> {
+/// How far the evidence is: requests seen of those needed. Nothing where nobody said how many.
+pub fn evidence(canary: &Canary) -> Option<Markup> {
     let needed = canary.requests_needed?;
     let seen = canary
         .groups
@@ -219,9 +219,7 @@ pub fn card(frame: &Frame, canary: &Canary) -> Markup {
                     }
                 }
             }
-            @if !canary.reasons.is_empty() {
-                ul.reasons { @for reason in &canary.reasons { li { (reason) } } }
-            }
+            (small::reasons(&canary.reasons))
             @if canary.decided_at.is_none() {
                 @if let Some(evidence) = evidence(canary) { (evidence) }
             }

@@ -95,7 +95,7 @@ fn foot(frame: &Frame, live: Live) -> Markup {
         footer.foot {
             div.foot-in {
                 span {
-                    @if live == Live::Yes { span.live data-live-state { } " " }
+                    @if live == Live::Yes { span.live data-live-state { } }
                     "As of fact " span data-as-of-text { (small::count(frame.as_of)) } ", "
                     time datetime=(frame.now) data-now { (time::exact(frame.now)) }
                 }

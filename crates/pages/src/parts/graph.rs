@@ -1,7 +1,7 @@
 //! The steps of a run as a graph: layers from left to right, drawn as inline SVG.
 //!
 //! Laying out is pure and deterministic: the layer of a step is its longest way from a first step;
-//! within a layer, steps stand near what they need (two passes of the barycentre rule).
+//! within a layer, steps stand near what they need (the barycentre rule).
 
 use std::collections::BTreeMap;
 
@@ -22,11 +22,19 @@ const GAP_Y: usize = 14;
 const EDGE: usize = 2;
 const LONGEST_NAME: usize = 16;
 
-/// Where each step stands: its layer and its row in it.
+/// Where a step stands: its layer and its row in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spot {
     layer: usize,
     row: usize,
+}
+
+/// A graph laid out.
+struct Layout {
+    /// One for each step.
+    spots: Vec<Spot>,
+    /// For each need: from which step to which, and where the line passes the layers between.
+    edges: Vec<(usize, usize, Vec<Spot>)>,
 }
 
 /// The needs of each step, by index; names that are no step are left out.
@@ -47,8 +55,8 @@ fn needs(steps: &[Step]) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// Lays the steps out.
-fn layout(needs: &[Vec<usize>]) -> Vec<Spot> {
+/// The layer of each step: its longest way from a first step.
+fn layers(needs: &[Vec<usize>]) -> Vec<usize> {
     // As many rounds as there are steps reach every longest way; a cycle, which a checked plan does
     // not have, would merely stop there.
     let mut layer = vec![0_usize; needs.len()];
@@ -65,34 +73,74 @@ fn layout(needs: &[Vec<usize>]) -> Vec<Spot> {
             break;
         }
     }
-    let layers = layer.iter().max().map_or(0, |last| last + 1);
-    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); layers];
-    for (step, at) in layer.iter().enumerate() {
-        rows[*at].push(step);
-    }
-    let mut place = vec![0_usize; needs.len()];
-    for _ in 0..2 {
-        for members in &mut rows {
-            let weight = |step: usize| -> usize {
-                let before = &needs[step];
-                match before.len() {
-                    0 => usize::MAX,
-                    many => before.iter().map(|need| place[*need] * 1_000).sum::<usize>() / many,
-                }
-            };
-            let mut keyed: Vec<(usize, usize)> = members.iter().map(|step| (weight(*step), *step)).collect();
-            keyed.sort_unstable();
-            *members = keyed.into_iter().map(|(_, step)| step).collect();
-            for (row, step) in members.iter().enumerate() {
-                place[*step] = row;
+    layer
+}
+
+/// Lays the steps out. A need that skips layers has a place of its own in each, so that its line runs
+/// past other steps and not through them.
+fn layout(needs: &[Vec<usize>]) -> Layout {
+    let mut layer = layers(needs);
+    let mut before: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
+    let mut edges: Vec<(usize, usize, Vec<usize>)> = Vec::new();
+    for (step, wanted) in needs.iter().enumerate() {
+        for need in wanted {
+            let (mut last, mut passed) = (*need, Vec::new());
+            for between in layer[*need] + 1..layer[step] {
+                layer.push(between);
+                before.push(vec![last]);
+                last = layer.len() - 1;
+                passed.push(last);
             }
+            before[step].push(last);
+            edges.push((*need, step, passed));
         }
     }
-    layer
-        .into_iter()
-        .zip(place)
-        .map(|(layer, row)| Spot { layer, row })
-        .collect()
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); layer.iter().max().map_or(0, |last| last + 1)];
+    for (one, at) in layer.iter().enumerate() {
+        members[*at].push(one);
+    }
+    let mut row = vec![0_usize; layer.len()];
+    for column in &mut members {
+        // Each stands at the mean row of what it needs; ties keep the order of the plan.
+        let mean = |one: usize| match before[one].len() {
+            0 => usize::MAX,
+            many => before[one].iter().map(|need| row[*need] * 1_000).sum::<usize>() / many,
+        };
+        let mut keyed: Vec<(usize, usize)> = column.iter().map(|one| (mean(*one), *one)).collect();
+        keyed.sort_unstable();
+        for (at, (_, one)) in keyed.into_iter().enumerate() {
+            row[one] = at;
+        }
+    }
+    let spot = |one: usize| Spot {
+        layer: layer[one],
+        row: row[one],
+    };
+    Layout {
+        spots: (0..needs.len()).map(spot).collect(),
+        edges: edges
+            .into_iter()
+            .map(|(from, to, passed)| (from, to, passed.into_iter().map(spot).collect()))
+            .collect(),
+    }
+}
+
+/// The line of a need: out of one box, past the layers between, into the other.
+fn curve(from: Spot, passed: &[Spot], to: Spot) -> String {
+    let middle = |spot: Spot| corner(spot).1 + HEIGHT / 2;
+    let bend = GAP_X / 2;
+    let (mut x, mut y) = (corner(from).0 + WIDTH, middle(from));
+    let mut path = format!("M{x} {y}");
+    for spot in passed.iter().chain([&to]) {
+        let (x2, y2) = (corner(*spot).0, middle(*spot));
+        path.push_str(&format!("C{} {y} {} {y2} {x2} {y2}", x + bend, x2 - bend));
+        (x, y) = (x2, y2);
+        if passed.contains(spot) {
+            x += WIDTH;
+            path.push_str(&format!("H{x}"));
+        }
+    }
+    path
 }
 
 fn corner(spot: Spot) -> (usize, usize) {
@@ -113,21 +161,16 @@ pub fn graph(now: Timestamp, steps: &[Step], link: impl Fn(&Step) -> String) -> 
     if steps.len() < 2 || steps.len() > MOST {
         return None;
     }
-    let needs = needs(steps);
-    let spots = layout(&needs);
-    let width = spots.iter().map(|spot| corner(*spot).0 + WIDTH).max().unwrap_or(0) + EDGE;
-    let height = spots.iter().map(|spot| corner(*spot).1 + HEIGHT).max().unwrap_or(0) + EDGE;
-    let edges: Vec<(String, bool)> = needs
+    let Layout { spots, edges } = layout(&needs(steps));
+    let passed = edges.iter().flat_map(|(_, _, passed)| passed);
+    let all = || spots.iter().chain(passed.clone());
+    let width = all().map(|spot| corner(*spot).0 + WIDTH).max().unwrap_or(0) + EDGE;
+    let height = all().map(|spot| corner(*spot).1 + HEIGHT).max().unwrap_or(0) + EDGE;
+    let edges: Vec<(String, bool)> = edges
         .iter()
-        .enumerate()
-        .flat_map(|(step, before)| before.iter().map(move |need| (*need, step)))
-        .map(|(need, step)| {
-            let (from, to) = (corner(spots[need]), corner(spots[step]));
-            let (x1, y1) = (from.0 + WIDTH, from.1 + HEIGHT / 2);
-            let (x2, y2) = (to.0, to.1 + HEIGHT / 2);
-            let bend = GAP_X / 2;
-            let path = format!("M{x1} {y1}C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend);
-            (path, steps[need].progress.is_finished())
+        .map(|(from, to, passed)| {
+            let path = curve(spots[*from], passed, spots[*to]);
+            (path, steps[*from].progress.is_finished())
         })
         .collect();
     Some(html! {
@@ -163,7 +206,7 @@ mod tests {
     #[test]
     fn a_step_stands_right_of_everything_it_needs() {
         let needs = vec![vec![], vec![0], vec![0], vec![1, 2], vec![0, 3]];
-        let spots = layout(&needs);
+        let spots = layout(&needs).spots;
         for (step, before) in needs.iter().enumerate() {
             for need in before {
                 assert!(spots[*need].layer < spots[step].layer);
@@ -174,7 +217,17 @@ mod tests {
 
     #[test]
     fn a_cycle_does_not_hang_the_layout() {
-        assert_eq!(layout(&[vec![1], vec![0]]).len(), 2);
+        assert_eq!(layout(&[vec![1], vec![0]]).spots.len(), 2);
+    }
+
+    #[test]
+    fn a_need_that_skips_a_layer_runs_past_the_steps_there() {
+        let laid = layout(&[vec![], vec![0], vec![1], vec![0, 2]]);
+        let (_, _, passed) = laid.edges.iter().find(|(from, to, _)| (*from, *to) == (0, 3)).unwrap();
+        assert_eq!(passed.len(), 2);
+        for spot in passed {
+            assert!(!laid.spots.contains(spot));
+        }
     }
 
     #[test]

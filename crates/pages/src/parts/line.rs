@@ -11,8 +11,10 @@ use crate::parts::small;
 use crate::{links, time};
 
 /// The way to a station, as a class of the segment that leads there.
-fn way(state: StationState) -> &'static str {
-    match state {
+fn way(to: &Station) -> &'static str {
+    match to.state {
+        // A package that is taken back was made all the same.
+        StationState::Returned if to.place == Place::Package => "way-done",
         StationState::Reached | StationState::Proven | StationState::Passed => "way-done",
         StationState::Underway => "way-now",
         StationState::Waiting => "way-held",
@@ -71,14 +73,13 @@ fn stop(frame: &Frame, station: &Station, next: Option<&Station>) -> Markup {
         li class={ "stop " (here(station.state)) } {
             div.stop-node { (status.mark.picture()) }
             @if let Some(next) = next {
-                div class={ "stop-way " (way(next.state)) } {
-                    @if let Some(took) = next.took() {
-                        span.stop-took title="how long the way took" { (time::length(took)) }
-                    } @else if let (StationState::Underway | StationState::Waiting, Some(since)) = (next.state, next.started_at) {
-                        span.stop-took { (time::so_far(frame.now, since)) }
-                    } @else if let Some(usually) = &next.usually {
-                        span.stop-took.faint { "~ " (time::roughly(usually.median)) }
-                    }
+                div class={ "stop-way " (way(next)) } {}
+                @if let Some(took) = next.took() {
+                    span.stop-took title="how long the way took" { (time::length(took)) }
+                } @else if let (StationState::Underway | StationState::Waiting, Some(since)) = (next.state, next.started_at) {
+                    span.stop-took { (time::so_far(frame.now, since)) }
+                } @else if let Some(usually) = &next.usually {
+                    span.stop-took.faint { "~ " (time::roughly(usually.median)) }
                 }
             }
             div.stop-text {

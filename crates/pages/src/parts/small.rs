@@ -47,6 +47,48 @@ pub fn change_short(name: &ChangeName) -> Markup {
     }
 }
 
+/// An address outside these pages; a link only when it leads by http or https.
+pub fn outside(url: &str) -> Markup {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    html! {
+        @match rest {
+            Some(rest) => a.outside href=(url) rel="noreferrer" { (rest) },
+            None => span.outside { (url) },
+        }
+    }
+}
+
+/// Whether a path leads to this server and nowhere else.
+fn is_own(path: &str) -> bool {
+    path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')
+}
+
+/// A sentence in which `backticks` mark what is typed.
+pub fn prose(text: &str) -> Markup {
+    let pieces: Vec<&str> = text.split('`').collect();
+    if pieces.len().is_multiple_of(2) {
+        return html! { (text) };
+    }
+    html! {
+        @for (index, piece) in pieces.iter().enumerate() {
+            @if index % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
+/// A hint: what to do now.
+pub fn hint(text: &str) -> Markup {
+    html! { p.hint { span.hint-word { "hint" } " " (prose(text)) } }
+}
+
+/// Reasons, each a sentence.
+pub fn reasons(reasons: &[String]) -> Markup {
+    html! {
+        @if let [only] = reasons { p.reason { (prose(only)) } }
+        @else if !reasons.is_empty() { ul.reasons { @for reason in reasons { li { (prose(reason)) } } } }
+    }
+}
+
 /// How long something usually takes.
 pub fn usually(usually: &Usually) -> Markup {
     let title = format!(
@@ -116,9 +158,9 @@ pub fn problem(tone: Tone, title: &str, detail: Option<&str>, hint: Option<&str>
         div class={ "problem tone-" (tone_word(tone)) } role=[(tone == Tone::Bad).then_some("alert")] {
             (mark.picture())
             div {
-                p.problem-title { (title) }
-                @if let Some(detail) = detail { p { (detail) } }
-                @if let Some(hint) = hint { p.hint { span.hint-word { "hint" } " " (hint) } }
+                p.problem-title { (prose(title)) }
+                @if let Some(detail) = detail { p { (prose(detail)) } }
+                @if let Some(text) = hint { (self::hint(text)) }
             }
         }
     }
@@ -145,7 +187,7 @@ pub fn timeline(now: Timestamp, entries: &[Entry]) -> Markup {
             @for entry in entries {
                 li class={ "tone-" (tone_word(entry.tone)) } {
                     div.timeline-text {
-                        @match &entry.link {
+                        @match entry.link.as_deref().filter(|link| is_own(link)) {
                             Some(link) => a href=(link) { (entry.text) },
                             None => span { (entry.text) },
                         }
@@ -171,7 +213,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 2);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push('\u{2009}');
         }
         out.push(digit);
@@ -190,6 +232,36 @@ pub fn plural(number: usize, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_web_addresses_become_links_outside() {
+        assert!(outside("https://shop.example/x").into_string().contains("<a "));
+        for url in ["javascript:alert(1)", "data:text/html,x", " http://x", "//evil.example"] {
+            assert!(!outside(url).into_string().contains("<a "), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_entry_links_only_within_these_pages() {
+        assert!(is_own("/runs/x"));
+        for path in [
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+        ] {
+            assert!(!is_own(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn backticks_mark_what_is_typed_when_they_come_in_pairs() {
+        assert_eq!(
+            prose("run `x <y>` now").into_string(),
+            "run <code>x &lt;y&gt;</code> now"
+        );
+        assert_eq!(prose("a ` b").into_string(), "a ` b");
+    }
 
     #[test]
     fn large_numbers_are_grouped() {

@@ -53,7 +53,7 @@ pub fn card(frame: &Frame, waiting: &Waiting) -> Markup {
                     span.wait-reason { (reason_words(waiting.reason)) }
                     " " code.gate { (waiting.gate) }
                 }
-                p { (waiting.what) }
+                p { (small::prose(&waiting.what)) }
                 (small::details([
                     ("Waits for", html! {
                         @if waiting.whom.is_empty() { "nobody; it goes on by itself" } @else { strong { (whom(&waiting.whom)) } }

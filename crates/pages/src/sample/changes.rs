@@ -271,7 +271,7 @@ pub fn returned() -> ChangePage {
         package: package("1.8.1"),
         since: before(489),
         reason: "Its canary failed in production.".to_owned(),
-        hint: "push a change that mends it; `throughline promote --despite REASON` lifts this by hand".to_owned(),
+        hint: "push a change that mends it: it becomes a new package".to_owned(),
     });
     page.entries = vec![
         entry(

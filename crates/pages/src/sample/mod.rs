@@ -2,10 +2,12 @@
 //! for pictures. Nothing else uses them.
 
 mod changes;
+mod pages;
 mod runs;
 mod wheres;
 
 pub use changes::{canary_decided_bad, canary_decided_good, canary_running, delivered, returned, under_way, waits};
+pub use pages::every_page;
 pub use runs::{broken_run, failed_run, log, run_list, running_run};
 pub use wheres::{empty_overview, environment, overview};
 

@@ -329,6 +329,8 @@ pub fn environment() -> EnvironmentPage {
         600,
         Some(52),
     );
+    failed.component = component("shop/search");
+    failed.change.component = component("shop/search");
     failed.reason = Some("The canary failed: 148 of 1 284 requests; production went back to 2.3.1.".to_owned());
     EnvironmentPage {
         name: place("production"),

@@ -1,0 +1,41 @@
+//! Every page, filled with the samples.
+
+use maud::Markup;
+
+use crate::model::{ErrorPage, LoginPage, Theme};
+use crate::{change, door, environment, gallery, overview, run, runs};
+
+/// Every page there is, with its name.
+pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
+    let frame = super::frame(theme);
+    let mut noticed = frame.clone();
+    noticed.notices = vec![super::notice()];
+    let mut outside = frame.clone();
+    outside.viewer = None;
+    let missing = ErrorPage {
+        status: 404,
+        message: "No change of shop/cart begins with 3f9a.".to_owned(),
+        hint: Some("`throughline status` lists the latest changes".to_owned()),
+        code: Some("change-not-found".to_owned()),
+    };
+    let login = LoginPage {
+        next: "/".to_owned(),
+        problem: Some("No such token, or it is revoked.".to_owned()),
+    };
+    vec![
+        ("overview", overview::page(&noticed, &super::overview())),
+        ("overview-empty", overview::page(&frame, &super::empty_overview())),
+        ("change-under-way", change::page(&frame, &super::under_way())),
+        ("change-waits", change::page(&frame, &super::waits())),
+        ("change-delivered", change::page(&frame, &super::delivered())),
+        ("change-returned", change::page(&frame, &super::returned())),
+        ("run-running", run::page(&frame, &super::running_run())),
+        ("run-failed", run::page(&frame, &super::failed_run())),
+        ("run-broken", run::page(&frame, &super::broken_run())),
+        ("runs", runs::page(&frame, &super::run_list())),
+        ("environment", environment::page(&frame, &super::environment())),
+        ("login", door::login(&outside, &login)),
+        ("error", door::error(&frame, &missing)),
+        ("parts", gallery::page(&frame)),
+    ]
+}
