@@ -81,7 +81,7 @@ fn first_steps(overview: &Overview) -> Markup {
 fn table(frame: &Frame, overview: &Overview) -> Markup {
     html! {
         div.scroll {
-            table.where {
+            table class={ "where where-" (overview.columns.len().min(8)) } {
                 thead {
                     tr {
                         th scope="col" { "Component" }
