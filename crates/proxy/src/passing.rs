@@ -1,11 +1,11 @@
-//! Sending listening sockets to another process over a unix socket (`SCM_RIGHTS`).
+//! Sending open files, above all listening sockets, to another process over a unix socket
+//! (`SCM_RIGHTS`).
 //!
 //! A socket that was passed on is the same socket: connections that wait in its queue are accepted by
 //! whichever process asks next, so none is refused while one process takes over from another.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
@@ -39,12 +39,12 @@ pub async fn send(stream: &UnixStream, sockets: &[BorrowedFd<'_>]) -> io::Result
         .await
 }
 
-/// Receives what [`send`] sent.
+/// Receives what [`send`] sent; nothing but the one byte is read.
 ///
 /// # Errors
-/// When the other side is gone, or what came is no listening TCP socket.
-pub async fn receive(stream: &UnixStream) -> io::Result<Vec<TcpListener>> {
-    let sockets = stream
+/// When the other side is gone.
+pub async fn receive(stream: &UnixStream) -> io::Result<Vec<OwnedFd>> {
+    stream
         .async_io(Interest::READABLE, || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -66,14 +66,5 @@ pub async fn receive(stream: &UnixStream) -> io::Result<Vec<TcpListener>> {
             }
             Ok(sockets)
         })
-        .await?;
-    for socket in &sockets {
-        if !rustix::net::sockopt::socket_acceptconn(socket)? {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "what was passed is no listening socket",
-            ));
-        }
-    }
-    Ok(sockets.into_iter().map(TcpListener::from).collect())
+        .await
 }

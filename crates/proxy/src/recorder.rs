@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use facts::Clock;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::access_log::{AccessLog, Limits, Place, Record};
@@ -36,6 +37,10 @@ enum Message {
     Ended(Box<Record>),
     Install(Box<Table>, oneshot::Sender<Vec<Stamp>>),
     Read(oneshot::Sender<Evidence>),
+    /// From now on records go to somebody else, who has the files.
+    Yield(UnboundedSender<Record>, oneshot::Sender<()>),
+    /// The files are ours again.
+    Resume(oneshot::Sender<io::Result<()>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -52,9 +57,11 @@ pub struct Closed;
 
 struct Thread {
     folder: PathBuf,
+    limits: Limits,
     clock: Arc<dyn Clock>,
     evidence: Evidence,
     log: AccessLog,
+    yielded_to: Option<UnboundedSender<Record>>,
     lines: Vec<u8>,
     lost_lines: u64,
 }
@@ -65,22 +72,15 @@ impl Recorder {
     /// # Errors
     /// When the folder cannot be read and written.
     pub fn start(folder: &Path, limits: Limits, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let path = folder.join("evidence.json");
-        let Snapshot { mut evidence, read } = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Snapshot::default(),
-            Err(error) => return Err(error),
-            Ok(bytes) => serde_json::from_slice(&bytes)?,
-        };
-        let log = AccessLog::open(&folder.join("access"), limits, read, clock.now(), |record| {
-            evidence.add(&record)
-        })?;
+        let (evidence, log) = read_folder(folder, limits, &*clock)?;
         let (messages, inbox) = channel();
         let mut thread = Thread {
             folder: folder.to_owned(),
+            limits,
             clock,
             evidence,
             log,
+            yielded_to: None,
             lines: Vec::new(),
             lost_lines: 0,
         };
@@ -119,6 +119,27 @@ impl Recorder {
         answered.await.map_err(|_| Closed)
     }
 
+    /// Writes everything down, lets go of the files and gives every further record to `heir`, who may
+    /// open the folder from now on.
+    ///
+    /// # Errors
+    /// When the recorder is closed.
+    pub async fn yield_to(&self, heir: UnboundedSender<Record>) -> Result<(), Closed> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Yield(heir, answer)).map_err(|_| Closed)?;
+        answered.await.map_err(|_| Closed)
+    }
+
+    /// Takes the files back, when the heir did not come.
+    ///
+    /// # Errors
+    /// When the folder cannot be read and written.
+    pub async fn resume(&self) -> io::Result<()> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Resume(answer)).map_err(io::Error::other)?;
+        answered.await.map_err(io::Error::other)?
+    }
+
     /// Writes everything down, lets go of the files and ends the thread.
     ///
     /// # Errors
@@ -128,6 +149,19 @@ impl Recorder {
         self.messages.send(Message::Close(answer)).map_err(|_| Closed)?;
         answered.await.map_err(|_| Closed)
     }
+}
+
+fn read_folder(folder: &Path, limits: Limits, clock: &dyn Clock) -> io::Result<(Evidence, AccessLog)> {
+    fs::create_dir_all(folder)?;
+    let Snapshot { mut evidence, read } = match fs::read(folder.join("evidence.json")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Snapshot::default(),
+        Err(error) => return Err(error),
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+    };
+    let log = AccessLog::open(&folder.join("access"), limits, read, clock.now(), |record| {
+        evidence.add(&record)
+    })?;
+    Ok((evidence, log))
 }
 
 impl Thread {
@@ -191,12 +225,23 @@ impl Thread {
             Message::Read(answer) => {
                 let _ = answer.send(self.evidence.clone());
             }
+            Message::Yield(heir, answer) => {
+                self.put_down();
+                self.yielded_to = Some(heir);
+                let _ = answer.send(());
+            }
+            Message::Resume(answer) => {
+                let resumed = read_folder(&self.folder, self.limits, &*self.clock).map(|(evidence, log)| {
+                    self.evidence = evidence;
+                    self.log = log;
+                    self.yielded_to = None;
+                });
+                let _ = answer.send(resumed);
+            }
             Message::Close(answer) => {
-                if self.log.place().offset > 0 {
-                    let turned = self.log.turn(self.clock.now());
-                    self.tell(turned, "cannot close a segment of the access log");
+                if self.yielded_to.take().is_none() {
+                    self.put_down();
                 }
-                self.save();
                 let _ = answer.send(());
                 return true;
             }
@@ -204,7 +249,22 @@ impl Thread {
         false
     }
 
+    fn put_down(&mut self) {
+        if self.log.place().offset > 0 {
+            let turned = self.log.turn(self.clock.now());
+            self.tell(turned, "cannot close a segment of the access log");
+        }
+        self.save();
+    }
+
     fn write(&mut self, records: &[Box<Record>]) {
+        if let Some(heir) = &self.yielded_to {
+            for record in records {
+                // Without an heir there is nobody left to count.
+                let _ = heir.send(Record::clone(record));
+            }
+            return;
+        }
         self.lines.clear();
         for record in records {
             if serde_json::to_writer(&mut self.lines, record).is_ok() {
@@ -237,6 +297,9 @@ impl Thread {
     }
 
     fn save(&mut self) {
+        if self.yielded_to.is_some() {
+            return;
+        }
         let saved = self.snapshot();
         self.tell(saved, "cannot save the evidence");
     }

@@ -463,7 +463,8 @@ mod tests {
                 .await
                 .is_err()
         );
-        let (_, ()) = tokio::join!(router.drained(&[instance]), async { drop(pick) });
+        let gone = [instance];
+        tokio::join!(router.drained(&gone), async { drop(pick) });
         assert_eq!(router.in_flight(instance), 0);
     }
 }

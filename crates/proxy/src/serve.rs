@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use facts::{Clock, Entropy, InstanceId};
@@ -17,10 +17,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access_log::Limits;
+use crate::access_log::{Limits, Record};
 use crate::evidence::Evidence;
 use crate::forward;
 use crate::recorder::{Closed, Recorder};
@@ -69,18 +71,11 @@ pub(crate) struct Shared {
     pub(crate) leaving: AtomicBool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Serving,
-    Leaving,
-    Closing,
-}
-
 /// A running proxy.
 pub struct Proxy {
     shared: Arc<Shared>,
-    listeners: Mutex<Vec<TcpListener>>,
-    phase: watch::Sender<Phase>,
+    listeners: Mutex<Vec<(TcpListener, CancellationToken)>>,
+    closing: CancellationToken,
     connections: TaskTracker,
     room: Arc<Semaphore>,
     /// Sets come one after another.
@@ -117,7 +112,7 @@ impl Proxy {
                 leaving: AtomicBool::new(false),
             }),
             listeners: Mutex::default(),
-            phase: watch::Sender::new(Phase::Serving),
+            closing: CancellationToken::new(),
             connections: TaskTracker::new(),
             room: Arc::new(Semaphore::new(CONNECTIONS)),
             setting: tokio::sync::Mutex::default(),
@@ -132,19 +127,31 @@ impl Proxy {
         listener.set_nonblocking(true)?;
         let kept = listener.try_clone()?;
         let accepting = tokio::net::TcpListener::from_std(listener)?;
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+        let until = CancellationToken::new();
+        self.listeners().push((kept, until.clone()));
         let proxy = self.clone();
-        self.connections.spawn(async move { proxy.accept(accepting).await });
+        self.connections
+            .spawn(async move { proxy.accept(accepting, until).await });
         Ok(())
     }
 
     /// The addresses it listens on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners
+        self.listeners()
             .iter()
-            .filter_map(|listener| listener.local_addr().ok())
+            .filter_map(|(listener, _)| listener.local_addr().ok())
             .collect()
+    }
+
+    /// Stops accepting connections on all addresses but `address`.
+    pub fn listen_only_on(&self, address: SocketAddr) {
+        self.listeners().retain(|(listener, until)| {
+            let stays = listener.local_addr().is_ok_and(|own| own == address);
+            if !stays {
+                until.cancel();
+            }
+            stays
+        });
     }
 
     /// Copies of the listening sockets, to be passed to another process.
@@ -152,12 +159,14 @@ impl Proxy {
     /// # Errors
     /// When no more files can be opened.
     pub fn sockets(&self) -> io::Result<Vec<TcpListener>> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.listeners()
             .iter()
-            .map(TcpListener::try_clone)
+            .map(|(listener, _)| listener.try_clone())
             .collect()
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<(TcpListener, CancellationToken)>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets where requests go. When this returns, no request will be given to an instance that is not
@@ -219,14 +228,42 @@ impl Proxy {
     /// when none is left, at the latest after `deadline`.
     pub async fn leave(&self, deadline: Duration) {
         self.shared.leaving.store(true, Ordering::Relaxed);
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.phase.send_replace(Phase::Leaving);
+        self.stop_listening();
         self.connections.close();
         if tokio::time::timeout(deadline, self.connections.wait()).await.is_err() {
-            self.phase.send_replace(Phase::Closing);
+            self.closing.cancel();
             // Idle connections close at once; an answer that is under way gets a last moment.
             let _ = tokio::time::timeout(Duration::from_secs(2), self.connections.wait()).await;
         }
+    }
+
+    /// Accepts no more connections.
+    pub fn stop_listening(&self) {
+        for (_, until) in self.listeners().drain(..) {
+            until.cancel();
+        }
+    }
+
+    /// Writes evidence and access log down, and gives what ends from now on to `heir`, who may open
+    /// the folder; see [`take_back`](Self::take_back).
+    ///
+    /// # Errors
+    /// When the proxy was closed.
+    pub async fn yield_records(&self, heir: UnboundedSender<Record>) -> Result<(), Closed> {
+        self.shared.recorder.yield_to(heir).await
+    }
+
+    /// Keeps evidence and access log itself again, when the heir did not come.
+    ///
+    /// # Errors
+    /// When the folder cannot be read and written.
+    pub async fn take_back(&self) -> io::Result<()> {
+        self.shared.recorder.resume().await
+    }
+
+    /// Counts a request that ended at an earlier process.
+    pub fn count(&self, record: Record) {
+        self.shared.recorder.ended(record);
     }
 
     /// Writes evidence and access log down and lets go of the folder.
@@ -235,8 +272,7 @@ impl Proxy {
         let _ = self.shared.recorder.close().await;
     }
 
-    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener) {
-        let mut phase = self.phase.subscribe();
+    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener, until: CancellationToken) {
         let room = self.room.clone();
         loop {
             let Ok(permit) = room.clone().acquire_owned().await else {
@@ -244,15 +280,15 @@ impl Proxy {
             };
             let accepted = tokio::select! {
                 biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+                () = until.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, client)) => {
                     let shared = self.shared.clone();
-                    let phase = self.phase.subscribe();
+                    let closing = self.closing.clone();
                     self.connections.spawn(async move {
-                        serve(shared, stream, client, phase).await;
+                        serve(shared, stream, client, closing).await;
                         drop(permit);
                     });
                 }
@@ -263,7 +299,7 @@ impl Proxy {
     }
 }
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, client: SocketAddr, mut phase: watch::Receiver<Phase>) {
+async fn serve(shared: Arc<Shared>, stream: TcpStream, client: SocketAddr, closing: CancellationToken) {
     // Without it answers are only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| forward::answer(shared.clone(), client, request));
@@ -275,14 +311,10 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, client: SocketAddr, mut p
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    let closing = async {
-        // The sender lives in the proxy; when that is gone, so is every reason to stay.
-        let _ = phase.wait_for(|phase| *phase == Phase::Closing).await;
-    };
     tokio::select! {
         // How a client's connection ends concerns the client.
         _ = connection.as_mut() => return,
-        () = closing => connection.as_mut().graceful_shutdown(),
+        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

@@ -145,4 +145,25 @@ impl Desired {
             && self.placement.environment == other.placement.environment
             && wanted(self) == wanted(other)
     }
+
+    /// Whether both run the same and only the shares of the requests differ.
+    pub fn differs_in_weights_alone(&self, other: &Self) -> bool {
+        let mut same_weights = other.clone();
+        for (group, own) in same_weights.groups.iter_mut().zip(&self.groups) {
+            group.weight = own.weight;
+        }
+        self.wants_the_same(&same_weights) && !self.wants_the_same(other)
+    }
+
+    /// The whole as JSON, the secrets of each group as `launch.secrets`.
+    pub(crate) fn with_secrets(&self) -> serde_json::Result<Vec<u8>> {
+        let mut document = serde_json::to_value(self)?;
+        let groups = document.get_mut("groups").and_then(serde_json::Value::as_array_mut);
+        for (document, group) in groups.into_iter().flatten().zip(&self.groups) {
+            if let Some(launch) = document.get_mut("launch").and_then(serde_json::Value::as_object_mut) {
+                launch.insert("secrets".to_owned(), serde_json::to_value(&group.launch.secrets)?);
+            }
+        }
+        serde_json::to_vec(&document)
+    }
 }

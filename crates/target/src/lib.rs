@@ -5,16 +5,23 @@
 //! drains and stops what is not wanted any more, and leaves traffic where it was when something goes
 //! wrong. Each intention has a [`Stamp`]; an older one never undoes a newer one.
 //!
+//! - [`process`](self::process): instances as processes of this machine, behind the balancing proxy.
+//! - [`command`]: the user's own commands for everything else.
+//!
 //! Nothing here knows of runs, pipelines or the ledger; strategies (canary, blue-green, rolling) are
 //! sequences of desired states that others decide on.
 
+pub mod command;
 pub mod desired;
 pub mod error;
 pub mod observed;
+pub mod process;
 pub mod secret;
 
 use async_trait::async_trait;
 
+pub use crate::process::{ProcessSettings, ProcessTarget, proxy_main};
+pub use command::{CommandSettings, CommandTarget};
 pub use desired::{Desired, Group, HealthCheck, Launch, Placement};
 pub use error::{Refused, TargetError};
 pub use observed::{Observed, ObservedGroup};

@@ -1,0 +1,139 @@
+//! Placements, packages and targets for the tests.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use facts::{ComponentId, ComponentName, Digest, EnvironmentName};
+use target::{
+    CommandSettings, Desired, Group, HealthCheck, Launch, LaunchSecret, Placement, ProcessSettings, SecretValue, Stamp,
+};
+
+use crate::role;
+
+pub fn placement() -> Placement {
+    Placement {
+        component: ComponentId::of_key("shop/cart"),
+        component_name: ComponentName::new("shop/cart").unwrap(),
+        environment: EnvironmentName::new("production").unwrap(),
+    }
+}
+
+pub fn own_program() -> PathBuf {
+    std::env::current_exe().unwrap()
+}
+
+/// The settings of a process target whose keepers are this test binary.
+pub fn settings(data: &Path) -> ProcessSettings {
+    let keeper = "TEST_ROLE=keeper; export TEST_ROLE; shift; TEST_FOLDER=\"$1\"; export TEST_FOLDER; exec";
+    let program = own_program();
+    let script = format!("{keeper} '{}' {}", program.display(), role::ARGUMENTS.join(" "));
+    ProcessSettings {
+        arguments: vec!["-c".to_owned(), script, "keeper".to_owned()],
+        ..ProcessSettings::new(data, "/bin/sh")
+    }
+}
+
+pub fn launch(version: &str, health: &str) -> Launch {
+    Launch {
+        folder: own_program().parent().unwrap().to_owned(),
+        command: std::iter::once(own_program().display().to_string())
+            .chain(role::ARGUMENTS.map(str::to_owned))
+            .collect(),
+        variables: BTreeMap::from(
+            [("TEST_ROLE", "service"), ("VERSION", version), ("HEALTH", health)]
+                .map(|(n, v)| (n.to_owned(), v.to_owned())),
+        ),
+        secrets: vec![LaunchSecret {
+            name: "password".to_owned(),
+            value: SecretValue::new("tiger-tiger-tiger"),
+            variable: Some("PASSWORD".to_owned()),
+        }],
+        port_variable: "PORT".to_owned(),
+        health: HealthCheck {
+            path: "/health".to_owned(),
+            interval_ms: 200,
+            timeout_ms: 1_000,
+            deadline_ms: 10_000,
+        },
+        stop_grace_ms: 3_000,
+    }
+}
+
+pub fn group(name: &str, version: &str, instances: u32, weight: u32) -> Group {
+    Group {
+        name: name.to_owned(),
+        package: package(version),
+        configuration: Digest::of("configuration"),
+        instances,
+        weight,
+        launch: launch(version, "ok"),
+    }
+}
+
+pub fn unhealthy(name: &str, version: &str, health: &str, deadline_ms: u64) -> Group {
+    let mut group = group(name, version, 1, 100);
+    group.launch = launch(version, health);
+    group.launch.health.deadline_ms = deadline_ms;
+    group
+}
+
+pub fn package(version: &str) -> Digest {
+    Digest::of(version)
+}
+
+pub fn desired(generation: u64, phase: u32, groups: Vec<Group>) -> Desired {
+    Desired {
+        placement: placement(),
+        stamp: Stamp { generation, phase },
+        address: None,
+        groups,
+    }
+}
+
+pub fn commands(data: &Path) -> CommandSettings {
+    let answer = data.join("answer").display().to_string();
+    let run = format!(
+        "TEST_ROLE=command TEST_ANSWER='{answer}' '{}' {}",
+        own_program().display(),
+        role::ARGUMENTS.join(" ")
+    );
+    CommandSettings {
+        folder: data.join("targets"),
+        apply: run.clone(),
+        observe: format!("{run} >&2 && cat '{answer}'"),
+        weight: Some(run.clone()),
+        stop: Some(run),
+        apply_timeout: Duration::from_secs(20),
+        observe_timeout: Duration::from_secs(20),
+        variables: BTreeMap::new(),
+    }
+}
+
+/// Waits for what has no event to wait for, such as another process; panics with `what` after 15 s.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    for _ in 0..1_500 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("this did not come: {what}");
+}
+
+/// The living processes that bear the mark of an instance or a keeper of the data folder `data`.
+pub fn processes_of(data: &Path, variable: &str) -> Vec<u32> {
+    let folder = data.display().to_string();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let environ = String::from_utf8_lossy(&environ);
+        if environ.contains(&folder) && environ.split('\0').any(|v| v.starts_with(variable)) {
+            found.push(pid);
+        }
+    }
+    found
+}
