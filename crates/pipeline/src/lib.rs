@@ -1,11 +1,28 @@
 //! The two files and what they turn into.
 //!
-//! Here live [`plan`] (the steps the engine drives) and [`document`] (what a package carries for its
-//! deployments). Nothing here reads a file, a clock or the environment: texts come in, checked values
-//! go out.
+//! Here live [`definition`] (`throughline.yaml`: what a component's steps, package and service are),
+//! [`environments`] (`environments.yaml`: where packages run and by which rules), [`plan`] (the steps
+//! the engine drives), [`document`] (what a package carries for its deployments) and [`configuration`]
+//! (settings by environment). Nothing here reads a file, a clock or the environment: texts come in,
+//! checked values go out, or [`Diagnostics`] that name each mistake with its place and its mend.
 
+mod checks;
+pub mod configuration;
+pub mod definition;
+pub mod diagnostic;
 pub mod document;
+pub mod duration;
+pub mod environments;
+mod named;
 pub mod plan;
+pub mod reading;
+mod schema;
+mod yaml;
 
+pub use configuration::{Difference, Rendered, difference};
+pub use definition::Definition;
+pub use diagnostic::{Diagnostic, Diagnostics};
 pub use document::PackageDocument;
+pub use environments::{Environment, Environments};
 pub use plan::{EffectClass, Plan, PlannedStep};
+pub use yaml::Place;

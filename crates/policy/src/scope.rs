@@ -82,6 +82,7 @@ pub const STEP: Scope = Scope {
                 plain("component", "`team/component`"),
                 plain("commit", "the commit id, or null"),
                 plain("line", "the release line, or null"),
+                plain("environment", "the environment that it changes, or null"),
                 plain("trust", "`trusted` or `untrusted`"),
             ]),
         },

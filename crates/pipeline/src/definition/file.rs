@@ -1,0 +1,243 @@
+//! `throughline.yaml` as it is written. The descriptions here are what editors show.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::configuration::Setting;
+use crate::duration;
+use crate::named::Named;
+use crate::plan::EffectClass;
+use crate::schema::Scalar;
+
+/// How a component is built, packaged and run. Stands as `throughline.yaml` in the component's folder
+/// and is taken from the very commit that is built.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(
+    title = "throughline.yaml",
+    extend("x-later" = ["components", "concurrency", "contracts", "flags", "image", "inputs", "matrix", "model", "modules",
+        "notifications", "on", "outputs", "reports", "resources", "secrets", "services", "shell", "uses", "variables", "version"])
+)]
+pub(crate) struct File {
+    /// The version of this file's language: 1.
+    #[schemars(range(min = 1, max = 1))]
+    #[allow(dead_code)] // read before everything else
+    pub throughline: u32,
+    /// What is done, by the name of the step. Steps run beside one another unless one needs another.
+    #[serde(default)]
+    pub steps: Named<Step>,
+    /// What the steps produce, put together once and deployed everywhere.
+    pub package: Option<Package>,
+    /// The long-running process that the package holds.
+    pub service: Option<Service>,
+    /// The settings of the service: what they must be, and what they are in each environment.
+    pub configuration: Option<Configuration>,
+    /// What the package needs of a database.
+    pub database: Option<Database>,
+    /// Checks that run against each environment after a rollout.
+    #[serde(default)]
+    pub verify: Vec<Verify>,
+    /// Conditions that hold the package back, added to those of the environments.
+    #[serde(default)]
+    pub gates: Vec<Gate>,
+}
+
+/// A step: commands that run in a fresh copy of the component's folder.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-later" = ["concurrency", "identity", "image", "inputs", "matrix", "network", "outputs", "reports", "resources",
+    "services", "tools", "uses"]))]
+pub(crate) struct Step {
+    /// The commands. The step fails with the first that fails.
+    pub run: String,
+    /// The steps that must be finished before; unless `when` says otherwise, each must have succeeded.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// A condition in CEL over `needs` and `run`; the step is skipped where it does not hold.
+    pub when: Option<String>,
+    /// The program that runs the commands; `sh` by default.
+    pub shell: Option<String>,
+    /// The folder that the commands run in, relative to the component's folder.
+    pub folder: Option<String>,
+    /// Variables set for the commands.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Scalar>,
+    /// Secrets handed to the commands. Steps of untrusted changes get none.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// Folders kept from run to run, for the tools' own caches; per component and trust.
+    #[serde(default)]
+    pub cache: Vec<Cache>,
+    /// How long one attempt may take; without limit by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub timeout: Option<String>,
+    /// Whether and how a failed attempt is repeated.
+    pub retries: Option<Retries>,
+    /// What a repetition would do to the world; `idempotent` by default.
+    pub effect: Option<EffectClass>,
+    /// For `effect: effect`: commands that say whether it was done, by their exit code: 0 is done, 1 is
+    /// not done, anything else is unknown.
+    pub observe: Option<String>,
+}
+
+/// A secret handed to a step, as a file and, where asked for, as a variable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secret {
+    /// The secret's name.
+    pub secret: String,
+    /// The variable that holds its value. A variable is easier to leak than a file.
+    pub variable: Option<String>,
+    /// The name of the file that holds its value, in the folder `$THROUGHLINE_SECRETS`; the secret's
+    /// own name by default.
+    pub file: Option<String>,
+}
+
+/// A folder kept from run to run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cache {
+    /// The folder, relative to the component's folder.
+    pub path: String,
+    /// Folders with the same key are the same folder.
+    pub key: String,
+}
+
+/// Whether and how a failed attempt is repeated.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retries {
+    /// How many further attempts may follow the first.
+    #[schemars(range(max = 100))]
+    pub times: u32,
+    /// The pause before the second attempt; `1s` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub first_delay: Option<String>,
+    /// By what each further pause is longer than the one before; 2 by default.
+    #[schemars(range(min = 1, max = 100))]
+    pub factor: Option<u32>,
+    /// The longest pause; `1m` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub longest_delay: Option<String>,
+}
+
+/// What goes into the package.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-later" = ["image", "images", "name", "platforms", "sbom", "version"]))]
+pub(crate) struct Package {
+    /// The steps that must have succeeded before; every step by default.
+    pub needs: Option<Vec<String>>,
+    /// The files that go in.
+    #[serde(default)]
+    pub files: Vec<PackageFile>,
+}
+
+/// A file or folder that goes into the package.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PackageFile {
+    /// A file, a folder or a glob, relative to the component's folder.
+    pub from: String,
+    /// Its path in the package; the same path by default. For a glob it is the folder that the matches
+    /// go into.
+    pub to: Option<String>,
+}
+
+/// A process that answers HTTP requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-later" = ["image", "instances", "ports", "protocol", "resources", "secrets"]))]
+pub(crate) struct Service {
+    /// The program and its arguments; a relative program is looked for in the package.
+    pub command: Vec<String>,
+    /// How to find out whether an instance is well.
+    pub health: Option<Health>,
+    /// The variable that tells it which port to listen on; `PORT` by default.
+    pub port_variable: Option<String>,
+    /// Variables set for it in every environment.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Scalar>,
+    /// How long it may take to finish its requests after it is asked to stop; `10s` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub stop_grace: Option<String>,
+}
+
+/// An instance is well when `GET path` is answered with 2xx or 3xx.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Health {
+    /// The path asked for; `/` by default.
+    pub path: Option<String>,
+    /// The pause between two questions; `200ms` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub interval: Option<String>,
+    /// How long one answer may take, in whole seconds; `2s` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub timeout: Option<String>,
+    /// How long a new instance may take until it is well, in whole seconds; `60s` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub deadline: Option<String>,
+}
+
+/// The settings of the service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Configuration {
+    /// By name, what the value of a setting must be.
+    pub schema: BTreeMap<String, Setting>,
+    /// By environment, the values of settings; those under `default` hold where an environment says
+    /// nothing else.
+    #[serde(default)]
+    pub values: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+}
+
+/// What the package needs of a database.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-later" = ["name", "seed", "lint", "phases"]))]
+pub(crate) struct Database {
+    /// The kind of database.
+    #[schemars(extend("x-later-values" = ["mariadb", "mysql", "postgres"]))]
+    pub engine: Engine,
+    /// The folder of the migrations, relative to the component's folder; it goes into the package.
+    pub migrations: String,
+}
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Engine {
+    /// SQLite, a file.
+    Sqlite,
+}
+
+/// A check that runs after a rollout, with the address in `$THROUGHLINE_URL`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-later" = ["environment", "needs", "retries", "secrets", "variables", "when"]))]
+pub(crate) struct Verify {
+    /// Its name.
+    pub name: String,
+    /// The commands; exit code 0 is well.
+    pub run: String,
+    /// How long it may take, in whole seconds; `5m` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub timeout: Option<String>,
+}
+
+/// A condition that holds the package back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gate {
+    /// Its name.
+    pub name: String,
+    /// The environment that it guards; every one by default.
+    pub environment: Option<String>,
+    /// The condition, in CEL over `candidate`, `environment`, `proven_in` and `verdicts`.
+    pub when: String,
+    /// What to tell people when it does not hold.
+    pub message: Option<String>,
+}

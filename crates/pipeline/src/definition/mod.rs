@@ -1,0 +1,234 @@
+//! `throughline.yaml`: how a component is built, packaged and run.
+
+mod file;
+mod parts;
+mod steps;
+
+use std::sync::LazyLock;
+
+use facts::{Digest, StepName};
+use policy::nearest::nearest;
+use serde_json::{Value, json};
+
+use crate::checks::Checks;
+use crate::configuration::DEFAULT;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::document::PackageDocument;
+use crate::environments::Environments;
+use crate::plan::{EffectClass, PACKAGE, PackageFile, PackageInput, Plan, PlannedStep};
+use crate::yaml::{Node, Place, Source};
+use crate::{reading, schema};
+
+/// The name of the file in the component's folder.
+pub const FILE: &str = "throughline.yaml";
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<file::File>);
+
+/// The JSON Schema of `throughline.yaml`.
+pub fn json_schema() -> &'static Value {
+    &SCHEMA
+}
+
+/// A checked definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Definition {
+    plan: Plan,
+    document: PackageDocument,
+    digest: Digest,
+    file: String,
+    /// Environments that the definition names, with their places.
+    mentioned: Vec<(String, Place)>,
+}
+
+impl Definition {
+    /// Reads a definition; `file` is what the file is called in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Diagnostics> {
+        let source = Source { file, text };
+        let (root, parsed) = reading::read::<file::File>(&source, &SCHEMA)?;
+        let checks = Checks::new(source);
+        let definition = Reader {
+            checks: &checks,
+            root: &root,
+        }
+        .definition(parsed, file);
+        Diagnostics::none_of(checks.into_wrong())?;
+        Ok(definition)
+    }
+
+    /// Reads a definition from bytes, which may be anything.
+    ///
+    /// # Errors
+    /// When the bytes are no text, or as for [`Definition::parse`].
+    pub fn parse_bytes(bytes: &[u8], file: &str) -> Result<Self, Diagnostics> {
+        Self::parse(text_of(bytes, file)?, file)
+    }
+
+    /// The steps of a build, the one named `package` last.
+    pub fn plan(&self) -> Plan {
+        self.plan.clone()
+    }
+
+    /// What is frozen into the package.
+    pub fn document(&self) -> &PackageDocument {
+        &self.document
+    }
+
+    /// Whether a package comes out.
+    pub fn makes_package(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.action == PACKAGE)
+    }
+
+    /// The digest of the text it was read from.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Environments that the definition names and that are not there. They are no errors of the file: it
+    /// may be built where they do not exist.
+    pub fn unknown_environments(&self, environments: &Environments) -> Vec<Diagnostic> {
+        let names = || environments.iter().map(|environment| environment.name.as_str());
+        self.mentioned
+            .iter()
+            .filter(|(name, _)| names().all(|known| known != name))
+            .map(|(name, place)| Diagnostic {
+                file: self.file.clone(),
+                line: place.line,
+                column: place.column,
+                message: format!("there is no environment `{name}`"),
+                hint: nearest(name, names()).map(|near| format!("did you mean `{near}`?")),
+            })
+            .collect()
+    }
+}
+
+/// The text that `bytes` are.
+pub(crate) fn text_of<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Diagnostics> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = &bytes[..error.valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Diagnostic {
+            file: file.to_owned(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: 0,
+            message: "this is no text".to_owned(),
+            hint: Some("the file must be a text in UTF-8".to_owned()),
+        }
+        .into()
+    })
+}
+
+/// Turns the parsed file into a definition and notes what is wrong.
+struct Reader<'a> {
+    checks: &'a Checks<'a>,
+    root: &'a Node,
+}
+
+impl Reader<'_> {
+    fn definition(&self, parsed: file::File, file: &str) -> Definition {
+        let mut mentioned = Vec::new();
+        if let Some(values) = self.root.get("configuration").and_then(|node| node.get("values")) {
+            let own = values.members().iter().filter(|(key, _)| key.name != DEFAULT);
+            mentioned.extend(own.map(|(key, _)| (key.name.clone(), key.place)));
+        }
+        for gate in self.root.get("gates").into_iter().flat_map(Node::elements) {
+            if let Some(node) = gate.get("environment") {
+                mentioned.push((node.to_json().as_str().unwrap_or_default().to_owned(), node.place));
+            }
+        }
+        let mut steps = self.steps(parsed.steps);
+        let document = PackageDocument {
+            service: parsed.service.map(|service| self.service(service)),
+            configuration: parsed
+                .configuration
+                .map(|configuration| self.configuration(configuration)),
+            database: parsed.database.map(|database| self.database(database)),
+            verify: self.verify(parsed.verify),
+            gates: self.gates(parsed.gates),
+        };
+        match parsed.package {
+            Some(package) => steps.extend(self.package(package, &document, &steps)),
+            None => self.nothing_without_package(),
+        }
+        if steps.is_empty() {
+            let hint = "write what is done, such as `steps: { test: { run: make test } }`";
+            self.checks.say(
+                self.root.place,
+                "there is nothing to do: no steps and no package",
+                Some(hint),
+            );
+        }
+        Definition {
+            plan: Plan { steps },
+            document,
+            digest: Digest::of(self.checks.source.text),
+            file: file.to_owned(),
+            mentioned,
+        }
+    }
+
+    /// What is frozen into a package is without effect where there is none.
+    fn nothing_without_package(&self) {
+        for key in ["service", "configuration", "database", "verify", "gates"] {
+            if let Some((key, _)) = self.root.member(key) {
+                let message = format!("`{}` is without effect: there is no `package`", key.name);
+                self.checks
+                    .say(key.place, message, Some("say what goes into the package, or remove it"));
+            }
+        }
+    }
+
+    fn package(
+        &self,
+        package: file::Package,
+        document: &PackageDocument,
+        steps: &[PlannedStep],
+    ) -> Option<PlannedStep> {
+        let node = self.root.get("package")?;
+        let mut files = Vec::with_capacity(package.files.len());
+        let nodes = node.get("files").map(Node::elements).unwrap_or_default();
+        for (entry, node) in package.files.into_iter().zip(nodes) {
+            let is_glob = entry.from.contains(['*', '?', '[', '{']);
+            self.checks.path(node.place_of(&["from"]), "the path", &entry.from);
+            let to = match entry.to {
+                Some(to) => {
+                    self.checks.path(node.place_of(&["to"]), "the path in the package", &to);
+                    to
+                }
+                // The matches of a glob keep their paths.
+                None if is_glob => ".".to_owned(),
+                None => entry.from.clone(),
+            };
+            files.push(PackageFile { from: entry.from, to });
+        }
+        if let Some(database) = &document.database
+            && !files.iter().any(|file| file.to == database.migrations)
+        {
+            files.push(PackageFile {
+                from: database.migrations.clone(),
+                to: database.migrations.clone(),
+            });
+        }
+        if files.is_empty() {
+            let place = self.root.member("package").map_or(node.place, |(key, _)| key.place);
+            self.checks.say(
+                place,
+                "the package has no files",
+                Some("name them: `files: [{ from: target/release/app }]`"),
+            );
+        }
+        let needs = match package.needs {
+            Some(needs) => self.needs(node, &needs, steps.iter().map(|step| step.name.as_str())),
+            None => steps.iter().map(|step| step.name.clone()).collect(),
+        };
+        let input = PackageInput {
+            files,
+            document: document.clone(),
+        };
+        let mut step = PlannedStep::new(StepName::new(PACKAGE).ok()?, PACKAGE, json!(input)).needing(needs);
+        step.effect = EffectClass::Idempotent;
+        Some(step)
+    }
+}
