@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::diagnostic::Diagnostics;
 use crate::schema;
-use crate::yaml::{Kind, Node, Source};
+use crate::yaml::{Kind, Node, Place, Source};
 
 /// The version of the language of both files that this program reads.
 pub const LANGUAGE: u64 = 1;
@@ -32,7 +32,7 @@ pub(crate) fn read<T: JsonSchema + DeserializeOwned>(
 fn check_language(source: &Source<'_>, node: &Node) -> Result<(), Diagnostics> {
     let hint = Some("begin the file with `throughline: 1`".to_owned());
     if matches!(node.kind, Kind::Null) {
-        return Err(source.at(node.place, "the file is empty", hint).into());
+        return Err(source.at(Place::START, "the file is empty", hint).into());
     }
     if !matches!(node.kind, Kind::Map(_)) {
         return Err(source

@@ -65,6 +65,15 @@ pub(crate) struct Source<'a> {
     pub text: &'a str,
 }
 
+impl Place {
+    /// The first character of a file.
+    pub const START: Self = Self {
+        line: 1,
+        column: 1,
+        bytes: (0, 0),
+    };
+}
+
 impl From<Location> for Place {
     fn from(location: Location) -> Self {
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
@@ -167,25 +176,12 @@ impl<'a> Source<'a> {
 
     /// Reads the text into a tree.
     pub fn parse(&self) -> Result<Node, Diagnostic> {
-        let start = Place {
-            line: 1,
-            column: 1,
-            bytes: (0, 0),
-        };
         if self.text.len() > LARGEST {
             let message = format!(
                 "the file has {} bytes, more than the {LARGEST} allowed",
                 self.text.len()
             );
-            return Err(self.at(
-                Place {
-                    line: 0,
-                    column: 0,
-                    ..start
-                },
-                message,
-                None,
-            ));
+            return Err(self.at(Place::default(), message, None));
         }
         if let Some(place) = self.find_control() {
             let hint = "the file must be a text in UTF-8".to_owned();
@@ -215,7 +211,7 @@ impl<'a> Source<'a> {
             with_snippet: false,
         };
         serde_saphyr::from_str_with_options::<Node>(self.text, options).map_err(|error| {
-            let place = error.location().map_or(start, Place::from);
+            let place = error.location().map_or(Place::START, Place::from);
             let (message, hint) = plain(&error, place);
             self.at(place, message, hint)
         })
@@ -298,7 +294,15 @@ impl<'a> Source<'a> {
 fn plain(error: &serde_saphyr::Error, place: Place) -> (String, Option<String>) {
     use serde_saphyr::Error;
     let hint = |text: &str| Some(text.to_owned());
+    let too_much = || {
+        let hint = format!("at most {DEEPEST} levels, {MOST_VALUES} values, and {MOST_REPEATED} values from aliases");
+        (
+            "the file is too large, too deep, or its aliases expand to too much".to_owned(),
+            Some(hint),
+        )
+    };
     match error.without_snippet() {
+        Error::AliasError { error, .. } => plain(error, place),
         Error::DuplicateMappingKey { key, .. } => {
             let name = key.as_deref().unwrap_or("this name");
             (
@@ -310,12 +314,7 @@ fn plain(error: &serde_saphyr::Error, place: Place) -> (String, Option<String>) 
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
-        | Error::AliasReplayCounterOverflow { .. } => (
-            "the file is too large, too deep, or its aliases expand to too much".to_owned(),
-            Some(format!(
-                "at most {DEEPEST} levels, {MOST_VALUES} values, and {MOST_REPEATED} values from aliases"
-            )),
-        ),
+        | Error::AliasReplayCounterOverflow { .. } => too_much(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => ("an alias refers to itself".to_owned(), None),
         Error::MultipleDocuments { .. } => (
             "a second document begins here".to_owned(),
@@ -329,6 +328,9 @@ fn plain(error: &serde_saphyr::Error, place: Place) -> (String, Option<String>) 
                 .next()
                 .unwrap_or(&text)
                 .trim_end_matches([',', ' ']);
+            if text.contains("limit exceeded") {
+                return too_much();
+            }
             let message = format!("this is no YAML: {}", text.lines().next().unwrap_or_default());
             let hint = if text.contains("tab") {
                 hint("YAML is indented by spaces")
