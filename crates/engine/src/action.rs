@@ -123,6 +123,9 @@ pub enum StepResult {
         /// What is not known and why.
         reason: String,
     },
+    /// Its processes are gone and nobody saw their end. A step of class `effect` is observed; any
+    /// other is attempted again.
+    Lost,
 }
 
 impl ActionOutcome {
@@ -154,6 +157,11 @@ impl ActionOutcome {
     pub fn unknown(reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self::ended(StepResult::Unknown { reason }, Value::Null)
+    }
+
+    /// Its processes are gone and nobody saw their end.
+    pub fn lost() -> Self {
+        Self::ended(StepResult::Lost, Value::Null)
     }
 
     /// An outcome with nothing but a result and outputs.

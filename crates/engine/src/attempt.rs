@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::action::{ActionOutcome, Observation, Resumed, StepAction, StepContext};
-use crate::decide::{Attempt, AttemptEnd, Input};
+use crate::decide::{Attempt, Input};
 use crate::engine::{Inner, Message};
 use crate::log::{LogSink, log_path};
 use crate::state::RunState;
@@ -82,12 +82,10 @@ impl Live {
             let input = match work {
                 Work::Attempt => {
                     crashpoint::reach("engine.perform.before");
-                    let mut end = end_of(&inner, action, &kind, context.clone(), resume).await;
+                    let mut outcome = end_of(&inner, action, &kind, context.clone(), resume).await;
                     crashpoint::reach("engine.perform.after");
-                    if let AttemptEnd::Outcome(outcome) = &mut end {
-                        keep_log(&inner, &context, outcome).await;
-                    }
-                    Input::Finished { step, attempt, end }
+                    keep_log(&inner, &context, &mut outcome).await;
+                    Input::Finished { step, attempt, outcome }
                 }
                 Work::Observation => {
                     let observation = observe(action, &kind, context).await;
@@ -114,9 +112,9 @@ async fn end_of(
     kind: &str,
     context: StepContext,
     resume: bool,
-) -> AttemptEnd {
+) -> ActionOutcome {
     let Some(action) = action else {
-        return AttemptEnd::Outcome(ActionOutcome::failed(no_action(kind)));
+        return ActionOutcome::failed(no_action(kind));
     };
     let (cancel, effect) = (context.cancel.clone(), context.effect);
     let grace = inner.grace;
@@ -126,17 +124,17 @@ async fn end_of(
     };
     let performed = async move {
         if !resume {
-            return AttemptEnd::Outcome(action.perform(context).await);
+            return action.perform(context).await;
         }
         match action.resume(context).await {
-            Resumed::Outcome(outcome) => AttemptEnd::Outcome(outcome),
-            Resumed::Lost => AttemptEnd::Lost,
-            Resumed::Unknown { reason } => AttemptEnd::Outcome(ActionOutcome::unknown(reason)),
+            Resumed::Outcome(outcome) => outcome,
+            Resumed::Lost => ActionOutcome::lost(),
+            Resumed::Unknown { reason } => ActionOutcome::unknown(reason),
         }
     };
     tokio::select! {
         end = AssertUnwindSafe(performed).catch_unwind() => end.unwrap_or_else(|panic| panicked(&*panic, effect)),
-        () = given_up => AttemptEnd::Outcome(ActionOutcome::cancelled()),
+        () = given_up => ActionOutcome::cancelled(),
     }
 }
 
@@ -172,12 +170,12 @@ fn no_action(kind: &str) -> String {
 }
 
 /// A panic is a fault of the action. What it did to the world before, nobody knows.
-fn panicked(panic: &(dyn std::any::Any + Send), effect: EffectClass) -> AttemptEnd {
+fn panicked(panic: &(dyn std::any::Any + Send), effect: EffectClass) -> ActionOutcome {
     let reason = format!("the action panicked: {}", words_of(panic));
-    AttemptEnd::Outcome(match effect {
+    match effect {
         EffectClass::Effect => ActionOutcome::unknown(reason),
         EffectClass::Pure | EffectClass::Idempotent => ActionOutcome::failed(reason),
-    })
+    }
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use facts::{Actor, Clock, Entropy, Position, RunId, StepName};
-use ledger::{Append, AppendError, Ledger, LedgerError};
+use ledger::{Append, AppendError, Ledger, LedgerError, Op, Select};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,8 +19,9 @@ use crate::log::LogStore;
 use crate::places::PlacePool;
 use crate::query::{self, QueryError};
 use crate::request::RunRequest;
-use crate::result::RunResult;
+use crate::result::{RunResult, State};
 use crate::state::{Impossible, RunState};
+use crate::view::RUNS;
 
 /// What the engine works with.
 pub struct Ports {
@@ -184,47 +185,16 @@ impl Engine {
     /// # Errors
     /// See [`SubmitError`]; nothing was recorded then, unless the store failed.
     pub async fn submit(&self, request: RunRequest, together_with: Append) -> Result<Submitted, SubmitError> {
-        let inner = &self.inner;
+        let inner = Arc::clone(&self.inner);
         if inner.stopping.is_cancelled() {
             return Err(SubmitError::Stopping);
         }
-        if let Some(there) = inner.claimed(&request.key).await? {
-            return Ok(there);
-        }
-        if let Ok(plan) = &request.plan {
-            plan.check_for(request.trust)?;
-        }
-        let situation = Situation {
-            now: inner.clock.now(),
-            epoch: inner.epoch,
-        };
-        let facts = request_facts(&request, situation);
-        let mut state = RunState::begin(&facts[0], Arc::clone(&inner.free_kinds))?;
-        for fact in &facts[1..] {
-            state.evolve(fact)?;
-        }
-        let mut append = together_with;
-        append.subjects.push(stream_of(request.run));
-        append.facts.splice(0..0, facts);
-        crashpoint::reach("engine.submit.before");
-        match inner.ledger.append(append).await {
-            Ok(appended) => {
-                crashpoint::reach("engine.submit.after");
-                inner.open(request.run, Origin::Fresh(Box::new(state), appended.last), None);
-                Ok(Submitted {
-                    run: request.run,
-                    repeated: appended.repeated,
-                    at: appended.last,
-                })
-            }
-            Err(AppendError::Claimed { key, by }) if key == claim_of(&request.key) => {
-                match inner.claimed(&request.key).await? {
-                    Some(there) => Ok(there),
-                    None => Err(AppendError::Claimed { key, by }.into()),
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
+        // A task of its own: whoever asks may go away, a recorded run is driven all the same.
+        let task = self
+            .inner
+            .tasks
+            .spawn(async move { inner.submit(request, together_with).await });
+        task.await.unwrap_or(Err(SubmitError::Stopping))
     }
 
     /// Ends a run: what runs is told to stop, the rest is skipped. Returns when the wish is durable.
@@ -322,6 +292,53 @@ impl Inner {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    async fn submit(self: Arc<Self>, request: RunRequest, together_with: Append) -> Result<Submitted, SubmitError> {
+        if let Some(there) = self.claimed(&request.key).await? {
+            return Ok(there);
+        }
+        let run = request.run;
+        if let Ok(plan) = &request.plan {
+            plan.check_for(request.trust)?;
+        }
+        let situation = Situation {
+            now: self.clock.now(),
+            epoch: self.epoch,
+        };
+        let facts = request_facts(&request, situation);
+        let mut state = RunState::begin(&facts[0], Arc::clone(&self.free_kinds))?;
+        for fact in &facts[1..] {
+            state.evolve(fact)?;
+        }
+        let mut append = together_with;
+        append.subjects.push(stream_of(request.run));
+        append.facts.splice(0..0, facts);
+        crashpoint::reach("engine.submit.before");
+        match self.ledger.append(append).await {
+            Ok(appended) => {
+                crashpoint::reach("engine.submit.after");
+                self.open(request.run, Origin::Fresh(Box::new(state), appended.last), None);
+                Ok(Submitted {
+                    run: request.run,
+                    repeated: appended.repeated,
+                    at: appended.last,
+                })
+            }
+            Err(AppendError::Claimed { key, by }) if key == claim_of(&request.key) => {
+                match self.claimed(&request.key).await? {
+                    Some(there) => Ok(there),
+                    None => Err(AppendError::Claimed { key, by }.into()),
+                }
+            }
+            Err(error) => {
+                if matches!(error, AppendError::Store(_)) {
+                    // It may be recorded all the same: then it is driven.
+                    self.send(run, None);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
     /// Sends a message to the run's task; a run without a task gets one that reads the ledger first.
     pub(crate) fn send(self: &Arc<Self>, run: RunId, message: Option<Message>) {
         self.open(run, Origin::Ledger, message);
@@ -346,12 +363,26 @@ impl Inner {
         }
     }
 
-    async fn claimed(&self, key: &str) -> Result<Option<Submitted>, LedgerError> {
+    /// The run that claimed this key. If it is not finished, it is driven: whoever recorded it may
+    /// have died right after.
+    async fn claimed(self: &Arc<Self>, key: &str) -> Result<Option<Submitted>, LedgerError> {
         let Some(fact) = self.ledger.find_claim(&claim_of(key)).await? else {
             return Ok(None);
         };
-        let run = fact.stream().key().parse().ok();
-        Ok(run.map(|run| Submitted {
+        let Ok(run) = fact.stream().key().parse() else {
+            return Ok(None);
+        };
+        if !self.handles().contains_key(&run) {
+            let open = Select::from(RUNS).filter("id", Op::Eq, run.to_string()).filter(
+                "state",
+                Op::Ne,
+                State::Finished.as_str(),
+            );
+            if !self.ledger.select(open).await?.rows.is_empty() {
+                self.send(run, None);
+            }
+        }
+        Ok(Some(Submitted {
             run,
             repeated: true,
             at: fact.seq,

@@ -15,13 +15,17 @@ mod attempt;
 pub mod decide;
 mod driver;
 pub mod engine;
+pub mod invariants;
 pub mod kinds;
 pub mod log;
+mod mutation;
 pub mod open_run;
 pub mod places;
 pub mod query;
 pub mod request;
 pub mod result;
+#[cfg(test)]
+mod simulation;
 pub mod state;
 pub mod view;
 

@@ -10,8 +10,9 @@ use facts::{Position, Timestamp};
 use ledger::Append;
 
 use crate::action::{ActionOutcome, StepResult};
-use crate::decide::{Action, AttemptEnd, Claim, Decision, Input, Refused, Situation, claim, decide};
+use crate::decide::{Action, Claim, Decision, Input, Refused, Situation, claim, decide};
 use crate::kinds::stream_of;
+use crate::mutation::{self, Mutation};
 use crate::state::{Impossible, RunState};
 
 /// Places among the limited number of steps that work at the same time.
@@ -130,7 +131,10 @@ impl<T> OpenRun<T> {
         all.facts.extend(begun.facts);
         all.actions.extend(begun.actions);
 
-        let append = Append::after(self.read_at, vec![stream_of(self.state.request.run)], all.facts);
+        let append = match mutation::is(Mutation::DropTheCondition) {
+            false => Append::after(self.read_at, vec![stream_of(self.state.request.run)], all.facts),
+            true => Append::unconditional(all.facts),
+        };
         let flight = Flight {
             append,
             inputs,
@@ -180,14 +184,12 @@ impl<T> OpenRun<T> {
             return Ok(());
         }
         self.singly = 1;
+        if mutation::is(Mutation::DropRefusedOutcomes) {
+            self.inbox.pop_front();
+            return Ok(());
+        }
         match self.inbox.front_mut() {
-            Some((
-                Input::Finished {
-                    end: AttemptEnd::Outcome(outcome),
-                    ..
-                },
-                _,
-            )) if !outcome.facts.is_empty() || !outcome.outputs.is_null() => {
+            Some((Input::Finished { outcome, .. }, _)) if !outcome.facts.is_empty() || !outcome.outputs.is_null() => {
                 *outcome = ActionOutcome {
                     log: outcome.log,
                     ..ActionOutcome::ended(
@@ -204,12 +206,38 @@ impl<T> OpenRun<T> {
         }
     }
 
+    /// What waits for the append to be durable and is done before it is: nothing but a deliberate
+    /// fault.
+    #[cfg(test)]
+    pub(crate) fn hasty(&mut self) -> Done<T> {
+        let mut hasty = Done {
+            actions: Vec::new(),
+            answers: Vec::new(),
+        };
+        let Some(flight) = &mut self.flight else { return hasty };
+        if mutation::is(Mutation::ActBeforeCommit) {
+            hasty.actions = std::mem::take(&mut flight.actions);
+        }
+        if mutation::is(Mutation::AnswerBeforeCommit) {
+            let answers = flight.inputs.iter_mut().zip(&flight.refused);
+            let answers = answers
+                .filter_map(|((_, answer), refused)| Some((answer.take()?, refused.clone().map_or(Ok(()), Err))));
+            hasty.answers = answers.collect();
+        }
+        hasty
+    }
+
     /// Takes the inputs of the refused append up again; says how many there are.
     fn again(&mut self, state: RunState, read_at: Position) -> usize {
         self.state = state;
         self.read_at = read_at;
         let inputs = self.flight.take().map(|flight| flight.inputs).unwrap_or_default();
         let count = inputs.len();
+        let inputs = if mutation::is(Mutation::ForgetRefusedInputs) {
+            Vec::new()
+        } else {
+            inputs
+        };
         for input in inputs.into_iter().rev() {
             self.inbox.push_front(input);
         }

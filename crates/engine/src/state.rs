@@ -14,6 +14,7 @@ use pipeline::{EffectClass, Plan, PlannedStep};
 use serde_json::Value;
 
 use crate::kinds::{Next, Requested, RunFact, Seen, stream_of};
+use crate::mutation::{self, Mutation};
 use crate::request::RunRequest;
 use crate::result::{RunResult, State};
 
@@ -266,7 +267,8 @@ impl RunState {
                     (false, RunResult::Succeeded) => {}
                     (false, _) => step.failures += 1,
                 }
-                step.doubt = effect && body.result != RunResult::Succeeded;
+                step.doubt =
+                    effect && body.result != RunResult::Succeeded && !mutation::is(Mutation::RepeatEffectsBlindly);
                 self.follow(place, body.next, &body.outputs, body.message.as_deref(), id);
             }
             RunFact::Observed(body) => {
@@ -455,7 +457,7 @@ impl RunState {
                     let step = &mut self.steps[dependent];
                     if step.phase.finished().is_none() {
                         step.missing -= 1;
-                        if step.missing == 0 {
+                        if step.missing == 0 || mutation::is(Mutation::BeginTooEarly) {
                             self.undecided.push_back(dependent);
                         }
                     }
@@ -467,6 +469,9 @@ impl RunState {
     }
 
     fn due(&self, place: usize, since: Timestamp) -> Option<Timestamp> {
+        if mutation::is(Mutation::ForgetTimeLimits) {
+            return None;
+        }
         let limit = self.timeout(place)?;
         Some(later(since, limit))
     }
@@ -573,20 +578,18 @@ impl RunState {
 
     /// Whether both say the same about what facts say; what can be derived again may differ.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        let plain = |phase: Phase| match phase {
-            Phase::Ready | Phase::Waiting => Phase::Waiting,
-            Phase::Running { since, .. } => Phase::Running { since, overdue: false },
-            other => other,
+        // Ready and looking follow from waiting or from a pause that is over.
+        let follows = |phase: Phase| matches!(phase, Phase::Ready | Phase::Looking);
+        let before = |phase: Phase| follows(phase) || matches!(phase, Phase::Waiting | Phase::Backoff { .. });
+        let same_phase = |a: Phase, b: Phase| match (a, b) {
+            (Phase::Running { since: a, .. }, Phase::Running { since: b, .. }) => a == b,
+            (a, b) => a == b || ((follows(a) || follows(b)) && before(a) && before(b)),
         };
-        let same = |a: &Step, b: &Step| {
-            let looking = a.phase == Phase::Looking || b.phase == Phase::Looking;
-            let phases = looking || plain(a.phase) == plain(b.phase);
-            let rest = |step: &Step| Step {
-                phase: Phase::Waiting,
-                ..step.clone()
-            };
-            phases && rest(a) == rest(b)
+        let rest = |step: &Step| Step {
+            phase: Phase::Waiting,
+            ..step.clone()
         };
+        let same = |a: &Step, b: &Step| same_phase(a.phase, b.phase) && rest(a) == rest(b);
         self.version == other.version
             && self.request == other.request
             && (

@@ -5,6 +5,7 @@ use facts::{Actor, StepName};
 use super::settle::settle_all;
 use super::{Action, Deciding, Refused};
 use crate::kinds::{CancelRequested, RunFact};
+use crate::mutation::{self, Mutation};
 use crate::result::RunResult;
 use crate::state::{Impossible, Phase};
 
@@ -26,6 +27,7 @@ pub(super) fn cancel(deciding: &mut Deciding<'_>, actor: Actor) -> Result<(), Im
         let step = &deciding.state.steps[place];
         let name: StepName = deciding.state.name(place).clone();
         match step.phase {
+            Phase::Running { .. } if mutation::is(Mutation::CancelStopsNothing) => {}
             Phase::Running { .. } => {
                 let attempt = deciding.attempt(place);
                 deciding.act(Action::Stop(attempt));

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use policy::ConditionCache;
 use serde_json::{Map, Value, json};
 
+use crate::mutation::{self, Mutation};
 use crate::result::RunResult;
 use crate::state::RunState;
 
@@ -34,6 +35,7 @@ pub(super) fn holds(state: &RunState, place: usize) -> Holds {
             .find(|need| state.steps[**need].phase.finished() != Some(RunResult::Succeeded));
         return match lacking {
             None => Holds::Yes,
+            Some(_) if mutation::is(Mutation::IgnoreFailedNeeds) => Holds::Yes,
             Some(need) => Holds::No(format!("`{}` did not succeed", state.name(*need))),
         };
     };

@@ -5,9 +5,10 @@ use std::time::Duration;
 use facts::StepName;
 use pipeline::EffectClass;
 
-use super::{AttemptEnd, Deciding};
+use super::Deciding;
 use crate::action::{ActionOutcome, StepResult};
 use crate::kinds::{AttemptFinished, Next, RunFact, stream_of};
+use crate::mutation::{self, Mutation};
 use crate::result::RunResult;
 use crate::state::{Impossible, Phase, later};
 
@@ -21,7 +22,7 @@ pub(super) fn finished(
     deciding: &mut Deciding<'_>,
     step: &StepName,
     attempt: u32,
-    end: &AttemptEnd,
+    outcome: &ActionOutcome,
 ) -> Result<(), Impossible> {
     let Ok(place) = deciding.state.place(step) else {
         return Ok(());
@@ -29,27 +30,25 @@ pub(super) fn finished(
     let Phase::Running { overdue, .. } = deciding.state.steps[place].phase else {
         return Ok(());
     };
-    if deciding.state.steps[place].attempt != attempt {
+    let open = deciding.state.steps[place].attempt;
+    if open != attempt && !mutation::is(Mutation::TakeLateOutcomes) {
         return Ok(());
     }
     // The run's own stream is the engine's alone.
     let stream = stream_of(deciding.state.request.run);
-    let own = |outcome: &ActionOutcome| outcome.facts.iter().any(|fact| fact.stream == stream);
-    let refused = AttemptEnd::Outcome(ActionOutcome::failed(
-        "its outcome publishes facts in the run's own stream",
-    ));
-    let end = match end {
-        AttemptEnd::Outcome(outcome) if own(outcome) => &refused,
-        end => end,
+    let refused = ActionOutcome::failed("its outcome publishes facts in the run's own stream");
+    let outcome = match outcome.facts.iter().any(|fact| fact.stream == stream) {
+        true => &refused,
+        false => outcome,
     };
-    let mut body = match end {
-        AttemptEnd::Lost => lost(deciding, place),
-        AttemptEnd::Outcome(outcome) => ended(deciding, place, overdue, outcome),
+    let mut body = match outcome.result {
+        StepResult::Lost => lost(deciding, place, outcome),
+        _ => ended(deciding, place, overdue, outcome),
     };
-    body.attempt = attempt;
+    body.attempt = open;
     let cause = deciding.cause(place);
     deciding.emit(RunFact::AttemptFinished(body), cause)?;
-    if let AttemptEnd::Outcome(outcome) = end {
+    if !mutation::is(Mutation::DropPublishedFacts) {
         deciding.decision.facts.extend(outcome.facts.iter().cloned());
     }
     Ok(())
@@ -67,13 +66,17 @@ fn ended(deciding: &Deciding<'_>, place: usize, overdue: bool, outcome: &ActionO
             (RunResult::TimedOut, Some(took_too_long(limit)), None)
         }
         StepResult::TimedOut => (RunResult::TimedOut, Some(took_too_long(limit)), None),
+        StepResult::Lost => (RunResult::Unknown, None, None),
         StepResult::Cancelled => (RunResult::Cancelled, Some("it was told to stop".to_owned()), None),
     };
     let may_repeat = outcome.retry || result == RunResult::TimedOut;
     let next = match result {
         RunResult::Unknown if !deciding.state.cancelling => Next::Ask,
         RunResult::Failed | RunResult::TimedOut if may_repeat && !deciding.state.cancelling => {
-            let failures = deciding.state.steps[place].failures + 1;
+            let failures = match mutation::is(Mutation::RetryForEver) {
+                false => deciding.state.steps[place].failures + 1,
+                true => 1,
+            };
             match deciding.state.planned(place).retries.delay_after(failures) {
                 Some(delay) => Next::Again {
                     at: later(deciding.now(), delay),
@@ -97,11 +100,15 @@ fn ended(deciding: &Deciding<'_>, place: usize, overdue: bool, outcome: &ActionO
 }
 
 /// Nobody saw the attempt's end. What only computes is repeated; an effect is observed first.
-fn lost(deciding: &Deciding<'_>, place: usize) -> AttemptFinished {
+fn lost(deciding: &Deciding<'_>, place: usize, outcome: &ActionOutcome) -> AttemptFinished {
     let effect = deciding.state.planned(place).effect == EffectClass::Effect;
     let losses = deciding.state.steps[place].losses + 1;
     let now = deciding.now();
-    let next = if effect {
+    let next = if mutation::is(Mutation::LostIsDone) {
+        Next::Finished {
+            result: RunResult::Succeeded,
+        }
+    } else if effect {
         if losses > MOST_LOSSES {
             Next::Ask
         } else {
@@ -132,7 +139,7 @@ fn lost(deciding: &Deciding<'_>, place: usize) -> AttemptFinished {
         message: Some(message),
         code: None,
         outputs: serde_json::Value::Null,
-        log: None,
+        log: outcome.log,
         lost: true,
         next,
     }

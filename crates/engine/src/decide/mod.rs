@@ -24,6 +24,7 @@ use facts::{Actor, FactId, NewFact, StepName, Timestamp};
 
 use crate::action::{ActionOutcome, Observation};
 use crate::kinds::{RunFact, VERSION, stream_of};
+use crate::mutation::{self, Mutation};
 use crate::state::{Impossible, RunState};
 
 pub use claim::Claim;
@@ -42,8 +43,8 @@ pub enum Input {
         step: StepName,
         /// The attempt.
         attempt: u32,
-        /// How.
-        end: AttemptEnd,
+        /// How; [`StepResult::Lost`](crate::StepResult::Lost) when nobody saw it end.
+        outcome: ActionOutcome,
     },
     /// The effect of a step's last attempt was looked for.
     Observed {
@@ -73,15 +74,6 @@ pub enum Input {
         /// Who.
         actor: Actor,
     },
-}
-
-/// How an attempt ended, or that nobody saw it end.
-#[derive(Debug, Clone)]
-pub enum AttemptEnd {
-    /// The action said so.
-    Outcome(ActionOutcome),
-    /// It is gone.
-    Lost,
 }
 
 /// What is to be done once the facts are durable. Doing one twice is harmless.
@@ -162,7 +154,7 @@ pub fn decide(state: &mut RunState, input: &Input, situation: Situation) -> Resu
     match input {
         Input::Look => {}
         Input::Recover => recovery::recover(&mut deciding),
-        Input::Finished { step, attempt, end } => finished::finished(&mut deciding, step, *attempt, end)?,
+        Input::Finished { step, attempt, outcome } => finished::finished(&mut deciding, step, *attempt, outcome)?,
         Input::Observed {
             step,
             attempt,
@@ -257,5 +249,10 @@ impl<'a> Deciding<'a> {
 }
 
 fn fact_id(situation: Situation, stream: &facts::Stream, version: u64) -> FactId {
-    FactId::derived(situation.now, stream, version, situation.epoch)
+    let epoch = if mutation::is(Mutation::SameIdsEverywhere) {
+        0
+    } else {
+        situation.epoch
+    };
+    FactId::derived(situation.now, stream, version, epoch)
 }

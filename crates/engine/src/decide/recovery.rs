@@ -4,6 +4,7 @@
 //! deadlines, ready steps are looked at, effects in doubt are observed. There is no second path.
 
 use super::{Action, Deciding};
+use crate::mutation::{self, Mutation};
 use crate::state::Phase;
 
 /// Asks for each open attempt what became of it.
@@ -13,8 +14,11 @@ pub(super) fn recover(deciding: &mut Deciding<'_>) {
             continue;
         }
         let attempt = deciding.attempt(place);
-        deciding.act(Action::Resume(attempt.clone()));
-        if deciding.state.cancelling {
+        deciding.act(match mutation::is(Mutation::PerformInsteadOfResume) {
+            false => Action::Resume(attempt.clone()),
+            true => Action::Perform(attempt.clone()),
+        });
+        if deciding.state.cancelling && !mutation::is(Mutation::ForgetToStopAgain) {
             deciding.act(Action::Stop(attempt));
         }
     }

@@ -7,6 +7,7 @@ use facts::StepName;
 
 use super::{Action, Deciding, condition};
 use crate::kinds::{Finished, RunFact, StepsSettled};
+use crate::mutation::{self, Mutation};
 use crate::result::RunResult;
 use crate::state::{Impossible, Phase};
 
@@ -20,7 +21,7 @@ pub(super) fn settle(deciding: &mut Deciding<'_>) -> Result<(), Impossible> {
         let mut settled: BTreeMap<(RunResult, String), Vec<StepName>> = BTreeMap::new();
         for place in undecided {
             let step = &deciding.state.steps[place];
-            if step.phase != Phase::Waiting || step.missing > 0 {
+            if step.phase != Phase::Waiting || (step.missing > 0 && !mutation::is(Mutation::BeginTooEarly)) {
                 continue;
             }
             if let Some(end) = look(deciding, place) {

@@ -4,12 +4,14 @@
 //! that the fact about the pause names, so after a restart they are all there again.
 
 use super::{Action, Deciding};
+use crate::mutation::{self, Mutation};
 use crate::state::Phase;
 
 /// Looks at every deadline that has passed.
 pub(super) fn timer(deciding: &mut Deciding<'_>) {
     while let Some((at, place)) = deciding.state.deadlines.first().copied() {
-        if at > deciding.now() {
+        let pause = matches!(deciding.state.steps[place].phase, Phase::Backoff { .. });
+        if at > deciding.now() && !(pause && mutation::is(Mutation::NoPause)) {
             break;
         }
         match deciding.state.steps[place].phase {

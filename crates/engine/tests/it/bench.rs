@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::invariants::History;
 use engine::{
     ActionOutcome, BrokenDefinition, Engine, LogStore, Observation, Ports, Resumed, RunRequest, RunResult, RunsView,
     StepAction, StepContext, StepResult,
@@ -263,6 +264,16 @@ impl Bench {
     /// The views are what the facts say, and the chain holds.
     pub async fn check(&self) {
         assert!(!self.ledger.rebuild(&|_| {}).await.unwrap().differed());
+        let mut histories: BTreeMap<_, History> = BTreeMap::new();
+        for fact in self.ledger.read(0, 100_000).await.unwrap() {
+            if fact.stream().kind() == "run" {
+                histories
+                    .entry(fact.stream().clone())
+                    .or_default()
+                    .check(&fact)
+                    .unwrap();
+            }
+        }
         assert!(self.ledger.verify(None, &|_| {}).await.unwrap().fault.is_none());
     }
 }

@@ -200,6 +200,39 @@ async fn outcomes_wait_while_the_store_fails_and_are_recorded_once() {
 }
 
 #[tokio::test]
+async fn a_request_whose_acknowledgement_was_lost_is_driven_all_the_same() {
+    let inner = MemoryLedger::new(vec![Arc::new(RunsView)], Arc::new(SystemClock)).unwrap();
+    let bench = Bench::on(Arc::new(Unsteady {
+        inner,
+        appends: AtomicUsize::new(4),
+        full_for: Mutex::new(0),
+    }));
+    let engine = bench.engine().await;
+    let asked = request(vec![step("a", &[], json!({}))]);
+    let unknown = engine.submit(asked.clone(), nothing()).await.unwrap_err();
+    assert!(unknown.to_string().contains("the answer was lost"), "{unknown}");
+    assert_eq!(engine.wait(asked.run).await.unwrap(), Some(RunResult::Succeeded));
+    let again = engine.submit(asked, nothing()).await.unwrap();
+    assert!(again.repeated);
+}
+
+#[tokio::test]
+async fn a_request_is_driven_though_nobody_waits_for_the_answer() {
+    let bench = Bench::new();
+    let engine = bench.engine().await;
+    let asked = request(vec![step("a", &[], json!({}))]);
+    let run = asked.run;
+    {
+        let submitting = engine.submit(asked, nothing());
+        tokio::pin!(submitting);
+        // Polled once, then dropped.
+        let _ = tokio::time::timeout(std::time::Duration::ZERO, submitting).await;
+    }
+    bench.world.begun("a-1").await;
+    assert_eq!(engine.wait(run).await.unwrap(), Some(RunResult::Succeeded));
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_new_runs_and_lets_open_ones_end() {
     let inner = MemoryLedger::new(vec![Arc::new(RunsView)], Arc::new(SystemClock)).unwrap();
     let ledger = Arc::new(Unsteady {
