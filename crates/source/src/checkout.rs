@@ -28,7 +28,11 @@ pub struct CheckoutLimits {
 
 impl Default for CheckoutLimits {
     fn default() -> Self {
-        Self { entries: 1_000_000, bytes: 32 * 1024 * 1024 * 1024, time: Duration::from_secs(900) }
+        Self {
+            entries: 1_000_000,
+            bytes: 32 * 1024 * 1024 * 1024,
+            time: Duration::from_secs(900),
+        }
     }
 }
 
@@ -46,15 +50,33 @@ impl Repository {
         measured.map_err(|error| self.wrong(error))??;
         fs::create_dir_all(folder).map_err(|e| SourceError::io("make", folder, e))?;
         let folder = folder.canonicalize().map_err(|e| SourceError::io("find", folder, e))?;
-        if fs::read_dir(&folder).map_err(|e| SourceError::io("list", &folder, e))?.next().is_some() {
+        if fs::read_dir(&folder)
+            .map_err(|e| SourceError::io("list", &folder, e))?
+            .next()
+            .is_some()
+        {
             return Err(SourceError::NotEmpty(folder));
         }
         let index = Index::beside(&folder)?;
         // The commit's id is hex digits, checked by its type: no option, no path.
         let spec = git::git(Some(&self.path))
-            .args(["-c", "core.bare=false", "-c", "core.symlinks=true", "-c", "core.autocrlf=false"])
+            .args([
+                "-c",
+                "core.bare=false",
+                "-c",
+                "core.symlinks=true",
+                "-c",
+                "core.autocrlf=false",
+            ])
             .args(["-c", "submodule.recurse=false", "-c", "core.logAllRefUpdates=false"])
-            .args(["-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false"])
+            .args([
+                "-c",
+                "filter.lfs.smudge=",
+                "-c",
+                "filter.lfs.process=",
+                "-c",
+                "filter.lfs.required=false",
+            ])
             .arg("--work-tree")
             .arg(&folder)
             .args(["read-tree", "--reset", "-u", commit.as_str()])
@@ -71,7 +93,10 @@ impl Repository {
         let reader = self.reader();
         let mut trees = vec![self.top(&reader, commit)?];
         let (mut entries, mut bytes) = (0_u64, 0_u64);
-        let too_many = |limit: String| SourceError::TooManyFiles { commit: commit.clone(), limit };
+        let too_many = |limit: String| SourceError::TooManyFiles {
+            commit: commit.clone(),
+            limit,
+        };
         while let Some(tree) = trees.pop() {
             for (kind, id) in self.names(&reader, Some(tree))?.into_values() {
                 entries += 1;

@@ -104,7 +104,11 @@ pub enum SourceError {
 
 impl SourceError {
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Io { doing, path: path.into(), source }
+        Self::Io {
+            doing,
+            path: path.into(),
+            source,
+        }
     }
 
     /// Whether the disk is full.
@@ -124,7 +128,9 @@ impl SourceError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             _ if self.is_full() => Some("free some space or move the data folder; then retry"),
-            Self::NoRepository(_) => Some("`git push` to its address makes it; `throughline repo add URL` follows another"),
+            Self::NoRepository(_) => {
+                Some("`git push` to its address makes it; `throughline repo add URL` follows another")
+            }
             Self::NoCommit(_) | Self::NoRevision(_) => Some("push the commit first, or check the spelling"),
             Self::Spawn(process::SpawnError::NoProgram(_))
             | Self::Run(process::RunError::Spawn(process::SpawnError::NoProgram(_))) => {

@@ -55,5 +55,8 @@ pub(crate) async fn run(spec: Spec, command: &'static str, timeout: Duration) ->
         text if text.is_empty() => output.ending.to_string(),
         text => text,
     };
-    Err(SourceError::Git { command, complaint: complaint.chars().take(4_000).collect() })
+    Err(SourceError::Git {
+        command,
+        complaint: complaint.chars().take(4_000).collect(),
+    })
 }

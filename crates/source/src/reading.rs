@@ -55,7 +55,10 @@ pub(crate) fn commit_of(id: &gix::oid) -> Result<Commit, SourceError> {
 
 impl Repository {
     pub(crate) fn wrong(&self, reason: impl std::fmt::Display) -> SourceError {
-        SourceError::Read { path: self.path.clone(), reason: reason.to_string() }
+        SourceError::Read {
+            path: self.path.clone(),
+            reason: reason.to_string(),
+        }
     }
 
     pub(crate) fn reader(&self) -> gix::Repository {
@@ -64,12 +67,18 @@ impl Repository {
         reader
     }
 
-    pub(crate) fn find<'r>(&self, reader: &'r gix::Repository, commit: &Commit) -> Result<gix::Commit<'r>, SourceError> {
+    pub(crate) fn find<'r>(
+        &self,
+        reader: &'r gix::Repository,
+        commit: &Commit,
+    ) -> Result<gix::Commit<'r>, SourceError> {
         let object = reader
             .try_find_object(id(commit)?)
             .map_err(|e| self.wrong(e))?
             .ok_or_else(|| SourceError::NoCommit(commit.clone()))?;
-        object.try_into_commit().map_err(|_| SourceError::NoCommit(commit.clone()))
+        object
+            .try_into_commit()
+            .map_err(|_| SourceError::NoCommit(commit.clone()))
     }
 
     /// All branches and tags and what they point at. Refs with names that are no text are left out.
@@ -82,7 +91,10 @@ impl Repository {
         let mut refs = Refs::default();
         for reference in platform.all().map_err(|e| self.wrong(e))? {
             let reference = reference.map_err(|e| self.wrong(e))?;
-            let Some(name) = std::str::from_utf8(reference.name().as_bstr()).ok().and_then(RefName::new) else {
+            let Some(name) = std::str::from_utf8(reference.name().as_bstr())
+                .ok()
+                .and_then(RefName::new)
+            else {
                 continue;
             };
             // A symbolic ref among the branches repeats another one.
@@ -93,7 +105,13 @@ impl Repository {
                 .and_then(|object| object.peel_to_kind(gix::object::Kind::Commit).ok())
                 .map(|object| commit_of(&object.id))
                 .transpose()?;
-            refs.0.insert(name, RefTarget { object: commit_of(&object)?, commit });
+            refs.0.insert(
+                name,
+                RefTarget {
+                    object: commit_of(&object)?,
+                    commit,
+                },
+            );
         }
         Ok(refs)
     }
@@ -206,7 +224,10 @@ impl Repository {
             log.push(commit_of(&commit.id)?);
             let parent = commit.parent_ids().next().map(gix::Id::detach);
             at = match parent {
-                Some(parent) => reader.try_find_object(parent).map_err(|e| self.wrong(e))?.map(gix::Object::into_commit),
+                Some(parent) => reader
+                    .try_find_object(parent)
+                    .map_err(|e| self.wrong(e))?
+                    .map(gix::Object::into_commit),
                 None => None,
             };
         }
@@ -222,8 +243,14 @@ impl Repository {
     pub fn arrived(&self, old: Option<&Commit>, new: &Commit, limit: usize) -> Result<Vec<Commit>, SourceError> {
         let reader = self.reader();
         let tip = self.find(&reader, new)?.id;
-        let hidden = old.map(|old| self.find(&reader, old).map(|commit| commit.id)).transpose()?;
-        let walk = reader.rev_walk([tip]).with_hidden(hidden).all().map_err(|e| self.wrong(e))?;
+        let hidden = old
+            .map(|old| self.find(&reader, old).map(|commit| commit.id))
+            .transpose()?;
+        let walk = reader
+            .rev_walk([tip])
+            .with_hidden(hidden)
+            .all()
+            .map_err(|e| self.wrong(e))?;
         let mut fresh = std::collections::HashSet::new();
         for info in walk {
             fresh.insert(info.map_err(|e| self.wrong(e))?.id);
@@ -252,14 +279,18 @@ impl Repository {
         use gix::traverse::commit::simple::CommitTimeOrder;
         let reader = self.reader();
         let tip = self.find(&reader, new)?.id;
-        let hidden = old.map(|old| self.find(&reader, old).map(|commit| commit.id)).transpose()?;
+        let hidden = old
+            .map(|old| self.find(&reader, old).map(|commit| commit.id))
+            .transpose()?;
         let walk = reader
             .rev_walk([tip])
             .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst))
             .with_hidden(hidden)
             .all()
             .map_err(|e| self.wrong(e))?;
-        walk.take(limit).map(|info| commit_of(&info.map_err(|e| self.wrong(e))?.id)).collect()
+        walk.take(limit)
+            .map(|info| commit_of(&info.map_err(|e| self.wrong(e))?.id))
+            .collect()
     }
 }
 

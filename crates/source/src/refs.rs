@@ -16,7 +16,9 @@ impl RefName {
     /// Checks a name; nothing when it is no branch's or tag's.
     pub fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
-        let below = text.strip_prefix("refs/heads/").or_else(|| text.strip_prefix("refs/tags/"))?;
+        let below = text
+            .strip_prefix("refs/heads/")
+            .or_else(|| text.strip_prefix("refs/tags/"))?;
         let plain = !below.is_empty() && text.len() <= 1_000 && !text.chars().any(|c| c.is_control() || c == ' ');
         plain.then_some(Self(text))
     }
@@ -94,21 +96,31 @@ impl Refs {
 
     /// The branches and the commits they are at.
     pub fn branches(&self) -> impl Iterator<Item = (ReleaseLine, &Commit)> {
-        self.0.iter().filter_map(|(name, target)| Some((name.branch()?, target.commit.as_ref()?)))
+        self.0
+            .iter()
+            .filter_map(|(name, target)| Some((name.branch()?, target.commit.as_ref()?)))
     }
 
     /// What changed from `before` to `self`, sorted by name.
     pub fn since(&self, before: &Self) -> Vec<RefUpdate> {
-        let moved = self.0.iter().filter(|(name, new)| before.0.get(*name) != Some(new)).map(|(name, new)| RefUpdate {
-            name: name.clone(),
-            old: before.0.get(name).cloned(),
-            new: Some(new.clone()),
-        });
-        let gone = before.0.iter().filter(|(name, _)| !self.0.contains_key(*name)).map(|(name, old)| RefUpdate {
-            name: name.clone(),
-            old: Some(old.clone()),
-            new: None,
-        });
+        let moved = self
+            .0
+            .iter()
+            .filter(|(name, new)| before.0.get(*name) != Some(new))
+            .map(|(name, new)| RefUpdate {
+                name: name.clone(),
+                old: before.0.get(name).cloned(),
+                new: Some(new.clone()),
+            });
+        let gone = before
+            .0
+            .iter()
+            .filter(|(name, _)| !self.0.contains_key(*name))
+            .map(|(name, old)| RefUpdate {
+                name: name.clone(),
+                old: Some(old.clone()),
+                new: None,
+            });
         let mut updates: Vec<_> = moved.chain(gone).collect();
         updates.sort_by(|a, b| a.name.cmp(&b.name));
         updates
@@ -124,10 +136,21 @@ mod tests {
         for text in ["refs/heads/main", "refs/tags/v1", "refs/heads/-x", "refs/heads/ü"] {
             assert!(RefName::new(text).is_some(), "{text}");
         }
-        for text in ["main", "-x", "refs/heads/", "refs/notes/x", "HEAD", "refs/heads/a b", "refs/heads/a\n"] {
+        for text in [
+            "main",
+            "-x",
+            "refs/heads/",
+            "refs/notes/x",
+            "HEAD",
+            "refs/heads/a b",
+            "refs/heads/a\n",
+        ] {
             assert!(RefName::new(text).is_none(), "{text}");
         }
-        assert!(RefName::new("refs/heads/-x").unwrap().branch().is_none(), "no option in disguise");
+        assert!(
+            RefName::new("refs/heads/-x").unwrap().branch().is_none(),
+            "no option in disguise"
+        );
     }
 
     #[test]
@@ -137,7 +160,11 @@ mod tests {
             commit: None,
         };
         let refs = |list: &[(&str, char)]| {
-            Refs(list.iter().map(|(name, c)| (RefName::new(*name).unwrap(), target(*c))).collect())
+            Refs(
+                list.iter()
+                    .map(|(name, c)| (RefName::new(*name).unwrap(), target(*c)))
+                    .collect(),
+            )
         };
         let before = refs(&[("refs/heads/a", '1'), ("refs/heads/b", '1'), ("refs/heads/c", '1')]);
         let after = refs(&[("refs/heads/a", '1'), ("refs/heads/b", '2'), ("refs/tags/d", '3')]);
@@ -146,7 +173,11 @@ mod tests {
             .into_iter()
             .map(|u| (u.name.to_string(), u.old.is_some(), u.new.is_some()))
             .collect();
-        let wanted = [("refs/heads/b", true, true), ("refs/heads/c", true, false), ("refs/tags/d", false, true)];
+        let wanted = [
+            ("refs/heads/b", true, true),
+            ("refs/heads/c", true, false),
+            ("refs/tags/d", false, true),
+        ];
         assert_eq!(changes, wanted.map(|(name, old, new)| (name.to_owned(), old, new)));
         assert!(after.since(&after).is_empty());
     }

@@ -139,7 +139,9 @@ impl Repositories {
         let mut names = Vec::new();
         for team in entries(&self.folder)? {
             for repository in entries(&self.folder.join(&team))? {
-                let Some(short) = repository.strip_suffix(".git") else { continue };
+                let Some(short) = repository.strip_suffix(".git") else {
+                    continue;
+                };
                 names.extend(ComponentName::new(format!("{team}/{short}")).ok());
             }
         }
@@ -203,10 +205,13 @@ impl Repository {
         let path = path.into();
         let path = path.canonicalize().map_err(|e| SourceError::io("find", &path, e))?;
         // Isolated: no settings of the system or of a user count.
-        let options = gix::open::Options::isolated().with(gix::sec::Trust::Full).open_path_as_is(true);
-        let objects = options
-            .open(&path)
-            .map_err(|error| SourceError::Read { path: path.clone(), reason: error.to_string() })?;
+        let options = gix::open::Options::isolated()
+            .with(gix::sec::Trust::Full)
+            .open_path_as_is(true);
+        let objects = options.open(&path).map_err(|error| SourceError::Read {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
         Ok(Self { path, objects })
     }
 

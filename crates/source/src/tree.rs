@@ -93,14 +93,25 @@ impl Repository {
     /// [`SourceError::NotAFile`], [`SourceError::TooLarge`], [`SourceError::NoCommit`].
     pub fn file(&self, commit: &Commit, path: &str, limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
         let reader = self.reader();
-        let Some((kind, id)) = self.entry(&reader, commit, path)? else { return Ok(None) };
+        let Some((kind, id)) = self.entry(&reader, commit, path)? else {
+            return Ok(None);
+        };
         if !matches!(kind, Kind::Blob | Kind::BlobExecutable) {
             let kind = EntryKind::from(kind).in_words();
-            return Err(SourceError::NotAFile { commit: commit.clone(), path: path.to_owned(), kind });
+            return Err(SourceError::NotAFile {
+                commit: commit.clone(),
+                path: path.to_owned(),
+                kind,
+            });
         }
         let size = reader.find_header(id).map_err(|e| self.wrong(e))?.size();
         if size > limit {
-            return Err(SourceError::TooLarge { commit: commit.clone(), path: path.to_owned(), size, limit });
+            return Err(SourceError::TooLarge {
+                commit: commit.clone(),
+                path: path.to_owned(),
+                size,
+                limit,
+            });
         }
         let mut object = reader.find_object(id).map_err(|e| self.wrong(e))?;
         Ok(Some(std::mem::take(&mut object.data)))
@@ -113,11 +124,16 @@ impl Repository {
     /// When the commit is not here.
     pub fn folder(&self, commit: &Commit, path: &str) -> Result<Option<Vec<Entry>>, SourceError> {
         let reader = self.reader();
-        let Some((Kind::Tree, id)) = self.entry(&reader, commit, path)? else { return Ok(None) };
-        let entries = self.names(&reader, Some(id))?.into_iter().map(|(name, (kind, _))| Entry {
-            name: String::from_utf8_lossy(&name).into_owned(),
-            kind: kind.into(),
-        });
+        let Some((Kind::Tree, id)) = self.entry(&reader, commit, path)? else {
+            return Ok(None);
+        };
+        let entries = self
+            .names(&reader, Some(id))?
+            .into_iter()
+            .map(|(name, (kind, _))| Entry {
+                name: String::from_utf8_lossy(&name).into_owned(),
+                kind: kind.into(),
+            });
         Ok(Some(entries.collect()))
     }
 
@@ -141,7 +157,11 @@ impl Repository {
     }
 
     pub(crate) fn top(&self, reader: &gix::Repository, commit: &Commit) -> Result<ObjectId, SourceError> {
-        Ok(self.find(reader, commit)?.tree_id().map_err(|e| self.wrong(e))?.detach())
+        Ok(self
+            .find(reader, commit)?
+            .tree_id()
+            .map_err(|e| self.wrong(e))?
+            .detach())
     }
 
     pub(crate) fn names(&self, reader: &gix::Repository, tree: Option<ObjectId>) -> Result<Names, SourceError> {

@@ -64,9 +64,8 @@ impl GitRequest {
         content_encoding: Option<&str>,
         protocol: Option<&str>,
     ) -> Self {
-        let plain = |text: &str| {
-            (text.len() <= 200 && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
-        };
+        let plain =
+            |text: &str| (text.len() <= 200 && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned());
         self.content_type = content_type.and_then(plain);
         self.content_encoding = content_encoding.and_then(plain);
         self.protocol = protocol.and_then(plain);
@@ -92,8 +91,16 @@ mod tests {
         };
         let name = || "shop/cart".to_owned();
         let cases = [
-            (("GET", "shop/cart.git/info/refs", "service=git-upload-pack"), Operation::Fetch, true),
-            (("GET", "shop/cart/info/refs", "service=git-receive-pack"), Operation::Push, true),
+            (
+                ("GET", "shop/cart.git/info/refs", "service=git-upload-pack"),
+                Operation::Fetch,
+                true,
+            ),
+            (
+                ("GET", "shop/cart/info/refs", "service=git-receive-pack"),
+                Operation::Push,
+                true,
+            ),
             (("POST", "/shop/cart.git/git-upload-pack", ""), Operation::Fetch, false),
             (("POST", "shop/cart.git/git-receive-pack", ""), Operation::Push, false),
         ];

@@ -108,7 +108,11 @@ type Head = (u16, Vec<(String, String)>);
 impl Host {
     /// A host of `repositories`.
     pub fn new(repositories: Repositories, limits: Limits) -> Self {
-        Self { repositories, limits, pushes: Mutex::new(HashMap::new()) }
+        Self {
+            repositories,
+            limits,
+            pushes: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Its repositories.
@@ -120,7 +124,8 @@ impl Host {
     /// answer.
     ///
     /// # Errors
-    /// When the repository is not here, git cannot be run, or the client sends too much or nothing.
+    /// When the repository is not here, git cannot be run, or the client sends too much or nothing. After
+    /// an error of a push, compare [`Repository::refs`] with what was recorded, as after a crash.
     pub async fn serve(
         &self,
         request: GitRequest,
@@ -143,13 +148,28 @@ impl Host {
         let (head_sender, head) = oneshot::channel();
         let (sender, receiver) = mpsc::channel(8);
         let (pushed_sender, pushed) = oneshot::channel();
-        let exchange = Exchange { child, limit, silence: self.limits.silence, patient: pushes };
-        let push = before.map(|before| Push { repository, before, guard, done: pushed_sender });
+        let exchange = Exchange {
+            child,
+            limit,
+            silence: self.limits.silence,
+            patient: pushes,
+        };
+        let push = before.map(|before| Push {
+            repository,
+            before,
+            guard,
+            done: pushed_sender,
+        });
         tokio::spawn(exchange.run(body, head_sender, sender, push));
         match head.await {
             Ok(Ok((status, headers))) => {
                 let pushed = pushes.then_some(pushed);
-                Ok(GitResponse { status, headers, body: GitBody(receiver), pushed })
+                Ok(GitResponse {
+                    status,
+                    headers,
+                    body: GitBody(receiver),
+                    pushed,
+                })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(SourceError::Backend("it was stopped".to_owned())),
@@ -198,7 +218,11 @@ fn backend(repository: &Repository, request: &GitRequest, user: &str) -> process
         ("HTTP_CONTENT_ENCODING", &request.content_encoding),
         ("GIT_PROTOCOL", &request.protocol),
     ];
-    spec.variables(given.into_iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value))))
+    spec.variables(
+        given
+            .into_iter()
+            .filter_map(|(name, value)| value.as_ref().map(|value| (name, value))),
+    )
 }
 
 async fn refs(repository: &Repository) -> Result<Refs, SourceError> {
@@ -232,7 +256,11 @@ impl Exchange {
         sender: mpsc::Sender<io::Result<Vec<u8>>>,
         push: Option<Push>,
     ) {
-        let (stdin, stdout, stderr) = (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
+        let (stdin, stdout, stderr) = (
+            self.child.stdin.take(),
+            self.child.stdout.take(),
+            self.child.stderr.take(),
+        );
         let mut head = Some(head);
         let mut complaint = Vec::new();
         let result = {
@@ -270,20 +298,22 @@ impl Exchange {
             Err(error) => Err(SourceError::Backend(error.to_string())),
         });
         crashpoint::reach("source.push.received");
-        if let Some(push) = push {
-            push.finish().await;
-        }
-        if let Err(error) = result {
-            let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
-            let error = match error {
-                SourceError::Backend(reason) if !complaint.is_empty() => {
-                    SourceError::Backend(format!("{reason}: {complaint}"))
+        let failed = result.err().map(|error| match error {
+            SourceError::Backend(reason) if !complaint.is_empty() => {
+                SourceError::Backend(format!("{reason}: {}", String::from_utf8_lossy(&complaint).trim()))
+            }
+            error => error,
+        });
+        match (failed, head.take()) {
+            // The caller gets the error in place of an answer, and asks nothing more.
+            (Some(error), Some(head)) => drop(head.send(Err(error))),
+            (failed, _) => {
+                if let Some(push) = push {
+                    push.finish().await;
                 }
-                error => error,
-            };
-            match head.take() {
-                Some(head) => drop(head.send(Err(error))),
-                None => drop(sender.send(Err(io::Error::other(error))).await),
+                if let Some(error) = failed {
+                    drop(sender.send(Err(io::Error::other(error))).await);
+                }
             }
         }
     }
@@ -299,7 +329,14 @@ impl Push {
         }
         drop(self.guard);
         let (release, released) = oneshot::channel();
-        if self.done.send(updates.map(|updates| Pushed { updates, _release: release })).is_ok() {
+        if self
+            .done
+            .send(updates.map(|updates| Pushed {
+                updates,
+                _release: release,
+            }))
+            .is_ok()
+        {
             let _ = released.await;
         }
     }
@@ -310,12 +347,20 @@ async fn show_first_branch(repository: &Repository, before: &Refs, updates: &[Re
     if before.branches().next().is_some() {
         return;
     }
-    let pushed: Vec<_> = updates.iter().filter(|u| u.new.is_some()).filter_map(|u| u.name.branch()).collect();
+    let pushed: Vec<_> = updates
+        .iter()
+        .filter(|u| u.new.is_some())
+        .filter_map(|u| u.name.branch())
+        .collect();
     let head = repository.head();
     if head.is_some_and(|head| pushed.contains(&head)) {
         return;
     }
-    if let Some(first) = pushed.iter().find(|line| line.as_str() == "master").or_else(|| pushed.first()) {
+    if let Some(first) = pushed
+        .iter()
+        .find(|line| line.as_str() == "master")
+        .or_else(|| pushed.first())
+    {
         // Only what a clone checks out depends on it; the push itself is done.
         let _ = repository.set_head(first).await;
     }
@@ -372,20 +417,28 @@ async fn answer(
             return Err(SourceError::Backend("its answer has no head".to_owned()));
         }
     };
-    let mut gone = head.take().is_none_or(|head| head.send(Ok(read)).is_err());
     let mut piece = begin.split_off(rest);
+    let mut read = Some(read);
+    let mut gone = false;
     loop {
-        if !piece.is_empty() && !gone {
-            match tokio::time::timeout(silence, sender.send(Ok(std::mem::take(&mut piece)))).await {
-                Ok(Ok(())) => {}
-                _ if patient => gone = true,
-                Ok(Err(_)) => return Err(SourceError::Backend("the client went away".to_owned())),
-                Err(_) => return Err(SourceError::Stalled(silence)),
-            }
+        // Git writes its head before it reads the request. Held back until more comes, it leaves room
+        // for an error in its place.
+        let ended = piece.is_empty() && stdout.read_buf(&mut piece).await.map_err(broken)? == 0;
+        if let Some(read) = read.take() {
+            gone = head.take().is_none_or(|head| head.send(Ok(read)).is_err());
         }
-        piece = Vec::with_capacity(64 * 1024);
-        if stdout.read_buf(&mut piece).await.map_err(broken)? == 0 {
+        if ended {
             return Ok(());
+        }
+        let full = std::mem::replace(&mut piece, Vec::with_capacity(64 * 1024));
+        if gone {
+            continue;
+        }
+        match tokio::time::timeout(silence, sender.send(Ok(full))).await {
+            Ok(Ok(())) => {}
+            _ if patient => gone = true,
+            Ok(Err(_)) => return Err(SourceError::Backend("the client went away".to_owned())),
+            Err(_) => return Err(SourceError::Stalled(silence)),
         }
     }
 }
@@ -403,7 +456,11 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, SourceError> {
         let (name, value) = line.split_once(':').ok_or_else(wrong)?;
         let value = value.trim();
         if name.eq_ignore_ascii_case("status") {
-            status = value.split(' ').next().and_then(|code| code.parse().ok()).ok_or_else(wrong)?;
+            status = value
+                .split(' ')
+                .next()
+                .and_then(|code| code.parse().ok())
+                .ok_or_else(wrong)?;
         } else {
             headers.push((name.to_owned(), value.to_owned()));
         }

@@ -53,8 +53,16 @@ impl Address {
     /// # Errors
     /// When it is none of these, is not allowed, or holds a password.
     pub fn parse(text: &str, allowed: Allowed) -> Result<Self, AddressError> {
-        let shown = text.rsplit_once('@').map_or(text, |(_, rest)| rest).chars().take(200).collect::<String>();
-        let wrong = |reason| AddressError { text: shown.clone(), reason };
+        let shown = text
+            .rsplit_once('@')
+            .map_or(text, |(_, rest)| rest)
+            .chars()
+            .take(200)
+            .collect::<String>();
+        let wrong = |reason| AddressError {
+            text: shown.clone(),
+            reason,
+        };
         if text.len() > 2_000 || !text.chars().all(|c| !c.is_control() && !c.is_whitespace()) || text.starts_with('-') {
             return Err(wrong("spaces, control characters and a leading `-` are not allowed"));
         }
@@ -76,7 +84,10 @@ impl Address {
             if path.is_empty() || path.starts_with('-') {
                 return Err(wrong("it names no repository"));
             }
-            return Ok(Self { kind: Kind::Ssh, text: text.to_owned() });
+            return Ok(Self {
+                kind: Kind::Ssh,
+                text: text.to_owned(),
+            });
         };
         match kind {
             Kind::File if !allowed.files => return Err(wrong("paths of the server's machine are not followed")),
@@ -93,7 +104,10 @@ impl Address {
                 }
             }
         }
-        Ok(Self { kind, text: text.to_owned() })
+        Ok(Self {
+            kind,
+            text: text.to_owned(),
+        })
     }
 
     /// The address as a person wrote it.
@@ -122,7 +136,10 @@ impl Address {
             return None;
         }
         let host = rest.split('/').next()?;
-        Some(format!("{scheme}://{}", host.rsplit_once('@').map_or(host, |(_, host)| host)))
+        Some(format!(
+            "{scheme}://{}",
+            host.rsplit_once('@').map_or(host, |(_, host)| host)
+        ))
     }
 
     /// The user's name in the address.
@@ -138,9 +155,13 @@ impl Address {
 
 /// Checks `user@host:port`. The user's name and the host are words, so that neither can be an option.
 fn check_host(text: &str) -> Result<(), &'static str> {
-    let (user, host) = text.rsplit_once('@').map_or((None, text), |(user, host)| (Some(user), host));
+    let (user, host) = text
+        .rsplit_once('@')
+        .map_or((None, text), |(user, host)| (Some(user), host));
     let word = |text: &str, more: &str| {
-        text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'[')
+        text.bytes()
+            .next()
+            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'[')
             && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
     };
     match user {
@@ -177,7 +198,10 @@ impl From<Address> for String {
 mod tests {
     use super::*;
 
-    const ALL: Allowed = Allowed { files: true, plain_http: true };
+    const ALL: Allowed = Allowed {
+        files: true,
+        plain_http: true,
+    };
 
     #[test]
     fn addresses_of_the_known_kinds_are_read() {

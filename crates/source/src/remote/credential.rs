@@ -73,8 +73,11 @@ impl Credential {
                 file.write_all(text.as_bytes()).map_err(wrong)?;
                 let number = spec.inherit(file.into());
                 // The text of the helper is fixed but for a number; the secret is in the file alone.
-                let helper = format!("!test \"$1\" = get && cat /proc/self/fd/{number}; :");
-                Ok((spec.arg("-c").arg(format!("credential.{origin}.helper={helper}")), Held(None)))
+                let helper = format!("!f() {{ test \"$1\" = get && cat /proc/self/fd/{number}; }}; f");
+                Ok((
+                    spec.arg("-c").arg(format!("credential.{origin}.helper={helper}")),
+                    Held(None),
+                ))
             }
             _ if address.is_ssh() => self.apply_ssh(spec, repository),
             _ => Ok((spec, Held(None))),
@@ -84,8 +87,15 @@ impl Credential {
     fn apply_ssh(&self, spec: Spec, repository: &Path) -> Result<(Spec, Held), SourceError> {
         let wrong = |e: io::Error| SourceError::io("hold the key for", repository, e);
         let memory = Path::new("/dev/shm");
-        let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let folder = tempfile::Builder::new().prefix("throughline-key-").tempdir_in(place).map_err(wrong)?;
+        let place = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("throughline-key-")
+            .tempdir_in(place)
+            .map_err(wrong)?;
         let mut command = vec!["ssh".to_owned(), "-F".to_owned(), "/dev/null".to_owned()];
         let mut known = repository.join("known_hosts");
         let mut checking = "accept-new";
@@ -120,7 +130,9 @@ impl Credential {
         ] {
             command.extend(["-o".to_owned(), quote(Path::new(&option))]);
         }
-        let spec = spec.variable("GIT_SSH_COMMAND", command.join(" ")).variable("GIT_SSH_VARIANT", "ssh");
+        let spec = spec
+            .variable("GIT_SSH_COMMAND", command.join(" "))
+            .variable("GIT_SSH_VARIANT", "ssh");
         Ok((spec, Held(Some(folder))))
     }
 
@@ -137,10 +149,81 @@ impl Credential {
 }
 
 fn write_private(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(bytes)
 }
 
 /// A path as one word of a shell: git hands the whole ssh command to one.
 fn quote(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
+    use super::super::Allowed;
+    use super::*;
+
+    /// What a program in ssh's place is called with, and what it sees.
+    async fn noted(credential: &Credential) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (ssh, noted) = (folder.path().join("ssh"), folder.path().join("noted"));
+        let script = format!(
+            "#!/bin/sh\nexec >{}\nprintf '%s\\n' \"$@\"\nenv\n\
+             for file in \"$@\"; do case $file in */key) stat -c 'mode %a' $file; cat $file;; esac; done\nexit 1\n",
+            noted.display()
+        );
+        fs::write(&ssh, script).unwrap();
+        fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+        let address = Address::parse("git@host.invalid:team/name.git", Allowed::default()).unwrap();
+        let (spec, held) = credential
+            .apply(crate::git::git(None), &address, folder.path())
+            .unwrap();
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.path().display());
+        let spec = spec.variable("PATH", path).args(["ls-remote", "--", address.as_str()]);
+        process::run(spec, &[], Duration::from_secs(30), 10_000).await.unwrap();
+        drop(held);
+        fs::read_to_string(noted).unwrap()
+    }
+
+    #[tokio::test]
+    async fn ssh_gets_a_private_key_file_strict_options_and_nothing_of_the_user() {
+        let noted = noted(&Credential::SshKey {
+            key: "-----BEGIN KEY-----\nabc".to_owned().into(),
+            known_hosts: Some("host.invalid ssh-ed25519 AAAA".to_owned()),
+        })
+        .await;
+        for wanted in [
+            "BatchMode=yes",
+            "IdentitiesOnly=yes",
+            "StrictHostKeyChecking=yes",
+            "ProxyCommand=none",
+            "-F\n/dev/null",
+            "git@host.invalid",
+            "mode 600",
+            "-----BEGIN KEY-----\nabc\n",
+        ] {
+            assert!(noted.contains(wanted), "{wanted} in {noted}");
+        }
+        let key = noted.lines().find(|line| line.ends_with("/key")).unwrap();
+        assert!(!Path::new(key).exists(), "the key is removed");
+        assert!(!noted.contains("SSH_AUTH_SOCK"), "{noted}");
+    }
+
+    #[tokio::test]
+    async fn without_known_hosts_a_host_is_trusted_once_and_remembered_with_the_repository() {
+        let key = Credential::SshKey {
+            key: "k".to_owned().into(),
+            known_hosts: None,
+        };
+        let noted = noted(&key).await;
+        assert!(noted.contains("StrictHostKeyChecking=accept-new"), "{noted}");
+        assert!(noted.contains("/known_hosts"), "{noted}");
+    }
 }

@@ -32,14 +32,28 @@ impl Repository {
         let (before, this) = read(self.clone()).await?;
         let before = before?;
         let spec = git::git(Some(&self.path))
-            .pass(["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"])
+            .pass([
+                "HTTPS_PROXY",
+                "https_proxy",
+                "NO_PROXY",
+                "no_proxy",
+                "SSL_CERT_FILE",
+                "SSL_CERT_DIR",
+            ])
             .args(["-c", "protocol.allow=never", "-c"])
             .arg(format!("protocol.{}.allow=always", address.protocol()))
             .args(["-c", "http.followRedirects=false", "-c", "submodule.recurse=false"])
             .args(["-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=60"]);
         let (spec, held) = credential.apply(spec, address, &self.path)?;
         let spec = spec
-            .args(["fetch", "--quiet", "--prune", "--atomic", "--no-tags", "--no-recurse-submodules"])
+            .args([
+                "fetch",
+                "--quiet",
+                "--prune",
+                "--atomic",
+                "--no-tags",
+                "--no-recurse-submodules",
+            ])
             .args(["--no-write-fetch-head", "--no-auto-maintenance", "--end-of-options"])
             .arg(address.as_git_takes_it())
             .args(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
@@ -48,9 +62,10 @@ impl Repository {
         drop(held);
         crashpoint::reach("source.mirror.done");
         fetched.map_err(|error| match error {
-            SourceError::Git { command, complaint } => {
-                SourceError::Git { command, complaint: credential.hide(&complaint) }
-            }
+            SourceError::Git { command, complaint } => SourceError::Git {
+                command,
+                complaint: credential.hide(&complaint),
+            },
             other => other,
         })?;
         let (after, _) = read(this).await?;

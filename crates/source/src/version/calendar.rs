@@ -23,5 +23,8 @@ pub(super) fn numbers(behind: &Behind) -> Numbers {
 
 fn month(time: Timestamp) -> (u64, u64) {
     let date = time.to_zoned(TimeZone::UTC).date();
-    (u64::from(date.year().max(0).unsigned_abs()), u64::from(date.month().unsigned_abs()))
+    (
+        u64::from(date.year().max(0).unsigned_abs()),
+        u64::from(date.month().unsigned_abs()),
+    )
 }

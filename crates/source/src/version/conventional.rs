@@ -43,11 +43,15 @@ pub fn read(message: &str) -> Said {
 }
 
 fn header(line: &str) -> Step {
-    let Some((before, after)) = line.split_once(':') else { return Step::Patch };
+    let Some((before, after)) = line.split_once(':') else {
+        return Step::Patch;
+    };
     if !after.starts_with(' ') || after.trim().is_empty() {
         return Step::Patch;
     }
-    let (before, breaking) = before.strip_suffix('!').map_or((before, false), |before| (before, true));
+    let (before, breaking) = before
+        .strip_suffix('!')
+        .map_or((before, false), |before| (before, true));
     let kind = match before.split_once('(') {
         Some((kind, scope)) if scope.len() > 1 && scope.ends_with(')') => kind,
         Some(_) => return Step::Patch,

@@ -42,7 +42,12 @@ impl HistoryCommit {
     ) -> Self {
         let said = conventional::read(message);
         let tagged = tags.into_iter().filter_map(conventional::plain).max();
-        Self { parents, time, step: said.step, fixed: tagged.max(said.release_as) }
+        Self {
+            parents,
+            time,
+            step: said.step,
+            fixed: tagged.max(said.release_as),
+        }
     }
 }
 
@@ -54,7 +59,9 @@ pub struct History {
 
 impl FromIterator<(Commit, HistoryCommit)> for History {
     fn from_iter<I: IntoIterator<Item = (Commit, HistoryCommit)>>(commits: I) -> Self {
-        Self { commits: commits.into_iter().collect() }
+        Self {
+            commits: commits.into_iter().collect(),
+        }
     }
 }
 
@@ -71,7 +78,10 @@ impl History {
 
     /// The commit and all behind it, parents before children.
     pub(super) fn behind(&self, commit: &Commit) -> Result<Behind, GraphError> {
-        let (start, _) = self.commits.get_key_value(commit).ok_or_else(|| GraphError::Unknown(commit.clone()))?;
+        let (start, _) = self
+            .commits
+            .get_key_value(commit)
+            .ok_or_else(|| GraphError::Unknown(commit.clone()))?;
         // Nothing: entered, not left. A number: left, with that place.
         let mut places: HashMap<&Commit, Option<usize>> = HashMap::new();
         let mut nodes: Vec<Node> = Vec::new();
@@ -79,7 +89,10 @@ impl History {
         let mut stack = vec![(start, false)];
         while let Some((commit, leave)) = stack.pop() {
             let Some(data) = self.commits.get(commit) else { continue };
-            let parents = data.parents.iter().filter_map(|parent| Some(self.commits.get_key_value(parent)?.0));
+            let parents = data
+                .parents
+                .iter()
+                .filter_map(|parent| Some(self.commits.get_key_value(parent)?.0));
             if !leave {
                 if !places.contains_key(commit) {
                     places.insert(commit, None);
@@ -99,7 +112,13 @@ impl History {
             }
             let height = numbers.iter().map(|place| nodes[*place].height + 1).max().unwrap_or(0);
             places.insert(commit, Some(nodes.len()));
-            nodes.push(Node { parents: numbers, height, time: data.time, step: data.step, fixed: data.fixed });
+            nodes.push(Node {
+                parents: numbers,
+                height,
+                time: data.time,
+                step: data.step,
+                fixed: data.fixed,
+            });
         }
         Ok(Behind { nodes })
     }

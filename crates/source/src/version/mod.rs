@@ -77,14 +77,19 @@ pub fn version(
 /// `computed`, or if it does not come after `last`, the smallest version of its kind that does. `last`
 /// is the version claimed last on the same line; texts that are no semantic versions are left alone.
 pub fn after(computed: &Version, last: &Version) -> Version {
-    let (Ok(wanted), Ok(last)) = (semver::Version::parse(computed.as_str()), semver::Version::parse(last.as_str()))
-    else {
+    let (Ok(wanted), Ok(last)) = (
+        semver::Version::parse(computed.as_str()),
+        semver::Version::parse(last.as_str()),
+    ) else {
         return computed.clone();
     };
     if wanted > last {
         return computed.clone();
     }
-    let mut next = semver::Version { build: BuildMetadata::EMPTY, ..last.clone() };
+    let mut next = semver::Version {
+        build: BuildMetadata::EMPTY,
+        ..last.clone()
+    };
     match (wanted.pre.is_empty(), last.pre.is_empty()) {
         (true, true) => next.patch += 1,
         // `1.4.0-login.5` comes before `1.4.0`.
@@ -108,8 +113,11 @@ pub fn after(computed: &Version, last: &Version) -> Version {
 
 /// A line's name as one identifier of a pre-release: letters, digits and `-`.
 fn slug(line: &ReleaseLine) -> String {
-    let mut slug: String =
-        line.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let mut slug: String = line
+        .as_str()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     if slug.len() > 40 {
         slug.truncate(33);
         slug.push('-');

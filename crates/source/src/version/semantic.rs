@@ -28,11 +28,17 @@ impl Range {
         match numbers.split_once('.') {
             None => {
                 let major = number(numbers)?;
-                Some(Self { from: (major, 0, 0), below: (major + 1, 0, 0) })
+                Some(Self {
+                    from: (major, 0, 0),
+                    below: (major + 1, 0, 0),
+                })
             }
             Some((major, minor)) => {
                 let (major, minor) = (number(major)?, number(minor)?);
-                Some(Self { from: (major, minor, 0), below: (major, minor + 1, 0) })
+                Some(Self {
+                    from: (major, minor, 0),
+                    below: (major, minor + 1, 0),
+                })
             }
         }
     }
@@ -51,7 +57,12 @@ pub(super) fn numbers(behind: &Behind, range: Option<Range>) -> Numbers {
             .map(|parent| raise(versions[*parent], behind.step_between(*parent, place), below))
             .max();
         let fixed = node.fixed.filter(within);
-        let first = || Some(FIRST).filter(within).or(range.map(|range| range.from)).unwrap_or(FIRST);
+        let first = || {
+            Some(FIRST)
+                .filter(within)
+                .or(range.map(|range| range.from))
+                .unwrap_or(FIRST)
+        };
         versions.push(match (least, fixed) {
             (None, fixed) => fixed.unwrap_or_else(first),
             (Some(least), Some(fixed)) => least.max(fixed),

@@ -20,7 +20,10 @@ fn history(commits: &[(&[usize], &str, &[&str])]) -> History {
         .map(|(number, (parents, message, tags))| {
             let parents = parents.iter().map(|p| commit(*p)).collect();
             let time = Timestamp::from_second(1_700_000_000 + 86_400 * number as i64).unwrap();
-            (commit(number), HistoryCommit::new(parents, time, message, tags.iter().copied()))
+            (
+                commit(number),
+                HistoryCommit::new(parents, time, message, tags.iter().copied()),
+            )
         })
         .collect()
 }
@@ -30,7 +33,9 @@ fn line(name: &str) -> ReleaseLine {
 }
 
 fn on(history: &History, number: usize, name: &str) -> String {
-    version(history, &commit(number), Scheme::Semantic, &line(name), &line("main")).unwrap().to_string()
+    version(history, &commit(number), Scheme::Semantic, &line(name), &line("main"))
+        .unwrap()
+        .to_string()
 }
 
 fn main_line(history: &History, number: usize) -> String {
@@ -50,7 +55,10 @@ fn each_commit_on_main_gets_the_step_that_its_message_asks_for() {
         (&[6], "fix!: e", &[]),
     ]);
     let versions: Vec<_> = (0..8).map(|n| main_line(&history, n)).collect();
-    assert_eq!(versions, ["0.1.0", "0.1.1", "0.1.2", "0.2.0", "1.0.0", "1.1.0", "1.1.1", "2.0.0"]);
+    assert_eq!(
+        versions,
+        ["0.1.0", "0.1.1", "0.1.2", "0.2.0", "1.0.0", "1.1.0", "1.1.1", "2.0.0"]
+    );
 }
 
 #[test]
@@ -82,7 +90,11 @@ fn a_tag_counts_unless_it_would_go_back() {
 
 #[test]
 fn other_lines_have_pre_releases_that_name_them() {
-    let history = history(&[(&[], "start", &["v1.3.0"]), (&[0], "feat: x", &[]), (&[1], "fix: y", &[])]);
+    let history = history(&[
+        (&[], "start", &["v1.3.0"]),
+        (&[0], "feat: x", &[]),
+        (&[1], "fix: y", &[]),
+    ]);
     assert_eq!(on(&history, 1, "feature/Login_2"), "1.4.0-feature-Login-2.2");
     assert_eq!(on(&history, 2, "feature/Login_2"), "1.4.1-feature-Login-2.3");
     assert_eq!(on(&history, 2, "007"), "1.4.1-line-007.3");
@@ -110,7 +122,13 @@ fn a_release_line_stays_within_the_range_that_its_name_says() {
 #[test]
 fn calendar_versions_count_within_the_month_and_never_go_back() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
-    let chain = ["2026-01-30T10:00:00Z", "2026-02-01T00:00:00Z", "2026-01-05T00:00:00Z", "2026-02-28T23:59:59Z", "2027-01-01T00:00:00Z"];
+    let chain = [
+        "2026-01-30T10:00:00Z",
+        "2026-02-01T00:00:00Z",
+        "2026-01-05T00:00:00Z",
+        "2026-02-28T23:59:59Z",
+        "2027-01-01T00:00:00Z",
+    ];
     let history: History = chain
         .iter()
         .enumerate()
@@ -120,7 +138,11 @@ fn calendar_versions_count_within_the_month_and_never_go_back() {
         })
         .collect();
     let versions: Vec<_> = (0..5)
-        .map(|n| version(&history, &commit(n), Scheme::Calendar, &line("main"), &line("main")).unwrap().to_string())
+        .map(|n| {
+            version(&history, &commit(n), Scheme::Calendar, &line("main"), &line("main"))
+                .unwrap()
+                .to_string()
+        })
         .collect();
     assert_eq!(versions, ["2026.1.1", "2026.2.1", "2026.2.2", "2026.2.3", "2027.1.1"]);
     let other = version(&history, &commit(1), Scheme::Calendar, &line("next"), &line("main")).unwrap();
@@ -142,8 +164,21 @@ fn a_version_that_was_claimed_before_gives_way_to_the_next() {
 
 #[test]
 fn what_is_no_graph_of_commits_is_an_error() {
-    let history = history(&[(&[], "a", &[]), (&[2], "b", &[]), (&[1], "c", &[]), (&[77], "shallow", &[])]);
-    let ask = |number| version(&history, &commit(number), Scheme::Semantic, &line("main"), &line("main"));
+    let history = history(&[
+        (&[], "a", &[]),
+        (&[2], "b", &[]),
+        (&[1], "c", &[]),
+        (&[77], "shallow", &[]),
+    ]);
+    let ask = |number| {
+        version(
+            &history,
+            &commit(number),
+            Scheme::Semantic,
+            &line("main"),
+            &line("main"),
+        )
+    };
     assert!(matches!(ask(9), Err(GraphError::Unknown(_))));
     assert!(matches!(ask(1), Err(GraphError::Cycle(_))));
     assert_eq!(ask(3).unwrap().as_str(), "0.1.0");
@@ -160,18 +195,35 @@ fn a_history_of_many_merges_is_done_in_a_moment() {
                 _ if n % 2 == 0 => vec![commit(n - 2), commit(n - 1)],
                 _ => vec![commit(n - 11)],
             };
-            (commit(n), HistoryCommit::new(parents, Timestamp::UNIX_EPOCH, "feat: x", []))
+            (
+                commit(n),
+                HistoryCommit::new(parents, Timestamp::UNIX_EPOCH, "feat: x", []),
+            )
         })
         .collect();
     let history: History = commits.into_iter().collect();
-    assert!(version(&history, &commit(19_998), Scheme::Semantic, &line("main"), &line("main")).is_ok());
+    assert!(
+        version(
+            &history,
+            &commit(19_998),
+            Scheme::Semantic,
+            &line("main"),
+            &line("main")
+        )
+        .is_ok()
+    );
 }
 
 /// A random graph: each commit has up to three parents among those before it, a step, perhaps a tag.
 fn graphs() -> impl Strategy<Value = Vec<(Vec<usize>, Step, Option<Numbers>, i64)>> {
     let step = prop_oneof![3 => Just(Step::Patch), 2 => Just(Step::Minor), 1 => Just(Step::Major)];
     let tag = proptest::option::weighted(0.15, (0..4_u64, 0..4_u64, 0..4_u64));
-    let one = (proptest::collection::vec(any::<proptest::sample::Index>(), 0..4), step, tag, 0..5_000_000_i64);
+    let one = (
+        proptest::collection::vec(any::<proptest::sample::Index>(), 0..4),
+        step,
+        tag,
+        0..5_000_000_i64,
+    );
     proptest::collection::vec(one, 1..24).prop_map(|commits| {
         let fill = |(n, (parents, step, tag, time)): (usize, (Vec<proptest::sample::Index>, _, _, _))| {
             let parents: BTreeSet<usize> = parents.iter().filter(|_| n > 0).map(|p| p.index(n.max(1))).collect();
@@ -188,7 +240,15 @@ fn build(graph: &[(Vec<usize>, Step, Option<Numbers>, i64)], reversed: bool) -> 
             parents.reverse();
         }
         let time = Timestamp::from_second(1_700_000_000 + time).unwrap();
-        (commit(n), HistoryCommit { parents, time, step: *step, fixed: *fixed })
+        (
+            commit(n),
+            HistoryCommit {
+                parents,
+                time,
+                step: *step,
+                fixed: *fixed,
+            },
+        )
     });
     commits.collect()
 }
