@@ -336,6 +336,8 @@ fn plain(error: &serde_saphyr::Error, place: Place) -> (String, Option<String>) 
                 hint("YAML is indented by spaces")
             } else if text.contains("mapping values are not allowed") {
                 hint("a text that contains `: ` stands in quotes")
+            } else if text.contains("while parsing a flow") {
+                hint("between braces, a text that contains brackets, braces or commas stands in quotes")
             } else {
                 None
             };
@@ -451,6 +453,10 @@ mod tests {
             (
                 "run: echo: hello\n",
                 "f:1:10: this is no YAML: mapping values are not allowed in this context\n  hint: a text that contains `: ` stands in quotes",
+            ),
+            (
+                "a: {when: b['c'] == 1}\n",
+                "f:1:12: this is no YAML: while parsing a flow mapping, did not find expected ',' or '}'\n  hint: between braces, a text that contains brackets, braces or commas stands in quotes",
             ),
             ("a: !exec rm\n", "f:1:10: this is no YAML: unsupported tag `!exec`"),
             ("&a [*a]", "f:1:5: an alias refers to itself"),

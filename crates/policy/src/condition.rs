@@ -1,6 +1,6 @@
 //! Conditions: CEL expressions, compiled once, evaluated within a budget.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::charge::{BUDGET, Spent, depth, wrap};
 use crate::message;
-use crate::scope::{self, Scope};
+use crate::scope::{self, Member, Names, Scope};
 
 /// The longest condition, in characters.
 pub const LONGEST: usize = 2_000;
@@ -35,7 +35,7 @@ static MACROS: LazyLock<Env> = LazyLock::new(|| Env::stdlib().with_optional_supp
 pub struct Condition {
     source: Arc<str>,
     expression: Arc<IdedExpr>,
-    variables: Arc<BTreeSet<String>>,
+    names: Arc<Names>,
     nodes: u64,
     depth: usize,
 }
@@ -99,13 +99,13 @@ impl Condition {
                 .map_err(|errors| message::parse(source, &errors))?;
             let places = message::Places::new(source, program.source_info());
             let mut expression = program.expression().clone();
-            let variables = scope::check(&expression, scope, &places)?;
+            let names = scope::check(&expression, scope, &places)?;
             let nodes = wrap(&mut expression);
             let depth = depth(&expression);
             Ok(Self {
                 source: source.into(),
                 expression: Arc::new(expression),
-                variables: Arc::new(variables),
+                names: Arc::new(names),
                 nodes,
                 depth,
             })
@@ -120,7 +120,13 @@ impl Condition {
 
     /// The variables it names.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.variables.iter().map(String::as_str)
+        self.names.variables.iter().map(String::as_str)
+    }
+
+    /// The members that it asks variables with data for names for, such as the steps of `needs`; known
+    /// only where it was compiled for a scope.
+    pub fn members(&self) -> &[Member] {
+        &self.names.members
     }
 
     /// Whether the condition holds for these variables, the members of an object.
@@ -138,7 +144,7 @@ impl Condition {
             .install(&mut context)
             .map_err(|error| EvaluationError::Failed(error.to_string()))?;
         let mut left = MOST_VALUES;
-        for name in self.variables.iter() {
+        for name in &self.names.variables {
             if let Some(value) = members.get(name) {
                 let value = convert(value, &mut left).ok_or_else(|| {
                     EvaluationError::Variables(format!("the variables hold more than {MOST_VALUES} values"))

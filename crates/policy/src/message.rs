@@ -21,9 +21,18 @@ impl<'a> Places<'a> {
         at(self.source, self.offset(id), message, hint)
     }
 
-    /// An error at the name that the node `id` calls or selects: the parser places a selection at its
-    /// dot, and a call at its bracket.
+    /// An error at the name that the node `id` calls or selects.
     pub(crate) fn error_at(&self, id: u64, name: &str, message: String, hint: Option<String>) -> ConditionError {
+        at(self.source, self.offset_of(id, name), message, hint)
+    }
+
+    /// The line and column of the name that the node `id` calls or selects.
+    pub(crate) fn of(&self, id: u64, name: &str) -> (u32, u32) {
+        line_and_column(self.source, self.offset_of(id, name))
+    }
+
+    /// The parser places a selection at its dot, a call at its bracket and a text at its quote.
+    fn offset_of(&self, id: u64, name: &str) -> usize {
         let offset = self.offset(id);
         let before = offset.saturating_sub(name.chars().count());
         let stands_at = |offset: usize| {
@@ -33,11 +42,10 @@ impl<'a> Places<'a> {
                 .take(name.chars().count())
                 .eq(name.chars())
         };
-        let offset = [offset + 1, before]
+        [offset + 1, before]
             .into_iter()
             .find(|offset| stands_at(*offset))
-            .unwrap_or(offset);
-        at(self.source, offset, message, hint)
+            .unwrap_or(offset)
     }
 
     fn offset(&self, id: u64) -> usize {
@@ -47,6 +55,17 @@ impl<'a> Places<'a> {
 
 /// An error at a character of the text, counted from 0.
 fn at(source: &str, offset: usize, message: String, hint: Option<String>) -> ConditionError {
+    let (line, column) = line_and_column(source, offset);
+    ConditionError {
+        line,
+        column,
+        message,
+        hint,
+    }
+}
+
+/// The line and column, from 1, of a character of the text, counted from 0.
+fn line_and_column(source: &str, offset: usize) -> (u32, u32) {
     let (mut line, mut column) = (1, 1);
     for letter in source.chars().take(offset) {
         if letter == '\n' {
@@ -56,12 +75,7 @@ fn at(source: &str, offset: usize, message: String, hint: Option<String>) -> Con
             column += 1;
         }
     }
-    ConditionError {
-        line,
-        column,
-        message,
-        hint,
-    }
+    (line, column)
 }
 
 /// An error about the condition as a whole.
@@ -342,6 +356,13 @@ mod tests {
             assert!(Condition::compile_for(source, &STEP).is_ok(), "{source}");
         }
         assert!(Condition::compile_for("needs.build.outcome == 'x'", &STEP).is_err());
+        let condition = Condition::compile_for("needs.a.result == needs['b-c'].result", &STEP).unwrap();
+        let members: Vec<_> = condition
+            .members()
+            .iter()
+            .map(|m| (m.name.as_str(), m.column))
+            .collect();
+        assert_eq!(members, [("a", 7), ("b-c", 26)]);
     }
 
     #[test]

@@ -55,6 +55,26 @@ const fn plain(name: &'static str, about: &'static str) -> Variable {
     }
 }
 
+/// A member that a condition asks a variable for by name, such as a step of `needs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The variable.
+    pub variable: String,
+    /// The member's name.
+    pub name: String,
+    /// The line of the condition's own text, from 1.
+    pub line: u32,
+    /// The column in that line, in characters, from 1.
+    pub column: u32,
+}
+
+/// What an expression names.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub variables: BTreeSet<String>,
+    pub members: Vec<Member>,
+}
+
 /// What the condition `when` of a step may name.
 pub const STEP: Scope = Scope {
     of: "a step's condition",
@@ -184,16 +204,17 @@ const OF_TIME: &[&str] = &[
     "getSeconds",
 ];
 
-/// Checks names and functions; returns the variables that the expression names.
+/// Checks names and functions; returns what the expression names.
 pub(crate) fn check(
     expression: &IdedExpr,
     scope: Option<&Scope>,
     places: &Places<'_>,
-) -> Result<BTreeSet<String>, ConditionError> {
+) -> Result<Names, ConditionError> {
     let mut check = Check {
         scope,
         places,
         named: BTreeSet::new(),
+        members: Vec::new(),
         bound: Vec::new(),
     };
     check.shape(expression)?;
@@ -204,7 +225,10 @@ pub(crate) fn check(
             Some("compare it with something, such as `... == 1`".to_owned()),
         ));
     }
-    Ok(check.named)
+    Ok(Names {
+        variables: check.named,
+        members: check.members,
+    })
 }
 
 /// What the expression is when it can be seen not to come to true or false.
@@ -233,6 +257,7 @@ struct Check<'a> {
     scope: Option<&'a Scope>,
     places: &'a Places<'a>,
     named: BTreeSet<String>,
+    members: Vec<Member>,
     /// Names bound by comprehensions, innermost last.
     bound: Vec<(String, Shape)>,
 }
@@ -245,6 +270,7 @@ impl Check<'_> {
             Expr::Ident(name) => self.name(expression.id, name),
             Expr::Select(select) => {
                 let of = self.shape(&select.operand)?;
+                self.note_member(expression.id, of, &select.operand, &select.field);
                 self.field(expression.id, of, &select.field)
             }
             Expr::List(list) => {
@@ -266,6 +292,19 @@ impl Check<'_> {
             )),
             Expr::Call(call) => self.call(expression.id, call),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
+        }
+    }
+
+    /// Notes a member that a map is asked for by name, where the map is a variable.
+    fn note_member(&mut self, id: u64, of: Shape, operand: &IdedExpr, member: &str) {
+        if let (Shape::Map(_), Expr::Ident(variable)) = (of, &operand.expr) {
+            let (line, column) = self.places.of(id, member);
+            self.members.push(Member {
+                variable: variable.clone(),
+                name: member.to_owned(),
+                line,
+                column,
+            });
         }
     }
 
@@ -374,6 +413,11 @@ impl Check<'_> {
         }
         if name == "matches" {
             self.pattern(call)?;
+        }
+        if let (operators::INDEX, [of, index]) = (name, call.args.as_slice())
+            && let Expr::Literal(LiteralValue::String(member)) = &index.expr
+        {
+            self.note_member(index.id, shapes[0], of, member.inner());
         }
         if name == operators::INDEX {
             return Ok(match (shapes.first(), call.args.get(1).map(|index| &index.expr)) {

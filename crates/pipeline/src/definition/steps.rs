@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use facts::StepName;
+use policy::nearest::nearest;
 use policy::scope;
 use serde_json::json;
 
@@ -48,7 +49,7 @@ impl Reader<'_> {
         checks.script(node, "run", &step.run);
         let needs = self.needs(node, &step.needs, names.iter().map(String::as_str));
         if let Some(when) = &step.when {
-            checks.condition(node, "when", when, &scope::STEP);
+            self.when(node, when, &step.needs);
         }
         for (key, text) in [("shell", &step.shell), ("observe", &step.observe)] {
             if let Some(text) = text {
@@ -89,6 +90,32 @@ impl Reader<'_> {
         planned.retries = retries;
         planned.effect = effect;
         Some(planned)
+    }
+
+    /// The condition of a step; it sees the steps that this one needs, and no others.
+    fn when(&self, node: &Node, when: &str, needs: &[String]) {
+        let Some(condition) = self.checks.condition(node, "when", when, &scope::STEP) else {
+            return;
+        };
+        for member in condition
+            .members()
+            .iter()
+            .filter(|member| !needs.contains(&member.name))
+        {
+            let place = self
+                .checks
+                .source
+                .inside(node.place_of(&["when"]), when, member.line, member.column);
+            let hint = match nearest(&member.name, needs.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add it: `needs: [{}]`", member.name),
+            };
+            self.checks.say(
+                place,
+                format!("`when`: this step does not need `{}`", member.name),
+                Some(&hint),
+            );
+        }
     }
 
     /// The steps that `needs` names, each known and named once.

@@ -344,6 +344,25 @@ fn a_condition_s_mistake_is_placed_in_the_file() {
 }
 
 #[test]
+fn a_condition_sees_only_the_steps_that_are_needed() {
+    check(
+        "
+        throughline: 1
+        steps:
+          test: { run: x }
+          build:
+            run: x
+            needs: [test]
+            when: needs.tset.result == 'failed' || needs['deploy'].result == 'failed'
+        ",
+        &[
+            "7:17 `when`: this step does not need `tset` | did you mean `test`?",
+            "7:51 `when`: this step does not need `deploy` | add it: `needs: [deploy]`",
+        ],
+    );
+}
+
+#[test]
 fn paths_stay_inside() {
     check(
         "
