@@ -37,7 +37,7 @@ impl DeploymentContext {
             version: package.version.clone(),
             commit: package.commit.clone(),
             strategy: policy.strategy.clone(),
-            instances: policy.instances,
+            instances: policy.target.instances(),
             address: policy.address,
         }
     }

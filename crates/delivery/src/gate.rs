@@ -10,7 +10,7 @@ use policy::{Condition, Gate, GateInput};
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::DeploymentResult;
-use crate::path::{EnvironmentPolicy, Path};
+use crate::path::{EnvironmentPolicy, Path, takes};
 use crate::state::{Environment, Package, State};
 
 /// What would have to happen before a requirement is met.
@@ -149,7 +149,7 @@ fn not_barred(package: &Package) -> Requirement {
 }
 
 fn line(policy: &EnvironmentPolicy, package: &Package) -> Requirement {
-    if policy.lines.is_empty() || policy.lines.contains(&package.line) {
+    if takes(policy, &package.line) {
         pass("release line", format!("`{}` is delivered here", package.line))
     } else {
         fail(

@@ -58,8 +58,16 @@ impl Caller {
             .map_err(|panic| Problem::from(crate::error::ServerError::Internal(panic.to_string())))?
             .map_err(Problem::from)?;
         Ok(match found {
-            Some(Authenticated { principal, token }) => Self { principal, token: Some(token), session },
-            None => Self { principal: Principal::Anonymous, token: None, session: None },
+            Some(Authenticated { principal, token }) => Self {
+                principal,
+                token: Some(token),
+                session,
+            },
+            None => Self {
+                principal: Principal::Anonymous,
+                token: None,
+                session: None,
+            },
         })
     }
 }
@@ -83,7 +91,10 @@ fn basic(headers: &HeaderMap) -> Option<String> {
 }
 
 fn cookie(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
@@ -122,15 +133,24 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn tokens_come_as_bearer_or_as_the_password_of_basic() {
-        assert_eq!(bearer(&headers(&[("authorization", "Bearer tl_x")])).as_deref(), Some("tl_x"));
+        assert_eq!(
+            bearer(&headers(&[("authorization", "Bearer tl_x")])).as_deref(),
+            Some("tl_x")
+        );
         let encoded = base64::engine::general_purpose::STANDARD.encode("anybody:tl_y");
         let basic_header = format!("Basic {encoded}");
-        assert_eq!(basic(&headers(&[("authorization", &basic_header)])).as_deref(), Some("tl_y"));
+        assert_eq!(
+            basic(&headers(&[("authorization", &basic_header)])).as_deref(),
+            Some("tl_y")
+        );
         assert_eq!(basic(&headers(&[("authorization", "Basic ***")])), None);
     }
 
@@ -138,7 +158,10 @@ mod tests {
     fn a_write_from_another_site_is_no_write_of_ours() {
         for (pairs, expected) in [
             (vec![("sec-fetch-site", "same-origin")], true),
-            (vec![("sec-fetch-site", "cross-site"), ("origin", "http://a"), ("host", "a")], false),
+            (
+                vec![("sec-fetch-site", "cross-site"), ("origin", "http://a"), ("host", "a")],
+                false,
+            ),
             (vec![("origin", "http://a:1"), ("host", "a:1")], true),
             (vec![("origin", "http://evil"), ("host", "a:1")], false),
             (vec![("host", "a:1")], false),

@@ -3,20 +3,21 @@
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use access::Access;
 use artifact::{BlobStore, UnpackCache};
 use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
-use facts::{Actor, Clock, Entropy, SystemClock, SystemEntropy};
+use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, SystemEntropy};
 use ledger::{Ledger, SqliteLedger, View};
 use pipeline::Environments;
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::{PackageAction, RunAction, Workspaces};
-use crate::changes::{BuildParts, Builds, ChangesView, Intake, Register, Repositories};
+use crate::changes::{BuildParts, Builds, ChangesView, Intake, Register, RemoteParts, Remotes, Repositories};
+use crate::error::ServerError;
 use crate::policy::Policy;
 use crate::ports::{EnvironmentDatabases, EnvironmentTargets, KeptLogs, StoredPackages, StoredSecrets};
 use crate::settings::Settings;
@@ -82,6 +83,8 @@ pub struct House {
     pub intake: Intake,
     /// Builds.
     pub builds: Builds,
+    /// Followed repositories.
+    pub remotes: Remotes,
     /// Runs.
     pub engine: Arc<Engine>,
     /// Steps as processes.
@@ -96,31 +99,52 @@ pub struct House {
     pub delivery: Delivery,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
+    url: OnceLock<String>,
     _lock: File,
 }
 
 impl std::fmt::Debug for House {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("House").field("data", &self.settings.data).finish_non_exhaustive()
+        f.debug_struct("House")
+            .field("data", &self.settings.data)
+            .finish_non_exhaustive()
     }
 }
 
 fn room<E: std::fmt::Display>(room: &'static str) -> impl Fn(E) -> OpenError {
-    move |error| OpenError::Room { room, reason: error.to_string() }
+    move |error| OpenError::Room {
+        room,
+        reason: error.to_string(),
+    }
 }
 
 /// Makes a folder that only this user may enter.
 fn private_folder(path: &Path) -> Result<(), OpenError> {
-    let wrong = |source| OpenError::File { path: path.to_owned(), source };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
+    let wrong = |source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(wrong)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(wrong)
 }
 
 /// Takes the data folder for this process; the kernel lets go when the process ends.
 fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join("lock");
-    let wrong = |source| OpenError::File { path: path.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(wrong)?;
+    let wrong = |source| OpenError::File {
+        path: path.clone(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(wrong)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Used(folder.to_owned())),
@@ -130,8 +154,10 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 
 /// Refuses file systems on which locks and durable writes cannot be relied on.
 fn refuse_network(folder: &Path) -> Result<(), OpenError> {
-    let status = rustix::fs::statfs(folder)
-        .map_err(|error| OpenError::File { path: folder.to_owned(), source: error.into() })?;
+    let status = rustix::fs::statfs(folder).map_err(|error| OpenError::File {
+        path: folder.to_owned(),
+        source: error.into(),
+    })?;
     // The magic numbers of statfs(2).
     let kind = match status.f_type as u64 & 0xffff_ffff {
         0x6969 => "NFS",
@@ -141,7 +167,10 @@ fn refuse_network(folder: &Path) -> Result<(), OpenError> {
         0x00c3_6400 => "Ceph",
         _ => return Ok(()),
     };
-    Err(OpenError::Network { folder: folder.to_owned(), kind })
+    Err(OpenError::Network {
+        folder: folder.to_owned(),
+        kind,
+    })
 }
 
 impl House {
@@ -152,18 +181,31 @@ impl House {
     pub async fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
         let data = settings.data.clone();
         private_folder(&data)?;
-        let data = data.canonicalize().map_err(|source| OpenError::File { path: data, source })?;
+        let data = data
+            .canonicalize()
+            .map_err(|source| OpenError::File { path: data, source })?;
         refuse_network(&data)?;
         let lock = lock(&data)?;
-        for name in ["blobs", "repositories", "runs", "caches", "targets", "databases", "packages"] {
+        for name in [
+            "blobs",
+            "repositories",
+            "runs",
+            "caches",
+            "targets",
+            "databases",
+            "packages",
+        ] {
             private_folder(&data.join(name))?;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let views: Vec<Arc<dyn View>> = vec![Arc::new(engine::RunsView), Arc::new(DeliveryView), Arc::new(ChangesView)];
-        let ledger: Arc<dyn Ledger> = Arc::new(
-            SqliteLedger::open(&data.join("ledger.db"), views, clock.clone()).await.map_err(room("the ledger"))?,
-        );
+        let views: Vec<Arc<dyn View>> = vec![
+            Arc::new(engine::RunsView),
+            Arc::new(DeliveryView),
+            Arc::new(ChangesView),
+        ];
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(SqliteLedger::open(&data.join("ledger.db"), views, clock.clone()).map_err(room("the ledger"))?);
         let access = Access::open(&data, settings.secret_key.as_deref(), clock.clone(), entropy.clone())
             .map_err(room("the store of access"))?;
         let access = Arc::new(access);
@@ -172,17 +214,30 @@ impl House {
         let packages = Arc::new(StoredPackages::new(store.clone(), unpacked));
         let logs = Arc::new(KeptLogs::new(store.clone()));
         let register = Register::new(ledger.clone(), clock.clone(), entropy.clone());
-        let repositories = Arc::new(Repositories::open(data.join("repositories"), settings.largest_push));
+        let folder = data.join("repositories");
+        let repositories = Repositories::open(&folder, settings.largest_push, settings.is_local());
+        let repositories = Arc::new(repositories.map_err(room("the folder of repositories"))?);
         let intake = Intake::new(ledger.clone(), register.clone(), repositories.clone());
         let workspaces = Workspaces::new(data.join("runs"), data.join("caches"), repositories.clone());
         let workspaces = Arc::new(workspaces);
-        let executor: Arc<dyn Executor> =
-            Arc::new(LocalExecutor::new(data.join("runs"), settings.executable.clone(), LocalOptions::default()));
+        let options = LocalOptions::new(&data, &settings.executable);
+        let executor: Arc<dyn Executor> = Arc::new(LocalExecutor::new(options).map_err(room("the executor"))?);
 
         let policy = Policy::open(&settings, &store, &register).await?;
-        let targets = EnvironmentTargets::new(data.join("targets"), settings.executable.clone(), policy.environments());
+        let targets = EnvironmentTargets::new(
+            &data,
+            settings.executable.clone(),
+            settings.step_variables.all().clone(),
+            policy.current(),
+        );
         let targets = Arc::new(targets);
-        let databases = EnvironmentDatabases::new(data.join("databases"), policy.environments());
+        for (placement, resumed) in targets.resume().await {
+            if let Err(error) = resumed {
+                tracing::error!(component = %placement.component_name, environment = %placement.environment, %error,
+                    "what runs there could not be taken up again");
+            }
+        }
+        let databases = EnvironmentDatabases::new(data.join("databases"), policy.current());
         let run = Arc::new(RunAction::new(
             executor.clone(),
             workspaces.clone(),
@@ -199,7 +254,11 @@ impl House {
         };
         let mut actions = delivery::actions::all(&parts);
         actions.push(run);
-        actions.push(Arc::new(PackageAction::new(store.clone(), workspaces.clone(), repositories.clone())));
+        actions.push(Arc::new(PackageAction::new(
+            store.clone(),
+            workspaces.clone(),
+            repositories.clone(),
+        )));
         let engine = Engine::start(engine::Ports {
             ledger: ledger.clone(),
             clock: clock.clone(),
@@ -229,7 +288,16 @@ impl House {
             packages: packages.clone(),
             store: store.clone(),
         });
+        let remotes = Remotes::start(RemoteParts {
+            register: register.clone(),
+            repositories: repositories.clone(),
+            intake: intake.clone(),
+            access: access.clone(),
+            interval: settings.poll_interval,
+        });
         Ok(Arc::new(Self {
+            remotes,
+            url: OnceLock::new(),
             settings: Settings { data, ..settings },
             clock,
             entropy,
@@ -254,9 +322,58 @@ impl House {
     }
 
     /// Another policy of environments is in force from now on.
-    pub async fn use_policy(&self, environments: Arc<Environments>, actor: Actor) -> Result<(), crate::ServerError> {
-        self.policy.change(environments, &self.store, &self.register, actor).await?;
+    ///
+    /// # Errors
+    /// When it cannot be recorded or written.
+    pub async fn use_policy(&self, environments: Environments, text: String, actor: Actor) -> Result<(), ServerError> {
+        self.policy
+            .change(environments, text, &self.store, &self.register, actor)
+            .await?;
         self.delivery.set_path(self.policy.path()).await;
         Ok(())
+    }
+
+    /// The address that people and machines use.
+    pub fn url(&self) -> String {
+        let known = self.settings.public_url.clone().or_else(|| self.url.get().cloned());
+        known.unwrap_or_else(|| format!("http://{}", self.settings.address))
+    }
+
+    /// The server listens at `address` now.
+    pub(crate) fn listens(&self, address: std::net::SocketAddr) {
+        let _ = self.url.set(format!("http://{address}"));
+    }
+
+    /// The file that an attempt logs to.
+    pub fn log_path(&self, run: RunId, step: &StepName, attempt: u32) -> PathBuf {
+        engine::log::log_path(&self.settings.data.join("runs"), run, step, attempt)
+    }
+
+    /// Looks for what a push brought, records it, and starts the builds.
+    pub(crate) async fn look(&self, name: &ComponentName, actor: Actor) {
+        let taken = match self.register.by_name(name).await {
+            Ok(Some(component)) => self.intake.take_in(&component, actor).await.map_err(ServerError::from),
+            Ok(None) => return,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = taken {
+            tracing::error!(component = %name, %error, "a push could not be recorded; the next look finds it");
+        }
+    }
+
+    /// Ends every run and every process of every environment.
+    ///
+    /// # Errors
+    /// When something may still run.
+    pub async fn stop_everything(&self) -> Result<(), ServerError> {
+        for run in engine::query::open_runs(&*self.ledger).await? {
+            if let Err(error) = self.engine.cancel(run, Actor::System).await {
+                tracing::warn!(%run, %error, "a run could not be cancelled");
+            }
+        }
+        self.targets
+            .stop_all()
+            .await
+            .map_err(|error| ServerError::Internal(error.to_string()))
     }
 }

@@ -1,5 +1,28 @@
 //! The server: the HTTP API, the pages, git hosting and the registry, and the wiring of all rooms.
 //!
-//! It is the only crate whose types cross the wire; they are in [`wire`].
+//! It is the only crate whose types cross the wire; they are in [`wire`]. [`house`] opens and connects
+//! the rooms, [`fn@serve`] is the server's life.
 
+pub mod actions;
+pub mod api;
+pub mod auth;
+pub mod changes;
+pub mod error;
+mod follower;
+mod git;
+pub mod house;
+pub mod policy;
+pub mod ports;
+pub mod problem;
+mod registry;
+mod serve;
+pub mod settings;
+pub mod way;
+mod web;
 pub mod wire;
+
+pub use actions::StepVariables;
+pub use error::ServerError;
+pub use house::{House, OpenError};
+pub use serve::{Ready, ServeError, WHERE, router, serve};
+pub use settings::Settings;

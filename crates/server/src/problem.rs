@@ -22,7 +22,12 @@ pub struct Problem {
 impl Problem {
     /// A problem with a status, a code that stays, and what went wrong.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), hint: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            hint: None,
+        }
     }
 
     /// The same with what to do next.
@@ -71,8 +76,12 @@ impl Problem {
     /// Something inside went wrong: told in the log, not on the wire.
     fn inside(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong inside the server")
-            .hint("the server's log says what")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong inside the server",
+        )
+        .hint("the server's log says what")
     }
 }
 
@@ -87,7 +96,10 @@ impl IntoResponse for Problem {
             hint: self.hint,
         };
         let mut response = (self.status, axum::Json(body)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"throughline\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -150,9 +162,10 @@ impl From<WishError> for Problem {
     fn from(error: WishError) -> Self {
         match &error {
             WishError::NoRun(_) => Self::not_found(error.to_string()),
-            WishError::Refused(_) => {
-                with_hint(|text| Self::new(StatusCode::CONFLICT, "refused", text), &error.to_string())
-            }
+            WishError::Refused(_) => with_hint(
+                |text| Self::new(StatusCode::CONFLICT, "refused", text),
+                &error.to_string(),
+            ),
             WishError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping"),
             WishError::Ledger(_) | WishError::Halted { .. } => Self::inside(&error),
         }

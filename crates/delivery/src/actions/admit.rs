@@ -38,14 +38,22 @@ impl Admit {
         let context = context(step)?;
         let failed = |error: PortError| ActionOutcome::failed_for_now(error.to_string());
         let intent = &context.intent;
-        self.0.packages.verify(intent.package).await.map_err(|error| ActionOutcome::failed(error.to_string()))?;
-        step.log.out(&format!("package {} is whole, digest for digest", intent.package));
+        self.0
+            .packages
+            .verify(intent.package)
+            .await
+            .map_err(|error| ActionOutcome::failed(error.to_string()))?;
+        step.log
+            .out(&format!("package {} is whole, digest for digest", intent.package));
         let mut needed = None;
         if let (Strategy::Canary(canary), Some(_), false) =
             (&context.strategy, intent.from.package, intent.purpose.is_return())
         {
             let requests = requests_for_a_pass(canary).map_err(|error| {
-                ActionOutcome::failed(format!("the canary of {} cannot be judged: {error}", context.environment()))
+                ActionOutcome::failed(format!(
+                    "the canary of {} cannot be judged: {error}",
+                    context.environment()
+                ))
             })?;
             step.log.out(&format!(
                 "the canary needs about {requests} requests, and its baseline as many, to pass with a margin of {} \
@@ -63,7 +71,10 @@ impl Admit {
             if let Some(verdict) = verdict.filter(|verdict| !verdict.possible) {
                 return Err(ActionOutcome::failed(format!(
                     "there would be no way back: {}",
-                    verdict.reasons.first().map_or("the schema changes for good", String::as_str)
+                    verdict
+                        .reasons
+                        .first()
+                        .map_or("the schema changes for good", String::as_str)
                 )));
             }
         }
@@ -74,20 +85,32 @@ impl Admit {
     /// a return, whether the package that comes back works on the schema as it is.
     async fn way_back(&self, context: &DeploymentContext, from: Digest) -> Result<Option<CanReturn>, PortError> {
         let intent = &context.intent;
-        let (older, newer) =
-            if intent.purpose.is_return() { (intent.package, from) } else { (from, intent.package) };
+        let (older, newer) = if intent.purpose.is_return() {
+            (intent.package, from)
+        } else {
+            (from, intent.package)
+        };
         let (Some((_, older)), Some((engine, newer))) = (self.migrations(older).await?, self.migrations(newer).await?)
         else {
             return Ok(None);
         };
-        let location = self.0.databases.location(&context.component_name, context.environment(), engine)?;
+        let location = self
+            .0
+            .databases
+            .location(&context.component_name, context.environment(), engine)?;
         let clock = self.0.clock.clone();
         let verdict = tokio::task::spawn_blocking(move || {
             let engine = engine_of(engine.as_str(), &location).map_err(|error| error.to_string())?;
-            let applied = Runner::new(engine, clock).applied().map_err(|error| error.to_string())?;
+            let applied = Runner::new(engine, clock)
+                .applied()
+                .map_err(|error| error.to_string())?;
             Ok(can_return(&older, &newer, &applied))
         });
-        verdict.await.map_err(|error| PortError(error.to_string()))?.map(Some).map_err(PortError)
+        verdict
+            .await
+            .map_err(|error| PortError(error.to_string()))?
+            .map(Some)
+            .map_err(PortError)
     }
 
     async fn migrations(&self, package: Digest) -> Result<Option<(DatabaseEngine, MigrationSet)>, PortError> {

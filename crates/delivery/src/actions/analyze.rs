@@ -106,11 +106,25 @@ impl Analyze {
 fn answers(evidence: Option<&Evidence>, group: &str) -> Answers {
     let found = evidence.and_then(|evidence| evidence.groups.iter().find(|found| found.group == group));
     match found {
-        None => Answers { requests: 0, errors: 0, latency: Histogram::new(Vec::new()), routes: Vec::new() },
-        Some(GroupEvidence { requests, errors, latency, routes, .. }) => Answers {
+        None => Answers {
+            requests: 0,
+            errors: 0,
+            latency: Histogram::new(Vec::new()),
+            routes: Vec::new(),
+        },
+        Some(GroupEvidence {
+            requests,
+            errors,
+            latency,
+            routes,
+            ..
+        }) => Answers {
             requests: *requests,
             errors: *errors,
-            latency: Histogram { bounds_us: latency.bounds_us.clone(), counts: latency.counts.clone() },
+            latency: Histogram {
+                bounds_us: latency.bounds_us.clone(),
+                counts: latency.counts.clone(),
+            },
             routes: routes
                 .iter()
                 .map(|route| RouteAnswers {

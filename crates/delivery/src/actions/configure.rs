@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepAction, StepContext};
+use pipeline::difference;
 use serde_json::json;
 
 use super::launch::configured;
@@ -31,32 +32,34 @@ impl Configure {
     async fn configure(&self, step: &StepContext) -> Result<ActionOutcome, ActionOutcome> {
         let context = context(step)?;
         let for_now = |error: PortError| ActionOutcome::failed_for_now(error.to_string());
-        let document = self.0.packages.document(context.intent.package).await.map_err(for_now)?;
+        let document = self
+            .0
+            .packages
+            .document(context.intent.package)
+            .await
+            .map_err(for_now)?;
         let new = configured(&document, &context).map_err(|error| ActionOutcome::failed(error.to_string()))?;
-        let old = match context.intent.from.package {
+        let changes = match context.intent.from.package {
             Some(package) => {
                 let document = self.0.packages.document(package).await.map_err(for_now)?;
-                configured(&document, &context).map_err(for_now)?.values
+                difference(&configured(&document, &context).map_err(for_now)?, &new)
             }
-            None => Default::default(),
+            None => Vec::new(),
         };
-        let mut changes = Vec::new();
-        for name in old.keys().chain(new.values.keys()).collect::<std::collections::BTreeSet<_>>() {
-            let (before, after) = (old.get(name), new.values.get(name));
-            if before == after {
-                continue;
-            }
-            step.log.out(&match (before, after) {
+        for change in &changes {
+            let name = &change.setting;
+            step.log.out(&match (&change.before, &change.after) {
+                (Some(before), Some(after)) => format!("~ {name}: {before} -> {after}"),
                 (None, Some(after)) => format!("+ {name} = {after}"),
                 (Some(before), None) => format!("- {name} = {before}"),
-                (Some(before), Some(after)) => format!("~ {name}: {before} -> {after}"),
                 (None, None) => continue,
             });
-            changes.push(json!({ "name": name, "before": before, "after": after }));
         }
         if changes.is_empty() {
             step.log.out("the configuration is the same");
         }
-        Ok(ActionOutcome::succeeded(json!({ "configuration": new.digest, "changes": changes })))
+        Ok(ActionOutcome::succeeded(
+            json!({ "configuration": new.digest, "changes": changes }),
+        ))
     }
 }

@@ -1,9 +1,8 @@
 //! How an instance of a package is started in an environment: the same for every phase and every
 //! generation, so that what runs can be recognised.
 
-use std::collections::BTreeMap;
-
 use facts::Digest;
+use pipeline::Rendered;
 use pipeline::document::PackageDocument;
 use target::{HealthCheck, Launch, LaunchSecret, SecretValue};
 
@@ -23,18 +22,12 @@ pub(super) struct Prepared {
     pub(super) launch: Launch,
 }
 
-/// The rendered configuration: its digest, and what a service sees of it.
-pub(super) struct Configured {
-    pub(super) digest: Digest,
-    pub(super) values: BTreeMap<String, serde_json::Value>,
-    pub(super) variables: BTreeMap<String, String>,
-}
-
 /// Renders the package's configuration for the environment; a package without one has an empty one.
-pub(super) fn configured(document: &PackageDocument, context: &DeploymentContext) -> Result<Configured, PortError> {
+pub(super) fn configured(document: &PackageDocument, context: &DeploymentContext) -> Result<Rendered, PortError> {
     let configuration = document.configuration.clone().unwrap_or_default();
-    let rendered = configuration.render(context.environment()).map_err(|error| PortError(error.to_string()))?;
-    Ok(Configured { digest: rendered.digest, values: rendered.values, variables: rendered.variables })
+    configuration
+        .render(context.environment())
+        .map_err(|error| PortError(error.to_string()))
 }
 
 /// Makes a package ready for the environment.
@@ -44,19 +37,31 @@ pub(super) async fn prepare(
     package: Digest,
 ) -> Result<Prepared, PortError> {
     let document = parts.packages.document(package).await?;
-    let service = document.service.clone().ok_or_else(|| PortError("the package holds no service".to_owned()))?;
+    let service = document
+        .service
+        .clone()
+        .ok_or_else(|| PortError("the package holds no service".to_owned()))?;
     let configured = configured(&document, context)?;
     let mut variables = service.variables.clone();
     variables.extend(configured.variables);
     variables.insert(ENVIRONMENT.to_owned(), context.environment().to_string());
     if let Some(needs) = &document.database {
-        let location = parts.databases.location(&context.component_name, context.environment(), needs.engine)?;
+        let location = parts
+            .databases
+            .location(&context.component_name, context.environment(), needs.engine)?;
         variables.insert(DATABASE.to_owned(), location);
     }
     let mut secrets = Vec::new();
     for (variable, name) in configured.secrets {
-        let value = parts.secrets.value(&name, &context.component_name, context.environment()).await?;
-        secrets.push(LaunchSecret { name, value: SecretValue::new(value), variable: Some(variable) });
+        let value = parts
+            .secrets
+            .value(&name, &context.component_name, context.environment())
+            .await?;
+        secrets.push(LaunchSecret {
+            name,
+            value: SecretValue::new(value),
+            variable: Some(variable),
+        });
     }
     Ok(Prepared {
         configuration: configured.digest,

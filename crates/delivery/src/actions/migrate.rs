@@ -34,11 +34,22 @@ impl Migrate {
     async fn migrate(&self, step: &StepContext) -> Result<ActionOutcome, ActionOutcome> {
         let context = context(step)?;
         let for_now = |error: PortError| ActionOutcome::failed_for_now(error.to_string());
-        let document = self.0.packages.document(context.intent.package).await.map_err(for_now)?;
+        let document = self
+            .0
+            .packages
+            .document(context.intent.package)
+            .await
+            .map_err(for_now)?;
         let Some(needs) = document.database.clone() else {
             return Err(ActionOutcome::failed("the package needs no database"));
         };
-        let folder = self.0.packages.folder(context.intent.package).await.map_err(for_now)?.join(&needs.migrations);
+        let folder = self
+            .0
+            .packages
+            .folder(context.intent.package)
+            .await
+            .map_err(for_now)?
+            .join(&needs.migrations);
         let location = self
             .0
             .databases
@@ -51,7 +62,11 @@ impl Migrate {
             let mut progress = |progress: Progress| {
                 log.out(&line(&progress));
                 // Between two statements is a safe place to stop: the journal knows how far it came.
-                if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if cancel.is_cancelled() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             };
             let report = Runner::new(engine, clock).apply(&set, &mut progress)?;
             if report.ran.is_empty() {
@@ -62,7 +77,9 @@ impl Migrate {
         match migrated.await {
             Ok(Ok(report)) => {
                 let version = report.schema.map(|version| version.to_string());
-                Ok(ActionOutcome::succeeded(json!({ "schema": { "main": version }, "ran": report.ran })))
+                Ok(ActionOutcome::succeeded(
+                    json!({ "schema": { "main": version }, "ran": report.ran }),
+                ))
             }
             Ok(Err(_)) if step.cancel.is_cancelled() => Err(ActionOutcome::cancelled()),
             Ok(Err(trouble)) => Err(trouble.outcome()),
@@ -89,8 +106,8 @@ impl Trouble {
             Self::Package(_) | Self::Migrate(MigrateError::Problems(_) | MigrateError::Run(_)) => {
                 rejected(self.to_string())
             }
-            Self::Migrate(_) => ActionOutcome::failed(self.to_string()),
-            Self::Engine(_) => ActionOutcome::failed_for_now(self.to_string()),
+            Self::Migrate(MigrateError::NoUndo(_)) => ActionOutcome::failed(self.to_string()),
+            Self::Migrate(MigrateError::Engine(_)) | Self::Engine(_) => ActionOutcome::failed_for_now(self.to_string()),
         }
     }
 }
@@ -98,7 +115,13 @@ impl Trouble {
 fn line(progress: &Progress) -> String {
     match progress {
         Progress::Migration(planned) => format!("{}", planned.file),
-        Progress::Statement { file, number, of, line, summary } => {
+        Progress::Statement {
+            file,
+            number,
+            of,
+            line,
+            summary,
+        } => {
             format!("{file}:{line}: statement {number} of {of}: {summary}")
         }
         Progress::Done { file } => format!("{file} is applied"),

@@ -65,5 +65,8 @@ fn placement(step: &StepContext, context: &DeploymentContext) -> Placement {
 
 /// A failure that says the package is bad, not just that something around it went wrong.
 fn rejected(message: impl Into<String>) -> ActionOutcome {
-    ActionOutcome { outputs: json!({ "rejected": true }), ..ActionOutcome::failed(message) }
+    ActionOutcome {
+        outputs: json!({ "rejected": true }),
+        ..ActionOutcome::failed(message)
+    }
 }

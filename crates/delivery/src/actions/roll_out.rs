@@ -36,8 +36,14 @@ impl RollOut {
             .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;
         let for_now = |error: PortError| ActionOutcome::failed_for_now(error.to_string());
         let target = self.0.targets.of(context.environment()).map_err(for_now)?;
-        let new = prepare(&self.0, &context, context.intent.package).await.map_err(for_now)?;
-        let from = context.intent.from.package.filter(|from| *from != context.intent.package);
+        let new = prepare(&self.0, &context, context.intent.package)
+            .await
+            .map_err(for_now)?;
+        let from = context
+            .intent
+            .from
+            .package
+            .filter(|from| *from != context.intent.package);
         let old = match from {
             Some(package) => Some((package, prepare(&self.0, &context, package).await.map_err(for_now)?)),
             None => None,
@@ -67,7 +73,10 @@ impl RollOut {
                 .collect();
             let desired = Desired {
                 placement: placement.clone(),
-                stamp: Stamp { generation: context.intent.generation, phase },
+                stamp: Stamp {
+                    generation: context.intent.generation,
+                    phase,
+                },
                 address: context.address,
                 groups,
             };
@@ -80,14 +89,19 @@ impl RollOut {
         if let Some(url) = &url {
             step.log.out(&format!("{} answers at {url}", context.environment()));
         }
-        Ok(ActionOutcome::succeeded(json!({ "url": url, "since": self.0.clock.now() })))
+        Ok(ActionOutcome::succeeded(
+            json!({ "url": url, "since": self.0.clock.now() }),
+        ))
     }
 }
 
 fn failed(error: TargetError) -> ActionOutcome {
     match error {
         // The package itself does not come up: another try on a quieter machine, then it is bad.
-        TargetError::Refused(Refused::Unhealthy { .. } | Refused::CouldNotStart { .. }) => ActionOutcome { retry: true, ..rejected(error.to_string()) },
+        TargetError::Refused(Refused::Unhealthy { .. } | Refused::CouldNotStart { .. }) => ActionOutcome {
+            retry: true,
+            ..rejected(error.to_string())
+        },
         _ if error.may_pass() => ActionOutcome::failed_for_now(error.to_string()),
         _ => ActionOutcome::failed(error.to_string()),
     }

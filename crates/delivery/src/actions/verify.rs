@@ -52,14 +52,18 @@ impl Verify {
         ];
         variables.extend(observed.url.map(|url| ("THROUGHLINE_URL".to_owned(), url)));
         let folder = self.0.packages.folder(context.intent.package).await.map_err(for_now)?;
-        let mut outcome = self.0.scripts.perform(step.clone(), &input.script, folder, variables).await;
+        let mut outcome = self
+            .0
+            .scripts
+            .perform(step.clone(), &input.script, folder, variables)
+            .await;
         let (judgement, reason) = match &outcome.result {
             StepResult::Succeeded => (Judgement::Pass, format!("the check `{}` succeeded", input.name)),
             StepResult::Failed { message, .. } => {
                 (Judgement::Fail, format!("the check `{}` failed: {message}", input.name))
             }
             StepResult::TimedOut => (Judgement::Fail, format!("the check `{}` took too long", input.name)),
-            StepResult::Cancelled | StepResult::Unknown { .. } => return Ok(outcome),
+            StepResult::Cancelled | StepResult::Lost | StepResult::Unknown { .. } => return Ok(outcome),
         };
         if judgement == Judgement::Fail {
             outcome.outputs = json!({ "rejected": true });
@@ -69,7 +73,15 @@ impl Verify {
             }
         }
         let about = format!("verify {}", input.name);
-        let fact = verdict(step, &context, &about, judgement, vec![reason], json!(null), self.0.clock.now());
+        let fact = verdict(
+            step,
+            &context,
+            &about,
+            judgement,
+            vec![reason],
+            json!(null),
+            self.0.clock.now(),
+        );
         Ok(outcome.publishing([fact]))
     }
 }

@@ -7,7 +7,7 @@ use crate::gate::{self, GateVerdict};
 use crate::kinds::{
     DeliveryFact, DeploymentIntended, DeploymentResult, EnvironmentProven, PackageSuperseded, Purpose, state_stream,
 };
-use crate::path::{EnvironmentPolicy, Path};
+use crate::path::{EnvironmentPolicy, Path, takes};
 use crate::state::{Environment, Package, State};
 
 /// What was decided.
@@ -155,7 +155,7 @@ pub fn candidates<'a>(state: &'a State, policy: &EnvironmentPolicy, here: &Envir
         .filter(|package| {
             package.order > current
                 && package.bar.is_none()
-                && (policy.lines.is_empty() || policy.lines.contains(&package.line))
+                && takes(policy, &package.line)
                 && !here.tried.contains(&package.digest)
                 && !here.superseded.contains_key(&package.digest)
         })

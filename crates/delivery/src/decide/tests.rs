@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::kinds::{DeliveryFact, DeploymentIntended, DeploymentResult, PackageAccepted, Purpose};
-use crate::path::{ApprovalRule, Canary, EnvironmentPolicy, Path, Strategy};
+use crate::path::{ApprovalRule, Canary, EnvironmentPolicy, Path, Strategy, TargetPolicy};
 use crate::plan::{ADMIT, ANALYZE, CONFIGURE, MIGRATE, ROLL_OUT, VERIFY};
 use crate::state::State;
 
@@ -34,8 +34,9 @@ fn policy(name: &str, after: &[&str]) -> EnvironmentPolicy {
         approvals: Vec::new(),
         gates: Vec::new(),
         strategy: Strategy::Rolling,
-        instances: 1,
+        target: TargetPolicy::Process { instances: 1 },
         address: None,
+        database: None,
     }
 }
 

@@ -29,7 +29,12 @@ pub(super) struct Loaded {
 
 impl Loaded {
     pub(super) fn new(id: ComponentId) -> Self {
-        Self { id, state: State::default(), version: 0, read_at: 0 }
+        Self {
+            id,
+            state: State::default(),
+            version: 0,
+            read_at: 0,
+        }
     }
 
     /// Reads the facts that came since.
@@ -108,7 +113,11 @@ impl Loaded {
     }
 
     fn open_intents(&self) -> Vec<DeploymentIntended> {
-        let open = self.state.environments.values().filter_map(|environment| environment.open.as_ref());
+        let open = self
+            .state
+            .environments
+            .values()
+            .filter_map(|environment| environment.open.as_ref());
         open.map(|open| open.intent.clone()).collect()
     }
 
@@ -154,9 +163,10 @@ impl Loaded {
     fn envelope(&self, fact: &DeliveryFact, place: usize, actor: Actor, now: Timestamp) -> NewFact {
         let place = u32::try_from(place).unwrap_or(u32::MAX);
         let (claim, correlation) = match fact {
-            DeliveryFact::Accepted(body) => {
-                (Some(format!("version:{}/{}", self.id, body.version)), Some(body.run.to_string()))
-            }
+            DeliveryFact::Accepted(body) => (
+                Some(format!("version:{}/{}", self.id, body.version)),
+                Some(body.run.to_string()),
+            ),
             DeliveryFact::Intended(body) => {
                 let generation = format!("generation:{}/{}/{}", self.id, body.environment, body.generation);
                 (Some(generation), Some(body.run.to_string()))
@@ -212,10 +222,14 @@ impl Loaded {
         intent: &DeploymentIntended,
         actor: Actor,
     ) -> Result<RunRequest, DeliveryError> {
-        let package = self.state.packages.get(&intent.package).ok_or_else(|| DeliveryError::Package {
-            package: intent.package,
-            reason: "it is not on the path".to_owned(),
-        })?;
+        let package = self
+            .state
+            .packages
+            .get(&intent.package)
+            .ok_or_else(|| DeliveryError::Package {
+                package: intent.package,
+                reason: "it is not on the path".to_owned(),
+            })?;
         let policy = path
             .get(&intent.environment)
             .ok_or_else(|| decide::AskError::UnknownEnvironment(intent.environment.clone()))?;
@@ -239,7 +253,12 @@ impl Loaded {
         let context = DeploymentContext::new(intent, package, policy);
         Ok(RunRequest {
             run: intent.run,
-            kind: if intent.purpose.is_return() { "return" } else { "deployment" }.to_owned(),
+            kind: if intent.purpose.is_return() {
+                "return"
+            } else {
+                "deployment"
+            }
+            .to_owned(),
             key: intent.deployment.to_string(),
             component: self.id,
             component_name: package.component_name.clone(),
@@ -288,5 +307,9 @@ async fn run_ended(parts: &Parts, intent: &DeploymentIntended) -> Result<Option<
         message: step.message,
         outputs: step.outputs.unwrap_or_default(),
     });
-    Ok(Some(RunEnded { run: intent.run, result, steps: steps.collect() }))
+    Ok(Some(RunEnded {
+        run: intent.run,
+        result,
+        steps: steps.collect(),
+    }))
 }

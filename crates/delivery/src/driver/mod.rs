@@ -134,7 +134,9 @@ impl Delivery {
         package: Digest,
     ) -> Result<GateVerdict, AskError> {
         let path = self.path();
-        let policy = path.get(environment).ok_or_else(|| AskError::UnknownEnvironment(environment.clone()))?;
+        let policy = path
+            .get(environment)
+            .ok_or_else(|| AskError::UnknownEnvironment(environment.clone()))?;
         let state = self.state(component);
         let package = state.packages.get(&package).ok_or(AskError::UnknownPackage(package))?;
         Ok(gate::judge(&state, &path, policy, package, self.0.parts.clock.now()))
@@ -148,7 +150,11 @@ impl Delivery {
     pub async fn accept(&self, component: ComponentId, accepted: PackageAccepted) -> Result<(), DeliveryError> {
         let known = |state: &State| state.packages.contains_key(&accepted.package);
         self.ask(component, Actor::System, |state, _, _| {
-            Ok(if known(state) { Vec::new() } else { vec![DeliveryFact::from(accepted.clone())] })
+            Ok(if known(state) {
+                Vec::new()
+            } else {
+                vec![DeliveryFact::from(accepted.clone())]
+            })
         })
         .await
     }
@@ -224,7 +230,10 @@ impl Delivery {
         cause: &str,
         by: Actor,
     ) -> Result<(), DeliveryError> {
-        self.ask(component, by, |state, _, _| Ok(vec![decide::unbar(state, package, cause)?])).await
+        self.ask(component, by, |state, _, _| {
+            Ok(vec![decide::unbar(state, package, cause)?])
+        })
+        .await
     }
 
     /// Records what a person's wish comes to; decides again when somebody else was faster.
@@ -282,7 +291,11 @@ impl Delivery {
                 }
                 let judged = packages
                     .into_iter()
-                    .filter(|package| here.open.as_ref().is_none_or(|open| open.intent.package != package.digest))
+                    .filter(|package| {
+                        here.open
+                            .as_ref()
+                            .is_none_or(|open| open.intent.package != package.digest)
+                    })
                     .map(|package| (package.digest, gate::judge(&state, &path, policy, package, now)))
                     .filter(|(_, verdict)| verdict.judgement != Judgement::Fail)
                     .collect();
@@ -297,7 +310,9 @@ impl Delivery {
     /// When the ledger cannot be read.
     pub async fn components(&self) -> Result<BTreeMap<ComponentId, ComponentName>, DeliveryError> {
         let rows = self.0.parts.ledger.select(Select::from(COMPONENTS)).await?.rows;
-        rows.iter().map(|row| Ok((row.parse("component")?, row.parse("name")?))).collect()
+        rows.iter()
+            .map(|row| Ok((row.parse("component")?, row.parse("name")?)))
+            .collect()
     }
 }
 
@@ -347,7 +362,12 @@ async fn follow(
             Err(error) => tracing::error!(%error, "the ledger cannot be followed"),
         }
         let now = delivery.0.parts.clock.now();
-        dirty.extend(wakes.iter().filter(|(_, at)| **at <= now).map(|(component, _)| *component));
+        dirty.extend(
+            wakes
+                .iter()
+                .filter(|(_, at)| **at <= now)
+                .map(|(component, _)| *component),
+        );
         dirty.sort_unstable();
         dirty.dedup();
         for component in dirty {
@@ -397,5 +417,8 @@ impl Delivery {
 }
 
 fn drives(state: &State, run: RunId) -> bool {
-    state.environments.values().any(|environment| environment.open.as_ref().is_some_and(|open| open.intent.run == run))
+    state
+        .environments
+        .values()
+        .any(|environment| environment.open.as_ref().is_some_and(|open| open.intent.run == run))
 }

@@ -21,18 +21,33 @@ pub struct PackageAction {
 impl PackageAction {
     /// An action that stores packages in `store`.
     pub fn new(store: Arc<BlobStore>, workspaces: Arc<Workspaces>, repositories: Arc<Repositories>) -> Self {
-        Self { store, workspaces, repositories }
+        Self {
+            store,
+            workspaces,
+            repositories,
+        }
     }
 
     async fn package(&self, step: &StepContext) -> Result<ActionOutcome, ActionOutcome> {
         let input: PackageInput = serde_json::from_value(step.input.clone())
             .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;
-        let commit = step.request.commit.clone().ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
+        let commit = step
+            .request
+            .commit
+            .clone()
+            .ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
         let component = &step.request.component_name;
         let for_now = |reason: String| ActionOutcome::failed_for_now(reason);
-        let workspace =
-            self.workspaces.ready(step.run, component, &commit).await.map_err(|error| for_now(error.to_string()))?;
-        let info = self.repositories.commit(component, &commit).await.map_err(|error| for_now(error.to_string()))?;
+        let workspace = self
+            .workspaces
+            .ready(step.run, component, &commit)
+            .await
+            .map_err(|error| for_now(error.to_string()))?;
+        let info = self
+            .repositories
+            .commit(component, &commit)
+            .await
+            .map_err(|error| for_now(error.to_string()))?;
         let recipe = Recipe {
             component: step.request.component,
             component_name: component.clone(),
@@ -41,10 +56,17 @@ impl PackageAction {
             definition: step.request.definition,
             platform: Platform::here(),
             document: json!(input.document),
-            files: input.files.into_iter().map(|file| RecipeFile { from: file.from, to: file.to }).collect(),
+            files: input
+                .files
+                .into_iter()
+                .map(|file| RecipeFile {
+                    from: file.from,
+                    to: file.to,
+                })
+                .collect(),
         };
         let store = self.store.clone();
-        let built = tokio::task::spawn_blocking(move || artifact::build(&store, &workspace, &recipe)).await;
+        let built = tokio::task::spawn_blocking(move || artifact::package::build(&store, &workspace, &recipe)).await;
         let package = match built {
             Ok(Ok(package)) => package,
             Ok(Err(error)) if error.is_full() => return Err(for_now(error.to_string())),
@@ -53,7 +75,9 @@ impl PackageAction {
         };
         let size: u64 = package.manifest.layers.iter().map(|layer| layer.size).sum();
         step.log.out(&format!("package {} ({size} bytes)", package.digest));
-        Ok(ActionOutcome::succeeded(json!({ "package": package.digest, "size": size })))
+        Ok(ActionOutcome::succeeded(
+            json!({ "package": package.digest, "size": size }),
+        ))
     }
 }
 

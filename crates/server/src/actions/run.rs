@@ -12,9 +12,9 @@ use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepR
 use executor::{Adopted, AttemptKey, Ended, Executor, Job, Outcome, SecretForStep};
 use facts::{StepName, Trust};
 use pipeline::plan::{EffectClass, RUN, RunInput, SecretUse};
-use zeroize::Zeroizing;
 
 use super::workspace::{Workspaces, beneath};
+use crate::ports::open_secret;
 
 /// How much a step may log, in bytes.
 const LOG_BUDGET: u64 = 64 * 1024 * 1024;
@@ -27,13 +27,33 @@ pub struct StepVariables(BTreeMap<String, String>);
 
 impl StepVariables {
     /// The variables of the server that steps see when they are set. None of them is a secret.
-    pub const PASSED: &[&str] =
-        &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "JAVA_HOME", "GOPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+    pub const PASSED: &[&str] = &[
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "CARGO_HOME",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+        "JAVA_HOME",
+        "GOPATH",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ];
 
     /// Takes the passed ones from `variable`.
     pub fn from(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let passed = Self::PASSED.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+        let passed = Self::PASSED
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
         Self(passed.collect())
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
     }
 }
 
@@ -53,17 +73,30 @@ impl RunAction {
         access: Arc<Access>,
         variables: StepVariables,
     ) -> Self {
-        Self { executor, workspaces, access, variables }
+        Self {
+            executor,
+            workspaces,
+            access,
+            variables,
+        }
     }
 
     fn key(step: &StepContext) -> AttemptKey {
-        AttemptKey { run: step.run, step: step.step.clone(), attempt: step.attempt }
+        AttemptKey {
+            run: step.run,
+            step: step.step.clone(),
+            attempt: step.attempt,
+        }
     }
 
     async fn job(&self, step: &StepContext, script: &str) -> Result<Job, ActionOutcome> {
         let input: RunInput = serde_json::from_value(step.input.clone())
             .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;
-        let commit = step.request.commit.clone().ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
+        let commit = step
+            .request
+            .commit
+            .clone()
+            .ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
         let component = &step.request.component_name;
         let workspace = self
             .workspaces
@@ -73,8 +106,8 @@ impl RunAction {
         self.workspaces
             .link_caches(&workspace, component, step.trust, &input.cache)
             .map_err(|error| ActionOutcome::failed(error.to_string()))?;
-        let folder = beneath(&workspace, input.folder.as_deref())
-            .map_err(|error| ActionOutcome::failed(error.to_string()))?;
+        let folder =
+            beneath(&workspace, input.folder.as_deref()).map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let mut variables = self.variables.0.clone();
         variables.extend(input.variables);
         for (name, value) in [
@@ -85,7 +118,10 @@ impl RunAction {
             ("THROUGHLINE_EFFECT_KEY", step.effect_key.clone()),
             ("THROUGHLINE_COMPONENT", component.to_string()),
             ("THROUGHLINE_COMMIT", commit.to_string()),
-            ("THROUGHLINE_BRANCH", step.request.line.as_ref().map(ToString::to_string).unwrap_or_default()),
+            (
+                "THROUGHLINE_BRANCH",
+                step.request.line.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ),
             ("THROUGHLINE_WORKSPACE", workspace.display().to_string()),
         ] {
             variables.insert(name.to_owned(), value);
@@ -110,18 +146,27 @@ impl RunAction {
             return Ok(Vec::new());
         }
         if step.trust != Trust::Trusted {
-            return Err(ActionOutcome::failed("the change is not trusted: its steps get no secrets"));
+            return Err(ActionOutcome::failed(
+                "the change is not trusted: its steps get no secrets",
+            ));
         }
         let mut secrets = Vec::new();
         for wanted in uses {
-            let value = self.access.secret(&wanted.secret).map_err(|error| {
+            let value = open_secret(&self.access, &wanted.secret).map_err(|error| {
                 ActionOutcome::failed(format!("the secret `{}` cannot be given: {error}", wanted.secret))
             })?;
-            let value = Zeroizing::new(value.to_string());
             let file = wanted.file.clone().unwrap_or_else(|| wanted.secret.clone());
-            secrets.push(SecretForStep { name: file, value: value.clone(), as_variable: false });
+            secrets.push(SecretForStep {
+                name: file,
+                value: value.clone(),
+                as_variable: false,
+            });
             if let Some(variable) = &wanted.variable {
-                secrets.push(SecretForStep { name: variable.clone(), value, as_variable: true });
+                secrets.push(SecretForStep {
+                    name: variable.clone(),
+                    value,
+                    as_variable: true,
+                });
             }
         }
         Ok(secrets)
@@ -157,7 +202,9 @@ impl RunAction {
             Ok(Adopted::Finished(outcome)) => Resumed::Outcome(ended(&outcome)),
             Ok(Adopted::Running) => Resumed::Outcome(self.wait(step, &key).await),
             Ok(Adopted::Lost) => Resumed::Lost,
-            Err(error) => Resumed::Unknown { reason: error.to_string() },
+            Err(error) => Resumed::Unknown {
+                reason: error.to_string(),
+            },
         }
     }
 }
@@ -180,7 +227,10 @@ fn ended(outcome: &Outcome) -> ActionOutcome {
         Ended::Succeeded => ActionOutcome::succeeded(outputs),
         Ended::Failed { code } => failed(format!("exit code {code}"), Some(*code), true),
         Ended::Signalled { signal } => failed(format!("ended by signal {signal}"), None, true),
-        Ended::TimedOut => ActionOutcome { retry: true, ..ActionOutcome::ended(StepResult::TimedOut, outputs) },
+        Ended::TimedOut => ActionOutcome {
+            retry: true,
+            ..ActionOutcome::ended(StepResult::TimedOut, outputs)
+        },
         Ended::Cancelled => ActionOutcome::cancelled(),
         Ended::CouldNotStart { reason } => failed(format!("could not start: {reason}"), None, true),
     }
@@ -193,7 +243,12 @@ impl StepAction for RunAction {
     }
 
     async fn perform(&self, step: StepContext) -> ActionOutcome {
-        let script = step.input.get("script").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let script = step
+            .input
+            .get("script")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         match self.job(&step, &script).await {
             Ok(job) => self.start_and_wait(&step, job).await,
             Err(outcome) => outcome,
@@ -206,7 +261,12 @@ impl StepAction for RunAction {
 
     async fn observe(&self, step: StepContext) -> Observation {
         let unknown = |reason: String| Observation::Unknown { reason };
-        let Some(script) = step.input.get("observe").and_then(serde_json::Value::as_str).map(str::to_owned) else {
+        let Some(script) = step
+            .input
+            .get("observe")
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned)
+        else {
             return unknown("the step does not say how to observe it".to_owned());
         };
         let Ok(name) = StepName::new(format!("{}.observe", step.step)) else {
@@ -223,7 +283,9 @@ impl StepAction for RunAction {
             Err(error) => Err(error),
         };
         match waited.map(|outcome| outcome.ended) {
-            Ok(Ended::Succeeded) => Observation::Done { outputs: serde_json::Value::Null },
+            Ok(Ended::Succeeded) => Observation::Done {
+                outputs: serde_json::Value::Null,
+            },
             Ok(Ended::Failed { code: 1 }) => Observation::NotDone,
             Ok(other) => unknown(format!("the observing commands ended with {other:?}")),
             Err(error) => unknown(error.to_string()),

@@ -44,13 +44,21 @@ pub struct Workspaces {
 /// Whether `text` stays beneath the folder it is joined to.
 fn is_beneath(text: &str) -> bool {
     let path = Path::new(text);
-    !text.is_empty() && path.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir))
+    !text.is_empty()
+        && path
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir))
 }
 
 impl Workspaces {
     /// Workspaces below `runs`, with caches below `caches`.
     pub fn new(runs: PathBuf, caches: PathBuf, repositories: Arc<Repositories>) -> Self {
-        Self { runs, caches, repositories, making: Mutex::default() }
+        Self {
+            runs,
+            caches,
+            repositories,
+            making: Mutex::default(),
+        }
     }
 
     /// The folder of a run's files, whether it is there or not.
@@ -62,7 +70,12 @@ impl Workspaces {
     ///
     /// # Errors
     /// When the commit cannot be checked out.
-    pub async fn ready(&self, run: RunId, component: &ComponentName, commit: &Commit) -> Result<PathBuf, WorkspaceError> {
+    pub async fn ready(
+        &self,
+        run: RunId,
+        component: &ComponentName,
+        commit: &Commit,
+    ) -> Result<PathBuf, WorkspaceError> {
         let folder = self.folder(run);
         let making = {
             let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,15 +90,21 @@ impl Workspaces {
         }
         // Made beside and renamed, so that a folder that is there is whole.
         let fresh = folder.with_extension("fresh");
-        let wrong = |source| WorkspaceError::Folder { path: fresh.clone(), source };
+        let wrong = |source| WorkspaceError::Folder {
+            path: fresh.clone(),
+            source,
+        };
         if fresh.exists() {
             std::fs::remove_dir_all(&fresh).map_err(wrong)?;
         }
         std::fs::create_dir_all(&fresh).map_err(wrong)?;
-        self.repositories.check_out(component, commit, &fresh).await.map_err(|error| WorkspaceError::Checkout {
-            commit: commit.clone(),
-            reason: error.to_string(),
-        })?;
+        self.repositories
+            .check_out(component, commit, &fresh)
+            .await
+            .map_err(|error| WorkspaceError::Checkout {
+                commit: commit.clone(),
+                reason: error.to_string(),
+            })?;
         std::fs::rename(&fresh, &folder).map_err(wrong)?;
         Ok(folder)
     }
@@ -109,7 +128,10 @@ impl Workspaces {
             let key = facts::Digest::of(&cache.key).short();
             let kept = self.caches.join(component.as_str()).join(trust.to_string()).join(key);
             let place = workspace.join(&cache.path);
-            let wrong = |source| WorkspaceError::Folder { path: place.clone(), source };
+            let wrong = |source| WorkspaceError::Folder {
+                path: place.clone(),
+                source,
+            };
             std::fs::create_dir_all(&kept).map_err(wrong)?;
             match std::fs::read_link(&place) {
                 Ok(there) if there == kept => continue,

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use artifact::BlobStore;
 use delivery::{Delivery, PackageAccepted};
+use engine::query::RunFilter;
 use engine::{BrokenDefinition, Engine, RunRequest, RunResult, State};
 use facts::{Actor, Clock, Commit, ComponentId, Digest, Entropy, ReleaseLine, RunId, Trust};
-use ledger::{Append, Direction, Ledger, Op, Row, Select};
+use ledger::{Append, Direction, Ledger, Op, Row, Select, Value};
 use pipeline::{Definition, Plan};
 use serde_json::json;
+use source::version::Scheme;
 
 use super::register::{Component, Register};
 use super::repositories::Repositories;
@@ -89,18 +91,39 @@ fn change(row: &Row) -> Result<Change, ServerError> {
 impl Builds {
     /// Builds with these parts.
     pub fn new(parts: BuildParts) -> Self {
-        let BuildParts { ledger, clock, entropy, engine, delivery, register, repositories, packages, store } = parts;
-        Self { ledger, clock, entropy, engine, delivery, register, repositories, packages, store }
+        let BuildParts {
+            ledger,
+            clock,
+            entropy,
+            engine,
+            delivery,
+            register,
+            repositories,
+            packages,
+            store,
+        } = parts;
+        Self {
+            ledger,
+            clock,
+            entropy,
+            engine,
+            delivery,
+            register,
+            repositories,
+            packages,
+            store,
+        }
     }
 
-    /// Goes through all changes after `position` and makes sure that each has its build, and each
-    /// finished build its package on the path. Returns the position of the last change seen.
+    /// Goes through the changes after `position` that have no build yet, and starts it. Returns the
+    /// position of the last change seen.
     ///
     /// # Errors
     /// When the ledger cannot be read. A change that cannot be built is logged and passed over.
     pub async fn catch_up(&self, mut position: u64) -> Result<u64, ServerError> {
         loop {
             let query = Select::from(CHANGES)
+                .filter("run", Op::Eq, Value::Null)
                 .filter("position", Op::Gt, position)
                 .order("position", Direction::Asc)
                 .limit(PAGE);
@@ -118,14 +141,34 @@ impl Builds {
         }
     }
 
+    /// Looks at the newest builds again, for those that ended while nobody looked.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn recover(&self) -> Result<(), ServerError> {
+        let filter = RunFilter {
+            kind: Some(BUILD.to_owned()),
+            result: Some(RunResult::Succeeded),
+            ..RunFilter::default()
+        };
+        for run in engine::query::runs(&*self.ledger, &filter, PAGE, None).await?.rows {
+            self.ended(run.id).await?;
+        }
+        Ok(())
+    }
+
     /// A build has ended: when it ended well, its package comes onto the path of every release line
     /// its commit is on.
     ///
     /// # Errors
     /// When something cannot be read or recorded.
     pub async fn ended(&self, run: RunId) -> Result<(), ServerError> {
-        let Some(row) = engine::query::run(&*self.ledger, run).await? else { return Ok(()) };
-        let Some(commit) = row.commit.filter(|_| row.kind == BUILD) else { return Ok(()) };
+        let Some(row) = engine::query::run(&*self.ledger, run).await? else {
+            return Ok(());
+        };
+        let Some(commit) = row.commit.filter(|_| row.kind == BUILD) else {
+            return Ok(());
+        };
         let query = Select::from(CHANGES)
             .filter("component", Op::Eq, row.component.to_string())
             .filter("head", Op::Eq, commit.as_str());
@@ -136,7 +179,9 @@ impl Builds {
     }
 
     async fn consider(&self, change: &Change) -> Result<(), ServerError> {
-        let Some(component) = self.register.by_id(change.component).await? else { return Ok(()) };
+        let Some(component) = self.register.by_id(change.component).await? else {
+            return Ok(());
+        };
         let (definition, plan) = self.definition(&component, &change.commit).await?;
         let request = RunRequest {
             run: RunId::new(self.clock.now(), &*self.entropy),
@@ -172,36 +217,43 @@ impl Builds {
         component: &Component,
         commit: &Commit,
     ) -> Result<(Digest, Result<Plan, BrokenDefinition>), ServerError> {
-        let text = self.repositories.file(&component.name, commit, DEFINITION, LARGEST_DEFINITION).await?;
+        let text = self
+            .repositories
+            .file(&component.name, commit, DEFINITION, LARGEST_DEFINITION)
+            .await?;
         let Some(text) = text else {
             let missing = BrokenDefinition {
                 file: DEFINITION.to_owned(),
                 line: 0,
                 column: 0,
                 message: "the commit has no definition".to_owned(),
-                hint: Some(format!("add a {DEFINITION} that says how to build it; docs/pipeline.md has examples")),
+                hint: Some(format!(
+                    "add a {DEFINITION} that says how to build it; docs/pipeline.md has examples"
+                )),
             };
             return Ok((Digest::of(""), Err(missing)));
         };
         let (store, kept) = (self.store.clone(), text.clone());
         let stored = tokio::task::spawn_blocking(move || store.put_bytes(&kept)).await;
-        let digest = stored.map_err(|panic| ServerError::Internal(panic.to_string()))??.digest;
-        let broken = |line: u32, column: u32, message: String, hint: Option<String>| BrokenDefinition {
-            file: DEFINITION.to_owned(),
-            line,
-            column,
-            message,
-            hint,
-        };
-        let Ok(text) = String::from_utf8(text) else {
-            let message = "the file is not UTF-8 text".to_owned();
-            return Ok((digest, Err(broken(1, 1, message, None))));
-        };
-        let plan = match Definition::parse(&text, DEFINITION) {
+        let digest = stored
+            .map_err(|panic| ServerError::Internal(panic.to_string()))??
+            .digest;
+        let plan = match Definition::parse_bytes(&text, DEFINITION) {
             Ok(definition) => Ok(definition.plan()),
             Err(diagnostics) => {
                 let first = diagnostics.first();
-                Err(broken(first.line, first.column, diagnostics.summary(), first.hint.clone()))
+                let more = diagnostics.iter().len() - 1;
+                let message = match more {
+                    0 => first.message.clone(),
+                    _ => format!("{} (and {more} more)", first.message),
+                };
+                Err(BrokenDefinition {
+                    file: first.file.clone(),
+                    line: first.line,
+                    column: first.column,
+                    message,
+                    hint: first.hint.clone(),
+                })
             }
         };
         Ok((digest, plan))
@@ -210,25 +262,35 @@ impl Builds {
     /// Brings the package of a run that ended well onto the path, when the change is trusted and
     /// came to a release line.
     async fn accept(&self, change: &Change, run: RunId) -> Result<(), ServerError> {
-        let Some(row) = engine::query::run(&*self.ledger, run).await? else { return Ok(()) };
+        let Some(row) = engine::query::run(&*self.ledger, run).await? else {
+            return Ok(());
+        };
         if row.state != State::Finished || row.result != Some(RunResult::Succeeded) || row.trust != Trust::Trusted {
             return Ok(());
         }
-        let Ok(line) = ReleaseLine::new(&change.branch) else { return Ok(()) };
+        let Ok(line) = ReleaseLine::new(&change.branch) else {
+            return Ok(());
+        };
         if change.trust != Trust::Trusted || !self.delivery.path().delivers(&line) {
             return Ok(());
         }
         let steps = engine::query::steps(&*self.ledger, run).await?.rows;
-        let packaged = steps.iter().find_map(|step| step.outputs.as_ref()?.get("package")?.as_str()?.parse().ok());
+        let packaged = steps
+            .iter()
+            .find_map(|step| step.outputs.as_ref()?.get("package")?.as_str()?.parse().ok());
         let Some(package) = packaged else { return Ok(()) };
         if self.delivery.state(change.component).packages.contains_key(&package) {
             return Ok(());
         }
-        let Some(component) = self.register.by_id(change.component).await? else { return Ok(()) };
+        let Some(component) = self.register.by_id(change.component).await? else {
+            return Ok(());
+        };
         let document = delivery::ports::Packages::document(&*self.packages, package).await;
         let document = document.map_err(|error| ServerError::Internal(error.to_string()))?;
-        let scheme = self.scheme(&component, &change.commit).await?;
-        let version = self.repositories.version(&component.name, &change.commit, &line, &scheme).await?;
+        let version = self
+            .repositories
+            .version(&component.name, &change.commit, &line, Scheme::Semantic)
+            .await?;
         let accepted = PackageAccepted {
             package,
             version,

@@ -60,7 +60,11 @@ fn differences(
 impl Intake {
     /// Takes pushes in from `repositories`.
     pub fn new(ledger: Arc<dyn Ledger>, register: Register, repositories: Arc<Repositories>) -> Self {
-        Self { ledger, register, repositories }
+        Self {
+            ledger,
+            register,
+            repositories,
+        }
     }
 
     /// Records whatever changed in the component's repository since it was recorded last. Returns
@@ -79,7 +83,7 @@ impl Intake {
             let actual = self.repositories.refs(&component.name).await?;
             let mut facts = Vec::new();
             for (name, old, new) in differences(&recorded, &actual) {
-                facts.extend(self.update(component, actor, &recorded, name, old, new).await?);
+                facts.extend(self.update(component, actor, name, old, new).await?);
             }
             if facts.is_empty() {
                 return Ok(false);
@@ -101,7 +105,6 @@ impl Intake {
         &self,
         component: &Component,
         actor: Actor,
-        recorded: &BTreeMap<String, Commit>,
         name: String,
         old: Option<Commit>,
         new: Option<Commit>,
@@ -112,8 +115,16 @@ impl Intake {
             (Some(old), Some(new)) => !self.repositories.is_ancestor(&component.name, old, new).await?,
             _ => false,
         };
-        let body = RefUpdated { name, old: old.clone(), new: new.clone(), forced };
-        facts.push(self.register.fact(stream(component.id), REF_UPDATED, &body, actor, None));
+        let body = RefUpdated {
+            name,
+            old: old.clone(),
+            new: new.clone(),
+            forced,
+        };
+        facts.push(
+            self.register
+                .fact(stream(component.id), REF_UPDATED, &body, actor, None),
+        );
         let (Some(branch), Some(tip)) = (branch, new) else {
             return Ok(facts);
         };
@@ -122,8 +133,9 @@ impl Intake {
         let commits = match old {
             None => vec![tip.clone()],
             Some(old) => {
-                let known = recorded.values().cloned().collect::<Vec<_>>();
-                self.repositories.commits_between(&component.name, &old, &known, &tip, MOST_COMMITS).await?
+                self.repositories
+                    .arrived(&component.name, &old, &tip, MOST_COMMITS)
+                    .await?
             }
         };
         let mut commits = commits;
@@ -135,8 +147,15 @@ impl Intake {
             if self.ledger.find_claim(&claim).await?.is_some() {
                 continue; // It was here before, and the branch came back to it.
             }
-            let body = ChangeArrived { tip: commit == tip, commit, branch: branch.clone() };
-            facts.push(self.register.fact(stream(component.id), CHANGE_ARRIVED, &body, actor, Some(claim)));
+            let body = ChangeArrived {
+                tip: commit == tip,
+                commit,
+                branch: branch.clone(),
+            };
+            facts.push(
+                self.register
+                    .fact(stream(component.id), CHANGE_ARRIVED, &body, actor, Some(claim)),
+            );
         }
         Ok(facts)
     }
@@ -152,9 +171,22 @@ mod tests {
 
     #[test]
     fn new_moved_and_deleted_refs_are_found_and_the_rest_left_alone() {
-        let refs = |pairs: &[(&str, char)]| pairs.iter().map(|(name, digit)| ((*name).to_owned(), commit(*digit))).collect();
-        let recorded = refs(&[("refs/heads/gone", 'a'), ("refs/heads/main", 'b'), ("refs/heads/same", 'c')]);
-        let actual = refs(&[("refs/heads/main", 'd'), ("refs/heads/new", 'e'), ("refs/heads/same", 'c')]);
+        let refs = |pairs: &[(&str, char)]| {
+            pairs
+                .iter()
+                .map(|(name, digit)| ((*name).to_owned(), commit(*digit)))
+                .collect()
+        };
+        let recorded = refs(&[
+            ("refs/heads/gone", 'a'),
+            ("refs/heads/main", 'b'),
+            ("refs/heads/same", 'c'),
+        ]);
+        let actual = refs(&[
+            ("refs/heads/main", 'd'),
+            ("refs/heads/new", 'e'),
+            ("refs/heads/same", 'c'),
+        ]);
         assert_eq!(
             differences(&recorded, &actual),
             [

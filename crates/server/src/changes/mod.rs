@@ -4,11 +4,13 @@ mod builds;
 mod intake;
 pub mod kinds;
 mod register;
+mod remotes;
 mod repositories;
 pub mod view;
 
-pub use builds::{BUILD, Builds, build_key};
+pub use builds::{BUILD, BuildParts, Builds, build_key};
 pub use intake::{Intake, IntakeError};
 pub use register::{Component, Register, RegisterError};
-pub use repositories::{Repositories, RepositoryError};
+pub use remotes::{RemoteParts, Remotes};
+pub use repositories::{CommitSummary, Repositories, RepositoryError};
 pub use view::ChangesView;

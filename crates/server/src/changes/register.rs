@@ -61,7 +61,11 @@ impl Register {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn all(&self) -> Result<Vec<Component>, RegisterError> {
-        let rows = self.ledger.select(Select::from(COMPONENTS).order("name", Direction::Asc)).await?.rows;
+        let rows = self
+            .ledger
+            .select(Select::from(COMPONENTS).order("name", Direction::Asc))
+            .await?
+            .rows;
         rows.iter().map(component).collect()
     }
 
@@ -92,7 +96,10 @@ impl Register {
             return Ok(there);
         }
         let id = ComponentId::of_key(name.as_str());
-        let body = ComponentCreated { component: id, name: name.clone() };
+        let body = ComponentCreated {
+            component: id,
+            name: name.clone(),
+        };
         let claim = format!("component:{name}");
         let fact = self.fact(stream(id), COMPONENT_CREATED, &body, actor, Some(claim));
         match self.ledger.append(Append::unconditional(vec![fact])).await {
@@ -113,7 +120,12 @@ impl Register {
     ///
     /// # Errors
     /// When the ledger refuses.
-    pub async fn follow(&self, component: ComponentId, body: &RemoteFollowed, actor: Actor) -> Result<(), RegisterError> {
+    pub async fn follow(
+        &self,
+        component: ComponentId,
+        body: &RemoteFollowed,
+        actor: Actor,
+    ) -> Result<(), RegisterError> {
         let fact = self.fact(stream(component), REMOTE_FOLLOWED, body, actor, None);
         self.ledger.append(Append::unconditional(vec![fact])).await?;
         Ok(())
@@ -137,7 +149,13 @@ impl Register {
         if self.policy().await? == Some(revision) {
             return Ok(());
         }
-        let fact = self.fact(policy_stream(), POLICY_CHANGED, &PolicyChanged { revision }, actor, None);
+        let fact = self.fact(
+            policy_stream(),
+            POLICY_CHANGED,
+            &PolicyChanged { revision },
+            actor,
+            None,
+        );
         self.ledger.append(Append::unconditional(vec![fact])).await?;
         Ok(())
     }

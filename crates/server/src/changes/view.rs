@@ -162,7 +162,11 @@ fn built_by(fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
     let (BUILD, Some(commit), Some(line)) = (body.kind.as_str(), body.commit, body.line) else {
         return Ok(());
     };
-    let key = [Value::of(body.component), Value::from(line.as_str()), Value::from(commit.as_str())];
+    let key = [
+        Value::of(body.component),
+        Value::from(line.as_str()),
+        Value::from(commit.as_str()),
+    ];
     match rows.get(CHANGES, &key)? {
         // The stream of a run is named by its id.
         Some(row) => rows.put(CHANGES, row.with("run", fact.stream().key())),

@@ -40,7 +40,10 @@ impl LogStore for KeptLogs {
         let (store, path) = (self.0.clone(), path.to_owned());
         let keep = move || {
             let bytes = executor::logs::compress(&path)?;
-            store.put_bytes(&bytes).map(|stored| stored.digest).map_err(std::io::Error::other)
+            store
+                .put_bytes(&bytes)
+                .map(|stored| stored.digest)
+                .map_err(std::io::Error::other)
         };
         tokio::task::spawn_blocking(keep).await.map_err(std::io::Error::other)?
     }

@@ -9,5 +9,5 @@ mod targets;
 pub use databases::EnvironmentDatabases;
 pub use logs::KeptLogs;
 pub use packages::StoredPackages;
-pub use secrets::StoredSecrets;
+pub use secrets::{StoredSecrets, open_secret};
 pub use targets::EnvironmentTargets;

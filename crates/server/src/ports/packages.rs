@@ -24,7 +24,11 @@ pub struct StoredPackages {
 impl StoredPackages {
     /// The packages in `store`, unpacked on demand.
     pub fn new(store: Arc<BlobStore>, unpacked: UnpackCache) -> Self {
-        Self { store, unpacked: Arc::new(unpacked), documents: Mutex::default() }
+        Self {
+            store,
+            unpacked: Arc::new(unpacked),
+            documents: Mutex::default(),
+        }
     }
 
     /// Reads a package's manifest and configuration.
@@ -41,14 +45,20 @@ impl StoredPackages {
     ) -> Result<T, PortError> {
         let (store, unpacked) = (self.store.clone(), self.unpacked.clone());
         let done = tokio::task::spawn_blocking(move || work(&store, &unpacked)).await;
-        done.map_err(|panic| PortError(panic.to_string()))?.map_err(|error| PortError(error.to_string()))
+        done.map_err(|panic| PortError(panic.to_string()))?
+            .map_err(|error| PortError(error.to_string()))
     }
 }
 
 #[async_trait]
 impl Packages for StoredPackages {
     async fn document(&self, package: Digest) -> Result<Arc<PackageDocument>, PortError> {
-        let known = self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(&package).cloned();
+        let known = self
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&package)
+            .cloned();
         if let Some(document) = known {
             return Ok(document);
         }
@@ -65,10 +75,12 @@ impl Packages for StoredPackages {
     }
 
     async fn verify(&self, package: Digest) -> Result<(), PortError> {
-        self.blocking(move |store, _| Package::read(store, &package)?.verify(store)).await
+        self.blocking(move |store, _| Package::read(store, &package)?.verify(store))
+            .await
     }
 
     async fn folder(&self, package: Digest) -> Result<PathBuf, PortError> {
-        self.blocking(move |store, unpacked| unpacked.get(store, &Package::read(store, &package)?)).await
+        self.blocking(move |store, unpacked| unpacked.get(store, &Package::read(store, &package)?))
+            .await
     }
 }

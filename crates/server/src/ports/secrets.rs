@@ -2,13 +2,24 @@
 
 use std::sync::Arc;
 
-use access::Access;
+use access::{Access, SecretName};
 use async_trait::async_trait;
 use delivery::ports::{PortError, Secrets};
 use facts::{ComponentName, EnvironmentName};
+use zeroize::Zeroizing;
 
 /// The stored secrets.
 pub struct StoredSecrets(Arc<Access>);
+
+/// Opens a secret that is text.
+///
+/// # Errors
+/// With a sentence when there is none of that name or it is no text.
+pub fn open_secret(access: &Access, name: &str) -> Result<Zeroizing<String>, String> {
+    let name = SecretName::new(name).map_err(|error| error.to_string())?;
+    let value = access.secret(&name).map_err(|error| error.to_string())?;
+    value.text().ok_or_else(|| format!("the secret `{name}` is no text"))
+}
 
 impl StoredSecrets {
     /// The secrets in `access`.
@@ -25,9 +36,13 @@ impl Secrets for StoredSecrets {
         component: &ComponentName,
         environment: &EnvironmentName,
     ) -> Result<String, PortError> {
-        let value = self.0.secret(name).map_err(|error| {
-            PortError(format!("{component} cannot be given the secret `{name}` in {environment}: {error}"))
-        })?;
-        Ok(value.to_string())
+        let (access, wanted) = (self.0.clone(), name.to_owned());
+        let opened = tokio::task::spawn_blocking(move || open_secret(&access, &wanted)).await;
+        let opened = opened.map_err(|panic| PortError(panic.to_string()))?;
+        opened.map(|value| value.to_string()).map_err(|error| {
+            PortError(format!(
+                "{component} cannot be given the secret `{name}` in {environment}: {error}"
+            ))
+        })
     }
 }

@@ -4,5 +4,5 @@
 mod read;
 mod tell;
 
-pub use read::{Deployed, Read, Reader, VerdictRow};
-pub use tell::{ChangeState, tell};
+pub use read::{ChangeRow, Deployed, Read, Reader, VerdictRow};
+pub use tell::{ChangeState, Told, tell};

@@ -99,7 +99,10 @@ impl Deployed {
             actor: row.parse("actor")?,
             intended_at: row.timestamp("intended_at")?,
             finished_at: row.optional_timestamp("finished_at")?,
-            result: row.optional_text("result")?.map(|text| serde_json::from_value(json!(text))).transpose()?,
+            result: row
+                .optional_text("result")?
+                .map(|text| serde_json::from_value(json!(text)))
+                .transpose()?,
             why: row.json("why")?,
             reasons: row.optional_json("reasons")?.unwrap_or_default(),
         })
@@ -175,13 +178,18 @@ impl Reader<'_> {
                 || package.digest.to_string() == name
                 || (name.len() >= 7 && package.digest.hex().starts_with(name))
         });
-        let of_component =
-            || Select::from("changes").filter("component", Op::Eq, component.id.to_string()).order("position", Direction::Desc);
+        let of_component = || {
+            Select::from("changes")
+                .filter("component", Op::Eq, component.id.to_string())
+                .order("position", Direction::Desc)
+        };
         let query = if let Some(package) = by_package {
             of_component().filter("head", Op::Eq, package.commit.as_str())
         } else if name.len() >= 4 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             let name = name.to_ascii_lowercase();
-            of_component().filter("head", Op::Ge, name.as_str()).filter("head", Op::Lt, format!("{name}g"))
+            of_component()
+                .filter("head", Op::Ge, name.as_str())
+                .filter("head", Op::Lt, format!("{name}g"))
         } else {
             of_component().filter("branch", Op::Eq, name)
         };
@@ -276,13 +284,19 @@ impl Reader<'_> {
             commit: Some(commit.clone()),
             ..Default::default()
         };
-        Ok(engine::query::runs(&*self.0.ledger, &filter, 1, None).await?.rows.into_iter().next())
+        Ok(engine::query::runs(&*self.0.ledger, &filter, 1, None)
+            .await?
+            .rows
+            .into_iter()
+            .next())
     }
 
     async fn built_package(&self, build: Option<&RunRow>) -> Result<Option<Digest>, ServerError> {
         let Some(build) = build else { return Ok(None) };
         let steps = engine::query::steps(&*self.0.ledger, build.id).await?.rows;
-        Ok(steps.iter().find_map(|step| step.outputs.as_ref()?.get("package")?.as_str()?.parse().ok()))
+        Ok(steps
+            .iter()
+            .find_map(|step| step.outputs.as_ref()?.get("package")?.as_str()?.parse().ok()))
     }
 
     async fn build_usually(&self, component: ComponentId) -> Result<Option<Duration>, ServerError> {
@@ -293,7 +307,11 @@ impl Reader<'_> {
             ..Default::default()
         };
         let runs = engine::query::runs(&*self.0.ledger, &filter, USUALLY, None).await?.rows;
-        Ok(median(runs.iter().filter_map(|run| between(run.requested_at, run.finished_at)).collect()))
+        Ok(median(
+            runs.iter()
+                .filter_map(|run| between(run.requested_at, run.finished_at))
+                .collect(),
+        ))
     }
 
     async fn deployment_usually(
@@ -311,7 +329,10 @@ impl Reader<'_> {
                 .limit(USUALLY);
             let rows = self.0.ledger.select(query).await?.rows;
             let deployed = rows.iter().map(Deployed::of).collect::<Result<Vec<_>, _>>()?;
-            let times = deployed.iter().filter_map(|one| between(one.intended_at, one.finished_at)).collect();
+            let times = deployed
+                .iter()
+                .filter_map(|one| between(one.intended_at, one.finished_at))
+                .collect();
             usually.extend(median(times).map(|time| (policy.name.clone(), time)));
         }
         Ok(usually)

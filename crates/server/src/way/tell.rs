@@ -123,14 +123,23 @@ fn build(read: &Read) -> Station {
         station.reached_at = run.finished_at;
     }
     if station.state == StationState::Failed {
-        station.note = run.reason.clone().or_else(|| run.result.map(|result| result.to_string()));
+        station.note = run
+            .reason
+            .clone()
+            .or_else(|| run.result.map(|result| result.to_string()));
     }
     station
 }
 
 fn packaged(read: &Read, accepted_at: Option<Timestamp>) -> Station {
-    let built = read.build.as_ref().filter(|run| run.result == Some(RunResult::Succeeded));
-    let failed = read.build.as_ref().is_some_and(|run| run.state == State::Finished && built.is_none());
+    let built = read
+        .build
+        .as_ref()
+        .filter(|run| run.result == Some(RunResult::Succeeded));
+    let failed = read
+        .build
+        .as_ref()
+        .is_some_and(|run| run.state == State::Finished && built.is_none());
     Station {
         place: Place::Package,
         state: match (read.package, failed) {
@@ -148,11 +157,17 @@ fn packaged(read: &Read, accepted_at: Option<Timestamp>) -> Station {
 
 /// The last deployment that brought the package here.
 fn arrival<'a>(read: &'a Read, environment: &EnvironmentName, package: Digest) -> Option<&'a Deployed> {
-    read.deployments.iter().rev().find(|one| one.environment == *environment && one.package == package)
+    read.deployments
+        .iter()
+        .rev()
+        .find(|one| one.environment == *environment && one.package == package)
 }
 
 fn environment(read: &Read, name: &EnvironmentName) -> Station {
-    let usually = read.deployment_usually.iter().find(|(environment, _)| environment == name);
+    let usually = read
+        .deployment_usually
+        .iter()
+        .find(|(environment, _)| environment == name);
     let mut station = Station {
         place: Place::Environment(name.to_string()),
         state: StationState::NotYet,
@@ -169,7 +184,11 @@ fn environment(read: &Read, name: &EnvironmentName) -> Station {
         return station;
     };
     let here = read.state.environment(name);
-    let barred = read.state.packages.get(&package).is_some_and(|package| package.bar.is_some());
+    let barred = read
+        .state
+        .packages
+        .get(&package)
+        .is_some_and(|package| package.bar.is_some());
     if let Some(arrived) = arrival(read, name, package) {
         station.run = Some(arrived.run);
         station.started_at = Some(arrived.intended_at);
@@ -177,7 +196,11 @@ fn environment(read: &Read, name: &EnvironmentName) -> Station {
         station.state = match arrived.result {
             None => StationState::Underway,
             Some(DeploymentResult::Succeeded) if here.current.package == Some(package) => {
-                if here.is_proven { StationState::Proven } else { StationState::Reached }
+                if here.is_proven {
+                    StationState::Proven
+                } else {
+                    StationState::Reached
+                }
             }
             Some(DeploymentResult::Succeeded) if left_by_return(read, name, package) => StationState::Returned,
             Some(DeploymentResult::Succeeded) => StationState::Passed,
@@ -191,12 +214,19 @@ fn environment(read: &Read, name: &EnvironmentName) -> Station {
     }
     if let Some(by) = here.superseded.get(&package) {
         station.state = StationState::NotComing;
-        station.note = read.state.packages.get(by).map(|package| format!("superseded by {}", package.version));
+        station.note = read
+            .state
+            .packages
+            .get(by)
+            .map(|package| format!("superseded by {}", package.version));
     } else if barred {
         station.state = StationState::NotComing;
     } else if let Some((_, gate)) = read.gates.iter().find(|(environment, _)| environment == name) {
-        station.state =
-            if gate.judgement == Judgement::Pass { StationState::NotYet } else { StationState::Waiting };
+        station.state = if gate.judgement == Judgement::Pass {
+            StationState::NotYet
+        } else {
+            StationState::Waiting
+        };
         station.note = gate.obstacle().map(|requirement| requirement.reason.clone());
     }
     station
@@ -204,7 +234,11 @@ fn environment(read: &Read, name: &EnvironmentName) -> Station {
 
 /// Whether the package was left by a return, and not for a newer package.
 fn left_by_return(read: &Read, environment: &EnvironmentName, package: Digest) -> bool {
-    let mut here = read.deployments.iter().filter(|one| one.environment == *environment).rev();
+    let mut here = read
+        .deployments
+        .iter()
+        .filter(|one| one.environment == *environment)
+        .rev();
     // The newest deployment that has to do with the package: did it lead away from it, and back?
     let away = here.find(|one| one.package != package);
     let newest_arrival = arrival(read, environment, package);
@@ -232,15 +266,25 @@ fn state(read: &Read, delivered: bool, barred: bool) -> ChangeState {
     if !delivered {
         return ChangeState::Built;
     }
-    let Some(package) = read.package else { return ChangeState::Built };
+    let Some(package) = read.package else {
+        return ChangeState::Built;
+    };
     let underway = |environment: &delivery::Environment| {
         environment.open.as_ref().is_some_and(|open| {
             open.intent.package == package
                 || (open.intent.purpose.is_return()
-                    && environment.last.as_ref().is_some_and(|last| last.intent.package == package))
+                    && environment
+                        .last
+                        .as_ref()
+                        .is_some_and(|last| last.intent.package == package))
         })
     };
-    if read.state.environments.values().any(|environment| underway(environment)) {
+    if read
+        .state
+        .environments
+        .values()
+        .any(|environment| underway(environment))
+    {
         return ChangeState::Deploying;
     }
     if barred {
@@ -256,9 +300,9 @@ fn state(read: &Read, delivered: bool, barred: bool) -> ChangeState {
     let here = |name: &EnvironmentName| read.state.environment(name);
     let names: Vec<_> = read.path.environments().iter().map(|policy| &policy.name).collect();
     let failed = |name: &EnvironmentName| {
-        here(name).last.is_some_and(|last| {
-            last.intent.package == package && last.result != DeploymentResult::Succeeded
-        })
+        here(name)
+            .last
+            .is_some_and(|last| last.intent.package == package && last.result != DeploymentResult::Succeeded)
     };
     if names.iter().any(|name| failed(name)) {
         return ChangeState::Failed;
@@ -272,7 +316,11 @@ fn state(read: &Read, delivered: bool, barred: bool) -> ChangeState {
 fn waiting(read: &Read) -> Vec<Waiting> {
     let mut waiting = Vec::new();
     for (environment, gate) in &read.gates {
-        for requirement in gate.requirements.iter().filter(|requirement| requirement.judgement != Judgement::Pass) {
+        for requirement in gate
+            .requirements
+            .iter()
+            .filter(|requirement| requirement.judgement != Judgement::Pass)
+        {
             waiting.push(waits(environment, requirement));
         }
     }

@@ -1,0 +1,127 @@
+//! Changes and their way.
+
+use std::sync::Arc;
+
+use access::{Action, Resource};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use ledger::{Direction, Op, Select};
+use serde::Deserialize;
+
+use super::component;
+use super::runs::LONGEST_PAGE;
+use crate::auth::Caller;
+use crate::changes::Component;
+use crate::error::ServerError;
+use crate::house::House;
+use crate::problem::Problem;
+use crate::way::{ChangeRow, Reader, Told, tell};
+use crate::wire;
+
+/// What a list of changes is asked by.
+#[derive(Debug, Default, Deserialize)]
+pub struct ChangesQuery {
+    component: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A change as a line of a list.
+pub async fn change_line(
+    house: &House,
+    component: &Component,
+    change: &ChangeRow,
+    told: &Told,
+) -> Result<wire::ChangeLine, ServerError> {
+    let commit = house.repositories.commit(&component.name, &change.commit).await.ok();
+    let state = house.delivery.state(component.id);
+    let package = state.packages.values().find(|package| package.commit == change.commit);
+    Ok(wire::ChangeLine {
+        component: component.name.to_string(),
+        commit: change.commit.to_string(),
+        branch: change.branch.clone(),
+        title: commit.as_ref().map(|commit| commit.title.clone()).unwrap_or_default(),
+        author: commit.map(|commit| commit.author),
+        arrived_at: change.arrived_at,
+        version: package.map(|package| package.version.to_string()),
+        package: package.map(|package| package.digest),
+        state: told.state.as_str().to_owned(),
+    })
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/changes", tag = "changes",
+    params(("component" = Option<String>, Query), ("after" = Option<String>, Query), ("limit" = Option<usize>, Query)),
+    responses((status = 200, body = wire::Changes))
+)]
+pub async fn list(
+    State(house): State<Arc<House>>,
+    caller: Caller,
+    Query(query): Query<ChangesQuery>,
+) -> Result<Json<wire::Changes>, Problem> {
+    let mut select = Select::from("changes").order("position", Direction::Desc);
+    match &query.component {
+        Some(name) => {
+            let component = component(&house, name).await?;
+            select = select.filter("component", Op::Eq, component.id.to_string());
+            caller.may(Action::Read, &Resource::Component(component.name))?;
+        }
+        None => {
+            caller.may(Action::Read, &Resource::Server)?;
+        }
+    }
+    let limit = query.limit.unwrap_or(20).clamp(1, LONGEST_PAGE);
+    let selected = house
+        .ledger
+        .select(select.limit(limit).after(query.after.map(Into::into)))
+        .await?;
+    let reader = Reader(&house);
+    let mut changes = Vec::new();
+    for row in &selected.rows {
+        let change = ChangeRow::of(row)?;
+        let Some(component) = house.register.by_id(change.component).await? else {
+            continue;
+        };
+        let told = tell(&reader.way(&component, change.clone()).await?);
+        changes.push(change_line(&house, &component, &change, &told).await?);
+    }
+    let next = selected.next.map(|cursor| cursor.to_string());
+    Ok(Json(wire::Changes {
+        schema: "changes/1".to_owned(),
+        changes,
+        next,
+    }))
+}
+
+/// The change that `name` means, or a problem that says so.
+pub(super) async fn find(house: &House, component: &Component, name: &str) -> Result<ChangeRow, Problem> {
+    Reader(house).find(component, name).await?.ok_or_else(|| {
+        Problem::not_found(format!("{} has no change `{name}`", component.name))
+            .hint("name a commit, a version, a package digest or a branch; `throughline status` lists the newest")
+    })
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/components/{team}/{name}/changes/{change}", tag = "changes",
+    params(("team" = String, Path), ("name" = String, Path), ("change" = String, Path)),
+    responses((status = 200, body = wire::Change))
+)]
+pub async fn one(
+    State(house): State<Arc<House>>,
+    caller: Caller,
+    Path((team, name, change)): Path<(String, String, String)>,
+) -> Result<Json<wire::Change>, Problem> {
+    let component = component(&house, &format!("{team}/{name}")).await?;
+    caller.may(Action::Read, &Resource::Component(component.name.clone()))?;
+    let row = find(&house, &component, &change).await?;
+    let told = tell(&Reader(&house).way(&component, row.clone()).await?);
+    let change = change_line(&house, &component, &row, &told).await?;
+    Ok(Json(wire::Change {
+        schema: "change/1".to_owned(),
+        change,
+        stations: told.stations,
+        waiting: told.waiting,
+        verdicts: told.verdicts,
+        never_again: told.never_again,
+    }))
+}

@@ -1,0 +1,76 @@
+//! The HTTP API, `/api/v1`: one file a subject. `openapi.json` is generated from these handlers.
+
+mod access;
+mod changes;
+mod environments;
+mod events;
+mod ledger;
+mod logs;
+mod openapi;
+mod operate;
+mod repositories;
+mod runs;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post, put};
+use facts::ComponentName;
+
+use crate::changes::Component;
+use crate::house::House;
+use crate::problem::Problem;
+
+pub(crate) use access::record_token;
+pub use changes::change_line;
+pub use logs::log_bytes;
+
+/// The routes of the API.
+pub fn routes() -> Router<Arc<House>> {
+    Router::new()
+        .route("/whoami", get(access::whoami))
+        .route("/login-link", post(access::login_link))
+        .route("/tokens", get(access::tokens).post(access::create_token))
+        .route("/tokens/{id}", delete(access::revoke_token))
+        .route("/secrets", get(access::secrets))
+        .route("/secrets/{*name}", put(access::set_secret))
+        .route("/changes", get(changes::list))
+        .route("/components/{team}/{name}/changes/{change}", get(changes::one))
+        .route("/runs", get(runs::list))
+        .route("/runs/{run}", get(runs::one))
+        .route("/runs/{run}/cancel", post(runs::cancel))
+        .route("/runs/{run}/retry", post(runs::retry))
+        .route("/runs/{run}/steps/{step}/resolve", post(runs::resolve))
+        .route("/runs/{run}/steps/{step}/log", get(logs::log))
+        .route("/environments", get(environments::list))
+        .route("/environments/{left}/difference/{right}", get(environments::difference))
+        .route("/environments/{environment}/approve", post(environments::approve))
+        .route("/environments/{environment}/promote", post(environments::promote))
+        .route("/environments/{environment}/rollback", post(environments::roll_back))
+        .route("/packages/{digest}/unbar", post(environments::unbar))
+        .route("/repositories", get(repositories::list).post(repositories::follow))
+        .route("/policy", get(operate::policy).put(operate::set_policy))
+        .route("/ledger/verify", get(ledger::verify))
+        .route("/ledger/rebuild", post(ledger::rebuild))
+        .route("/ledger/export", get(ledger::export))
+        .route("/events", get(events::events))
+        .route("/down", post(operate::down))
+        .route("/openapi.json", get(openapi::document))
+        .fallback(|| async { Problem::not_found("there is no such address in the API") })
+}
+
+/// The component of that name.
+async fn component(house: &House, name: &str) -> Result<Component, Problem> {
+    let name = ComponentName::new(name).map_err(|error| Problem::bad_input(error.to_string()))?;
+    let found = house.register.by_name(&name).await?;
+    found.ok_or_else(|| {
+        Problem::not_found(format!("there is no component `{name}`"))
+            .hint("push it to /git/TEAM/NAME.git, or add its remote with `throughline repo add`")
+    })
+}
+
+/// Runs `work` on a thread that may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|panic| crate::error::ServerError::Internal(panic.to_string()).into())
+}

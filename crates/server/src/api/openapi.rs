@@ -1,0 +1,54 @@
+//! The OpenAPI document, generated from the handlers.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+use super::{access, changes, environments, events, ledger, logs, operate, repositories, runs};
+
+/// The document's source.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Throughline",
+        description = "Takes every change from source control to its users.",
+        license(name = "Apache-2.0")
+    ),
+    paths(
+        access::whoami,
+        access::login_link,
+        access::tokens,
+        access::create_token,
+        access::revoke_token,
+        access::secrets,
+        access::set_secret,
+        changes::list,
+        changes::one,
+        runs::list,
+        runs::one,
+        runs::cancel,
+        runs::retry,
+        runs::resolve,
+        logs::log,
+        environments::list,
+        environments::difference,
+        environments::approve,
+        environments::promote,
+        environments::roll_back,
+        environments::unbar,
+        repositories::list,
+        repositories::follow,
+        operate::policy,
+        operate::set_policy,
+        operate::down,
+        ledger::verify,
+        ledger::rebuild,
+        ledger::export,
+        events::events
+    )
+)]
+pub struct Document;
+
+/// Answers with the document.
+pub async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}

@@ -1,0 +1,257 @@
+//! The components' repositories, read on threads that may block.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use facts::{Commit, ComponentName, ReleaseLine, Timestamp, Version};
+use source::hosting::{Host, Limits};
+use source::remote::{Address, AddressError, Allowed, Credential};
+use source::version::Scheme;
+use source::{CheckoutLimits, Repository, SourceError};
+
+/// How long fetching a remote may take.
+const FETCH: Duration = Duration::from_secs(600);
+
+/// Why a repository could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// Git or the disk says no.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Reading stopped.
+    #[error("reading the repository stopped: {0}")]
+    Stopped(#[from] tokio::task::JoinError),
+    /// The address cannot be followed.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+}
+
+/// What people want to know of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitSummary {
+    /// The first line of its message.
+    pub title: String,
+    /// The rest of its message.
+    pub body: String,
+    /// The name of who wrote it.
+    pub author: String,
+    /// When it was made.
+    pub committed_at: Timestamp,
+}
+
+/// The repositories of all components.
+pub struct Repositories {
+    host: Host,
+    allowed: Allowed,
+}
+
+/// The line that a new repository begins with.
+fn main_line() -> ReleaseLine {
+    #[allow(clippy::expect_used)] // a constant
+    ReleaseLine::new("main").expect("`main` is a branch name")
+}
+
+impl Repositories {
+    /// The repositories below `folder`. `allow_files` lets paths of this machine be followed.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn open(folder: &Path, largest_push: u64, allow_files: bool) -> Result<Self, RepositoryError> {
+        let limits = Limits {
+            push_bytes: largest_push,
+            ..Limits::default()
+        };
+        let repositories = source::Repositories::open(folder)?;
+        let allowed = Allowed {
+            files: allow_files,
+            plain_http: allow_files,
+        };
+        Ok(Self {
+            host: Host::new(repositories, limits),
+            allowed,
+        })
+    }
+
+    /// What answers git's own requests.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Whether the repository is there.
+    pub fn exists(&self, name: &ComponentName) -> bool {
+        self.path(name).is_dir()
+    }
+
+    fn path(&self, name: &ComponentName) -> PathBuf {
+        self.host.repositories().path(name)
+    }
+
+    /// Makes the repository when it is not there.
+    ///
+    /// # Errors
+    /// When git or the disk fails.
+    pub async fn create(&self, name: &ComponentName) -> Result<(), RepositoryError> {
+        self.host.repositories().create(name, &main_line()).await?;
+        Ok(())
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        name: &ComponentName,
+        read: impl FnOnce(&Repository) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, RepositoryError> {
+        let repository = self.host.repositories().get(name)?;
+        Ok(tokio::task::spawn_blocking(move || read(&repository)).await??)
+    }
+
+    /// Branches and tags, by full name, with the commit each points to; none for a repository that is
+    /// not there.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn refs(&self, name: &ComponentName) -> Result<BTreeMap<String, Commit>, RepositoryError> {
+        if !self.exists(name) {
+            return Ok(BTreeMap::new());
+        }
+        let refs = self.read(name, Repository::refs).await?;
+        // A tag may point to something that is no commit; it brings no change.
+        Ok(refs
+            .0
+            .into_iter()
+            .filter_map(|(name, target)| Some((name.as_str().to_owned(), target.commit?)))
+            .collect())
+    }
+
+    /// Whether `ancestor` is among what is behind `commit`; not when it is gone.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn is_ancestor(
+        &self,
+        name: &ComponentName,
+        ancestor: &Commit,
+        commit: &Commit,
+    ) -> Result<bool, RepositoryError> {
+        let (ancestor, commit) = (ancestor.clone(), commit.clone());
+        self.read(name, move |repository| {
+            Ok(repository.has(&ancestor)? && repository.is_ancestor(&ancestor, &commit)?)
+        })
+        .await
+    }
+
+    /// The commits that came to a branch when it moved from `old` to `new`, oldest first.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn arrived(
+        &self,
+        name: &ComponentName,
+        old: &Commit,
+        new: &Commit,
+        limit: usize,
+    ) -> Result<Vec<Commit>, RepositoryError> {
+        let (old, new) = (old.clone(), new.clone());
+        self.read(name, move |repository| {
+            let old = repository.has(&old)?.then_some(old);
+            match old {
+                Some(old) => repository.arrived(Some(&old), &new, limit),
+                None => Ok(vec![new]),
+            }
+        })
+        .await
+    }
+
+    /// A file at a commit; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it is larger than `limit` or cannot be read.
+    pub async fn file(
+        &self,
+        name: &ComponentName,
+        commit: &Commit,
+        path: &'static str,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, RepositoryError> {
+        let commit = commit.clone();
+        self.read(name, move |repository| repository.file(&commit, path, limit))
+            .await
+    }
+
+    /// What a commit says about itself.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn commit(&self, name: &ComponentName, commit: &Commit) -> Result<CommitSummary, RepositoryError> {
+        let commit = commit.clone();
+        let info = self.read(name, move |repository| repository.commit(&commit)).await?;
+        let body = info.message.split_once('\n').map(|(_, body)| body.trim().to_owned());
+        Ok(CommitSummary {
+            title: info.title().to_owned(),
+            body: body.unwrap_or_default(),
+            author: info.author.name,
+            committed_at: info.committed_at,
+        })
+    }
+
+    /// The version of a commit on a line.
+    ///
+    /// # Errors
+    /// When the commit is not there.
+    pub async fn version(
+        &self,
+        name: &ComponentName,
+        commit: &Commit,
+        line: &ReleaseLine,
+        scheme: Scheme,
+    ) -> Result<Version, RepositoryError> {
+        let (commit, line) = (commit.clone(), line.clone());
+        self.read(name, move |repository| {
+            // Where there is a `master` and no `main`, that is the main line.
+            let main = if line.as_str() == "master" {
+                line.clone()
+            } else {
+                main_line()
+            };
+            repository.version(&commit, scheme, &line, &main)
+        })
+        .await
+    }
+
+    /// Writes the files of a commit into an empty folder.
+    ///
+    /// # Errors
+    /// When the commit is not there or git refuses its files.
+    pub async fn check_out(&self, name: &ComponentName, commit: &Commit, folder: &Path) -> Result<(), RepositoryError> {
+        let repository = self.host.repositories().get(name)?;
+        Ok(repository.checkout(commit, folder, CheckoutLimits::default()).await?)
+    }
+
+    /// Whether an address may be followed.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn check_url(&self, url: &str) -> Result<(), AddressError> {
+        Address::parse(url, self.allowed).map(drop)
+    }
+
+    /// Makes the repository what it is at `url`.
+    ///
+    /// # Errors
+    /// When the remote does not answer, does not accept the credential, or sends what git refuses.
+    pub async fn mirror(
+        &self,
+        name: &ComponentName,
+        url: &str,
+        credential: &Credential,
+    ) -> Result<(), RepositoryError> {
+        let address = Address::parse(url, self.allowed)?;
+        self.create(name).await?;
+        self.host
+            .repositories()
+            .get(name)?
+            .mirror(&address, credential, FETCH)
+            .await?;
+        Ok(())
+    }
+}

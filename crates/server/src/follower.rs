@@ -1,0 +1,105 @@
+//! Follows the ledger for the server's own duties: builds for new changes, packages onto the path when
+//! builds end, shims closed and workspaces removed when runs are over.
+
+use std::sync::Arc;
+
+use engine::RunResult;
+use facts::{Fact, Position, RunId};
+
+use crate::changes::BUILD;
+use crate::changes::kinds::CHANGE_ARRIVED;
+use crate::error::ServerError;
+use crate::house::House;
+
+/// How many facts are read at a time.
+const PAGE: usize = 500;
+
+/// Takes up what was left, then follows. Returns when the server stops.
+pub async fn follow(house: Arc<House>) {
+    let mut position = match house.ledger.head().await {
+        Ok(head) => head,
+        Err(error) => {
+            tracing::error!(%error, "the ledger cannot be followed");
+            return;
+        }
+    };
+    recover(&house).await;
+    let mut head = house.ledger.follow();
+    loop {
+        head.borrow_and_update();
+        if let Err(error) = catch_up(&house, &mut position).await {
+            tracing::error!(%error, "the ledger could not be followed; it is tried again with the next fact");
+        }
+        tokio::select! {
+            changed = head.changed() => if changed.is_err() { return },
+            () = house.stopping.cancelled() => return,
+        }
+    }
+}
+
+/// Does what was due when an earlier server ended.
+async fn recover(house: &Arc<House>) {
+    let components = match house.register.all().await {
+        Ok(components) => components,
+        Err(error) => {
+            tracing::error!(%error, "the components cannot be listed");
+            return;
+        }
+    };
+    for component in components {
+        // A push whose server died before it was recorded.
+        house.look(&component.name, facts::Actor::System).await;
+    }
+    if let Err(error) = house.builds.catch_up(0).await {
+        tracing::error!(%error, "changes without a build could not be looked for");
+    }
+    if let Err(error) = house.builds.recover().await {
+        tracing::error!(%error, "ended builds could not be looked for");
+    }
+}
+
+async fn catch_up(house: &Arc<House>, position: &mut Position) -> Result<(), ServerError> {
+    loop {
+        let facts = house.ledger.read(*position, PAGE).await?;
+        let Some(last) = facts.last() else { return Ok(()) };
+        // Changes of one push are built in their order, in one go.
+        let first_change = facts
+            .iter()
+            .find(|fact| fact.kind() == CHANGE_ARRIVED)
+            .map(|fact| fact.seq);
+        if let Some(first) = first_change {
+            house.builds.catch_up(first - 1).await?;
+        }
+        for fact in &facts {
+            if fact.kind() == engine::kinds::FINISHED {
+                ended(house, fact).await?;
+            }
+        }
+        *position = last.seq;
+    }
+}
+
+/// A run is over.
+async fn ended(house: &Arc<House>, fact: &Fact) -> Result<(), ServerError> {
+    let Ok(run) = fact.stream().key().parse::<RunId>() else {
+        return Ok(());
+    };
+    let Some(row) = engine::query::run(&*house.ledger, run).await? else {
+        return Ok(());
+    };
+    if row.kind == BUILD {
+        house.builds.ended(run).await?;
+    }
+    if let Err(error) = house.executor.close(run).await {
+        tracing::warn!(%run, %error, "the shim of a run that is over could not be closed");
+    }
+    // The files of a run that did not succeed stay, for another attempt and for whoever wants to look.
+    if row.result == Some(RunResult::Succeeded) {
+        let (house, run) = (house.clone(), run);
+        let removed = tokio::task::spawn_blocking(move || house.workspaces.remove(run)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(%run, %error, "the files of a run that is over could not be removed");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! The server's life: open, listen, follow, stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use access::{Rights, Role};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use facts::Actor;
+use tokio::net::TcpListener;
+use zeroize::Zeroizing;
+
+use crate::house::{House, OpenError};
+use crate::settings::Settings;
+use crate::{api, follower, git, registry, web};
+
+/// The largest body of a request to the API, in bytes.
+const LARGEST_BODY: usize = 8 * 1024 * 1024;
+/// The file in the data folder that tells programs of this machine where the server is.
+pub const WHERE: &str = "server.json";
+
+/// Why a server could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The house could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address can be reached from elsewhere, and nothing encrypts what is sent.
+    #[error(
+        "{0} can be reached from other machines, and nothing encrypts what is sent there\nhint: put a proxy that speaks TLS before it and say --behind-proxy, or listen on 127.0.0.1"
+    )]
+    Exposed(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}\nhint: another program may use the port; choose one with --address")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Serving ended by itself.
+    #[error("the server stopped: {0}")]
+    Stopped(#[from] std::io::Error),
+    /// The first token could not be made.
+    #[error("the first token could not be made: {0}")]
+    Token(String),
+}
+
+/// A server that is ready.
+#[derive(Debug)]
+pub struct Ready {
+    /// Where it is.
+    pub url: String,
+    /// Its data folder.
+    pub data: PathBuf,
+    /// The admin's token, at the first start: the only time it is shown.
+    pub first_token: Option<Zeroizing<String>>,
+}
+
+/// The routes of the whole server.
+pub fn router(house: Arc<House>) -> Router {
+    Router::new()
+        .nest("/api/v1", api::routes().layer(DefaultBodyLimit::max(LARGEST_BODY)))
+        .nest("/git", git::routes().layer(DefaultBodyLimit::disable()))
+        .nest("/v2", registry::routes())
+        .route("/healthz", get(|| async { "ok" }))
+        .merge(web::routes().layer(DefaultBodyLimit::max(LARGEST_BODY)))
+        .with_state(house)
+}
+
+/// Runs a server until it is told to stop, by a signal or by `throughline down`. `ready` hears when it
+/// listens. Services and running steps go on when it ends.
+///
+/// # Errors
+/// When it cannot be opened, may not listen there, or cannot.
+pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
+    if !settings.is_local() && !settings.behind_proxy {
+        return Err(ServeError::Exposed(settings.address));
+    }
+    let asked = settings.address;
+    let house = House::open(settings).await?;
+    let listener = TcpListener::bind(asked)
+        .await
+        .map_err(|source| ServeError::Listen { address: asked, source })?;
+    let address = listener.local_addr()?;
+    house.listens(address);
+    let first_token = first_token(&house).await?;
+    let told = serde_json::json!({ "url": house.url(), "pid": std::process::id() });
+    let place = house.settings.data.join(WHERE);
+    std::fs::write(&place, format!("{told}\n"))?;
+    let following = tokio::spawn(follower::follow(house.clone()));
+    ready(&Ready {
+        url: house.url(),
+        data: house.settings.data.clone(),
+        first_token,
+    });
+    let stopping = house.stopping.clone();
+    let signals = tokio::spawn(stop_on_signal(stopping.clone()));
+    let served = axum::serve(listener, router(house.clone())).with_graceful_shutdown({
+        let stopping = stopping.clone();
+        async move { stopping.cancelled().await }
+    });
+    // Streams end by themselves when the server stops; whoever does not is not waited for.
+    let served = tokio::select! {
+        served = served.into_future() => served,
+        () = async { stopping.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(3)).await } => Ok(()),
+    };
+    stopping.cancel();
+    signals.abort();
+    house.engine.stop().await;
+    let _ = following.await;
+    let _ = std::fs::remove_file(&place);
+    Ok(served?)
+}
+
+async fn stop_on_signal(stopping: tokio_util::sync::CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::error!("signals cannot be listened to");
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    stopping.cancel();
+}
+
+/// At the first start, an admin's token.
+async fn first_token(house: &Arc<House>) -> Result<Option<Zeroizing<String>>, ServeError> {
+    let access = house.access.clone();
+    let made = tokio::task::spawn_blocking(move || access.first_token()).await;
+    let wrong = |error: &dyn std::fmt::Display| ServeError::Token(error.to_string());
+    let made = made.map_err(|error| wrong(&error))?.map_err(|error| wrong(&error))?;
+    let Some(made) = made else { return Ok(None) };
+    let rights = Rights::everywhere(Role::Admin);
+    let recorded = api::record_token(house, &made, rights, Actor::System).await;
+    recorded.map_err(|problem| ServeError::Token(problem.detail().to_owned()))?;
+    Ok(Some(made.secret))
+}
