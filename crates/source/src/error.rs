@@ -134,7 +134,7 @@ impl SourceError {
             Self::NoCommit(_) | Self::NoRevision(_) => Some("push the commit first, or check the spelling"),
             Self::Spawn(process::SpawnError::NoProgram(_))
             | Self::Run(process::RunError::Spawn(process::SpawnError::NoProgram(_))) => {
-                Some("install git 2.30 or newer, and see that it is in the server's PATH")
+                Some("install git 2.31 or newer, and see that it is in the server's PATH")
             }
             Self::Git { complaint, .. } if complaint.contains("invalid path") => {
                 Some("the commit holds a path that git refuses, such as `.git`; remove it from the commit")

@@ -234,18 +234,24 @@ impl Repository {
         Ok(log)
     }
 
-    /// The commits that came to a branch when it moved from `old` to `new`: the first parents of `new`
-    /// down to where they meet what `old` has behind it; oldest first, the newest `limit` of them. After
-    /// a force push these are the commits that `old` has not.
+    /// The commits that came to a branch when it moved to `new`: the first parents of `new` down to
+    /// where they meet what the `known` commits have behind them; oldest first, the newest `limit` of
+    /// them. `known` is where the branch was before, and what else need not be told again.
     ///
     /// # Errors
     /// When one of them is not here.
-    pub fn arrived(&self, old: Option<&Commit>, new: &Commit, limit: usize) -> Result<Vec<Commit>, SourceError> {
+    pub fn arrived(&self, known: &[Commit], new: &Commit, limit: usize) -> Result<Vec<Commit>, SourceError> {
+        if known.is_empty() {
+            let mut log = self.first_parents(new, limit)?;
+            log.reverse();
+            return Ok(log);
+        }
         let reader = self.reader();
         let tip = self.find(&reader, new)?.id;
-        let hidden = old
-            .map(|old| self.find(&reader, old).map(|commit| commit.id))
-            .transpose()?;
+        let hidden: Vec<_> = known
+            .iter()
+            .map(|known| self.find(&reader, known).map(|commit| commit.id))
+            .collect::<Result<_, _>>()?;
         let walk = reader
             .rev_walk([tip])
             .with_hidden(hidden)

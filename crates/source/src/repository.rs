@@ -238,7 +238,7 @@ impl Repository {
     pub async fn tidy(&self) -> Result<(), SourceError> {
         let spec = git::git(Some(&self.path))
             .args(["-c", "gc.auto=1000", "-c", "gc.autoPackLimit=30"])
-            .args(["gc", "--auto", "--quiet", "--no-detach"])
+            .args(["gc", "--auto", "--quiet"])
             .nice(10);
         git::run(spec, "gc", git::LOCAL * 6).await.map(drop)
     }

@@ -98,7 +98,7 @@ fn other_lines_have_pre_releases_that_name_them() {
     assert_eq!(on(&history, 1, "feature/Login_2"), "1.4.0-feature-Login-2.2");
     assert_eq!(on(&history, 2, "feature/Login_2"), "1.4.1-feature-Login-2.3");
     assert_eq!(on(&history, 2, "007"), "1.4.1-line-007.3");
-    let long = on(&history, 2, &"é/".repeat(60).trim_end_matches('/').to_owned());
+    let long = on(&history, 2, "é/".repeat(60).trim_end_matches('/'));
     assert!(long.len() < 60 && semver::Version::parse(&long).is_ok(), "{long}");
 }
 

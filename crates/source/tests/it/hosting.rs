@@ -367,11 +367,8 @@ fn push_bytes(work: &Work, branch: &str) -> Vec<u8> {
         &["pack-objects", "--revs", "--quiet", pack.to_str().unwrap()],
         format!("{commit}\n").as_bytes(),
     );
-    let file = std::fs::read_dir(work.0.join("..")).unwrap().map(|e| e.unwrap().path());
-    let file = file
-        .filter(|p| p.extension().is_some_and(|e| e == "pack"))
-        .next()
-        .unwrap();
+    let mut files = std::fs::read_dir(work.0.join("..")).unwrap().map(|e| e.unwrap().path());
+    let file = files.find(|p| p.extension().is_some_and(|e| e == "pack")).unwrap();
     bytes.extend(std::fs::read(&file).unwrap());
     bytes
 }

@@ -109,21 +109,16 @@ async fn ancestry_and_logs_follow_the_graph() {
         repository.first_parents(&merge, 10).unwrap(),
         [merge.clone(), b.clone(), a.clone()]
     );
-    assert_eq!(
-        repository.arrived(None, &merge, 10).unwrap(),
-        [a.clone(), b.clone(), merge.clone()]
-    );
-    assert_eq!(repository.arrived(Some(&b), &merge, 10).unwrap(), [merge.clone()]);
-    assert_eq!(
-        repository.arrived(Some(&c), &merge, 1).unwrap(),
-        [merge.clone()],
-        "the newest count"
-    );
-    assert_eq!(
-        repository.arrived(Some(&merge), &b, 10).unwrap(),
-        [],
-        "a branch that went back brings nothing"
-    );
+    let arrived = |known: &[&facts::Commit], new, limit| {
+        let known: Vec<_> = known.iter().map(|commit| (*commit).clone()).collect();
+        repository.arrived(&known, new, limit).unwrap()
+    };
+    let only_merge = std::slice::from_ref(&merge);
+    assert_eq!(arrived(&[], &merge, 10), [a.clone(), b.clone(), merge.clone()]);
+    assert_eq!(arrived(&[&b], &merge, 10), only_merge);
+    assert_eq!(arrived(&[&b, &c], &merge, 10), only_merge);
+    assert_eq!(arrived(&[&c], &merge, 1), only_merge, "the newest count");
+    assert_eq!(arrived(&[&merge], &b, 10), [], "a branch that went back brings nothing");
     let between = repository.between(Some(&b), &merge, 10).unwrap();
     assert_eq!(between.len(), 2);
     assert!(between.contains(&c) && between.contains(&merge));
