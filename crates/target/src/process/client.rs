@@ -138,43 +138,11 @@ impl ProcessTarget {
             .join(placement.environment.as_str())
     }
 
-    /// Asks once; `None` when the keeper went away without an answer.
-    async fn ask_once(
-        &self,
-        folder: &Path,
-        ask: &Ask,
-        progress: Progress<'_>,
-        may_start: bool,
-    ) -> Result<Option<Tell>, TargetError> {
-        let mut line = if may_start {
-            self.0.ensure(folder, false).await?
-        } else {
-            match Line::connect(folder).await {
-                Ok(line) => line,
-                Err(_) => return Ok(None),
-            }
-        };
-        if line.say(ask).await.is_err() {
-            return Ok(None);
-        }
-        loop {
-            match line.hear::<Tell>().await {
-                Ok(Some(Tell::Progress { text })) => progress(text),
-                Ok(Some(Tell::Refused(Refused::HandedOver)) | None) => return Ok(None),
-                Ok(Some(Tell::Refused(refused))) => return Err(refused.into()),
-                Ok(Some(told)) => return Ok(Some(told)),
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(unreachable(folder, format!("its answer is not understood: {error}")));
-                }
-                Err(_) => return Ok(None),
-            }
-        }
-    }
-
     /// Asks until there is an answer, of the next keeper if need be.
     async fn ask(&self, folder: &Path, ask: &Ask, progress: Progress<'_>) -> Result<Tell, TargetError> {
         for _ in 0..ASKED {
-            if let Some(told) = self.ask_once(folder, ask, progress, true).await? {
+            let mut line = self.0.ensure(folder, false).await?;
+            if let Some(told) = ask_on(&mut line, folder, ask, progress).await? {
                 return Ok(told);
             }
         }
@@ -286,6 +254,30 @@ async fn hear_ready(mut output: impl tokio::io::AsyncBufRead + Unpin, said: &mut
     }
 }
 
+/// Asks once; `None` when the keeper went away without an answer.
+async fn ask_on(
+    line: &mut Line,
+    folder: &Path,
+    ask: &Ask,
+    progress: Progress<'_>,
+) -> Result<Option<Tell>, TargetError> {
+    if line.say(ask).await.is_err() {
+        return Ok(None);
+    }
+    loop {
+        match line.hear::<Tell>().await {
+            Ok(Some(Tell::Progress { text })) => progress(text),
+            Ok(Some(Tell::Refused(Refused::HandedOver)) | None) => return Ok(None),
+            Ok(Some(Tell::Refused(refused))) => return Err(refused.into()),
+            Ok(Some(told)) => return Ok(Some(told)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(unreachable(folder, format!("its answer is not understood: {error}")));
+            }
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
 async fn who(line: &mut Line) -> Option<(Identity, String)> {
     line.say(&Ask::Who).await.ok()?;
     match line.hear().await {
@@ -361,14 +353,25 @@ impl Target for ProcessTarget {
 
     async fn stop(&self, placement: &Placement) -> Result<(), TargetError> {
         let folder = self.folder(placement);
-        let state = State::load(&folder).map_err(files(&folder))?;
         for _ in 0..ASKED {
-            let in_use = state.is_in_use();
-            match self.ask_once(&folder, &Ask::Stop, &|_| {}, in_use).await? {
-                Some(Tell::Stopped) => return Ok(()),
+            let in_use = State::load(&folder).map_err(files(&folder))?.is_in_use();
+            let line = if in_use {
+                Some(self.0.ensure(&folder, false).await?)
+            } else {
+                Line::connect(&folder).await.ok()
+            };
+            let Some(mut line) = line else { return Ok(()) };
+            let Some((keeper, _)) = who(&mut line).await else {
+                continue;
+            };
+            match ask_on(&mut line, &folder, &Ask::Stop, &|_| {}).await? {
+                Some(Tell::Stopped) => {
+                    // All that is left for it is to end.
+                    let _ = tokio::time::timeout(READY, keeper.ended()).await;
+                    return Ok(());
+                }
                 Some(other) => return Err(unexpected(&folder, &other)),
-                // It was replaced, or it has stopped in this very moment.
-                None if !State::load(&folder).map_err(files(&folder))?.is_in_use() => return Ok(()),
+                // It was replaced or ended in this very moment.
                 None => {}
             }
         }

@@ -42,6 +42,18 @@ pub struct Inherited {
     pub line: Option<Line>,
 }
 
+impl Inherited {
+    /// What a keeper starts with that follows on nobody.
+    pub fn nothing(lock: OwnedFd) -> Self {
+        Self {
+            lock,
+            listeners: Vec::new(),
+            secrets: Vec::new(),
+            line: None,
+        }
+    }
+}
+
 /// Asks the keeper of `folder` for everything.
 ///
 /// # Errors
@@ -126,8 +138,12 @@ impl Keeper {
                 }
             }
         };
+        let mut alone = self.alone.clone();
         let leaving = async {
-            self.proxy.leave(LEAVING).await;
+            // What the keeper before this one still tells goes to the heir, too.
+            tokio::join!(self.proxy.leave(LEAVING), async {
+                drop(alone.wait_for(|alone| *alone).await)
+            });
             self.proxy.close().await;
         };
         tokio::join!(telling, leaving);

@@ -149,15 +149,18 @@ async fn keep(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let lock_path = folder.join("proxy.lock");
     let own_lock: OwnedFd = fs::OpenOptions::new().create(true).append(true).open(lock_path)?.into();
-    let inherited = match rustix::fs::flock(&own_lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Inherited {
-            lock: own_lock,
-            listeners: Vec::new(),
-            secrets: Vec::new(),
-            line: None,
-        },
-        Err(_) => handover::take_over(folder).await?,
+    let lock = || rustix::fs::flock(&own_lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+    let inherited = if lock() {
+        None
+    } else {
+        match handover::take_over(folder).await {
+            Ok(inherited) => Some(inherited),
+            // The one that held it has ended over this: its place is free.
+            Err(_) if lock() => None,
+            Err(error) => return Err(error),
+        }
     };
+    let inherited = inherited.unwrap_or_else(|| Inherited::nothing(own_lock));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let state = State::load(folder)?;

@@ -4,20 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use target::{CommandTarget, Observed, ProcessTarget, Refused, Target, TargetError};
-use tempfile::TempDir;
 
 use crate::support::{commands, desired, group, package, placement, settings, unhealthy};
 
 /// A target in a folder of its own that is stopped in the end.
 pub struct Fixture {
-    pub data: TempDir,
+    pub data: crate::support::Data,
     pub target: Arc<dyn Target>,
     make: fn(&Path) -> Arc<dyn Target>,
 }
 
 impl Fixture {
     fn new(make: fn(&Path) -> Arc<dyn Target>) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        let data = crate::support::data();
         Self {
             target: make(data.path()),
             data,

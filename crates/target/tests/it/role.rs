@@ -88,7 +88,14 @@ async fn reply(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
 /// Applies what it is told, as a server would, and may be killed on the way.
 async fn caller() -> i32 {
     let desired: Desired = serde_json::from_str(&variable("TEST_DESIRED")).unwrap();
-    let target = ProcessTarget::new(crate::support::settings(&PathBuf::from(variable("TEST_DATA"))));
+    let mut settings = crate::support::settings(&PathBuf::from(variable("TEST_DATA")));
+    if let Ok(place) = std::env::var("TEST_KEEPER_CRASH") {
+        settings.variables.insert("THROUGHLINE_CRASH".to_owned(), place);
+    }
+    let target = ProcessTarget::new(settings);
+    if variable("TEST_STOP") == "yes" {
+        return i32::from(target.stop(&desired.placement).await.is_err());
+    }
     match target.apply(&desired, &|text| println!("{text}")).await {
         Ok(_) => 0,
         Err(error) => {

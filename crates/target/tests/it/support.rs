@@ -11,6 +11,29 @@ use target::{
 
 use crate::role;
 
+/// A data folder. What still runs for it when a test has failed ends with it.
+pub struct Data(tempfile::TempDir);
+
+pub fn data() -> Data {
+    Data(tempfile::tempdir().unwrap())
+}
+
+impl Data {
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        for pid in processes_of(self.path(), "") {
+            if let Some(left) = process::Identity::of_pid(pid) {
+                let _ = left.signal(process::Signal::KILL);
+            }
+        }
+    }
+}
+
 pub fn placement() -> Placement {
     Placement {
         component: ComponentId::of_key("shop/cart"),
