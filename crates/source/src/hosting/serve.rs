@@ -136,7 +136,7 @@ impl Host {
         let pushes = request.operation == Operation::Push && !request.advertises;
         let (guard, before) = if pushes {
             let guard = self.turn(&repository).lock_owned().await;
-            (Some(guard), Some(refs(&repository).await?))
+            (Some(guard), Some(repository.read_refs().await?))
         } else {
             (None, None)
         };
@@ -223,12 +223,6 @@ fn backend(repository: &Repository, request: &GitRequest, user: &str) -> process
             .into_iter()
             .filter_map(|(name, value)| value.as_ref().map(|value| (name, value))),
     )
-}
-
-async fn refs(repository: &Repository) -> Result<Refs, SourceError> {
-    let this = repository.clone();
-    let read = tokio::task::spawn_blocking(move || this.refs()).await;
-    read.map_err(|error| repository.wrong(error))?
 }
 
 /// What is needed to tell what a push changed.
@@ -322,7 +316,7 @@ impl Exchange {
 impl Push {
     /// Tells what changed, and waits until it was recorded.
     async fn finish(self) {
-        let after = refs(&self.repository).await;
+        let after = self.repository.read_refs().await;
         let updates = after.map(|after| after.since(&self.before));
         if let Ok(updates) = &updates {
             show_first_branch(&self.repository, &self.before, updates).await;

@@ -115,10 +115,6 @@ impl Address {
         &self.text
     }
 
-    pub(super) fn as_git_takes_it(&self) -> &str {
-        &self.text
-    }
-
     /// Git's name for how it is reached.
     pub(super) fn protocol(&self) -> &'static str {
         match self.kind {

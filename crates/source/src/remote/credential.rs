@@ -136,8 +136,18 @@ impl Credential {
         Ok((spec, Held(Some(folder))))
     }
 
-    /// A text of git's without the secret, should it stand there.
-    pub(super) fn hide(&self, text: &str) -> String {
+    /// An error of git's without the secret, should it stand there.
+    pub(super) fn hidden(&self, error: SourceError) -> SourceError {
+        match error {
+            SourceError::Git { command, complaint } => {
+                let complaint = self.hide(&complaint);
+                SourceError::Git { command, complaint }
+            }
+            other => other,
+        }
+    }
+
+    fn hide(&self, text: &str) -> String {
         let secret = match self {
             Self::None => return text.to_owned(),
             Self::Token { token, .. } => token,

@@ -40,6 +40,8 @@ async fn branches_and_tags_come_move_and_go_as_at_the_remote() {
         [new("refs/heads/main"), new("refs/heads/side"), new("refs/tags/v1.0.0")]
     );
     assert!(fetch().await.is_empty(), "nothing new, nothing told");
+    let head = mirror.remote_head(&address, &Credential::None, TIME).await.unwrap();
+    assert_eq!(head, Some(line("main")));
     work.git(&["branch", "-D", "side"]);
     work.git(&["commit", "--quiet", "--amend", "--allow-empty", "-m", "rewritten"]);
     assert_eq!(
