@@ -1,0 +1,148 @@
+//! What the tests need besides a toolchain and git: found, or installed where that is possible.
+
+use std::path::{Path, PathBuf};
+
+use super::Outcome;
+use crate::command::{self, Program};
+
+/// A package of Debian's, how to see that it is there, and what cannot be tested without it.
+struct Need {
+    package: &'static str,
+    there: fn() -> bool,
+    without: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        package: "git",
+        there: || command::find("git").is_some(),
+        without: "nothing that pushes or fetches can be tested",
+    },
+    Need {
+        package: "skopeo",
+        there: || command::find("skopeo").is_some(),
+        without: "tests that read packages with a client of others leave themselves out",
+    },
+    Need {
+        package: "chromium",
+        there: || command::find("chromium").is_some(),
+        without: "tests of the pages in a browser leave themselves out",
+    },
+    Need {
+        package: "ca-certificates",
+        there: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file(),
+        without: "nothing can be fetched over TLS",
+    },
+    Need {
+        package: "fonts-dejavu",
+        there: || Path::new("/usr/share/fonts/truetype/dejavu").is_dir(),
+        without: "pages in a browser are measured with whatever font there is",
+    },
+];
+
+/// What was found or installed.
+pub struct Tools {
+    /// The program cargo-nextest.
+    pub nextest: Option<PathBuf>,
+    /// The program cargo-deny.
+    pub deny: Option<PathBuf>,
+    /// What is not there, each with what follows.
+    pub missing: Vec<String>,
+    installed: Vec<String>,
+}
+
+impl Tools {
+    /// For the summary.
+    pub fn told(&self) -> Outcome {
+        if self.installed.is_empty() {
+            Outcome::Passed("all there, or not to be had".to_owned())
+        } else {
+            Outcome::Passed(format!("installed {}", self.installed.join(", ")))
+        }
+    }
+}
+
+/// Finds what is needed and installs what is missing.
+pub fn tools(root: &Path, build: &Path) -> Tools {
+    let mut tools = Tools {
+        nextest: None,
+        deny: None,
+        missing: Vec::new(),
+        installed: Vec::new(),
+    };
+    packages(root, &mut tools);
+    tools.nextest = cargo_tool("cargo-nextest", root, build, &mut tools);
+    tools.deny = cargo_tool("cargo-deny", root, build, &mut tools);
+    tools
+}
+
+fn packages(root: &Path, tools: &mut Tools) {
+    let absent: Vec<&Need> = NEEDS.iter().filter(|need| !(need.there)()).collect();
+    if absent.is_empty() {
+        println!("packages of the system: all there");
+        return;
+    }
+    let names: Vec<&str> = absent.iter().map(|need| need.package).collect();
+    if let Err(reason) = install_packages(root, &names) {
+        println!("could not install {}: {reason}", names.join(" "));
+    }
+    for need in absent {
+        if (need.there)() {
+            tools.installed.push(need.package.to_owned());
+        } else {
+            tools
+                .missing
+                .push(format!("{} is not installed: {}", need.package, need.without));
+        }
+    }
+}
+
+fn install_packages(root: &Path, names: &[&str]) -> Result<(), String> {
+    if command::find("apt-get").is_none() {
+        return Err("this system has no apt-get".to_owned());
+    }
+    if Program::new("id", &["-u"], root).output()?.trim() != "0" {
+        return Err(format!("only root may: run `sudo apt-get install {}`", names.join(" ")));
+    }
+    let apt = |arguments: &[&str]| {
+        Program::new("apt-get", arguments, root)
+            .variable("DEBIAN_FRONTEND", "noninteractive")
+            .run()
+    };
+    apt(&["update", "-qq"])?;
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(names);
+    apt(&arguments)
+}
+
+/// A subcommand of cargo's: from the search path, or compiled once into the build folder.
+fn cargo_tool(name: &str, root: &Path, build: &Path, tools: &mut Tools) -> Option<PathBuf> {
+    let folder = build.join("tools");
+    let compiled = folder.join("bin").join(name);
+    if let Some(path) = command::find(name).or_else(|| compiled.is_file().then(|| compiled.clone())) {
+        println!("{name}: {}", path.display());
+        return Some(path);
+    }
+    println!(
+        "{name}: not there, so it is compiled once into {} (a few minutes)",
+        folder.display()
+    );
+    let folder = folder.to_string_lossy().into_owned();
+    // Without optimisation: it runs for a second, and compiles in a third of the time.
+    match Program::new(
+        "cargo",
+        &["install", "--locked", "--debug", "--root", &folder, name],
+        root,
+    )
+    .run()
+    {
+        Ok(()) => {
+            tools.installed.push(name.to_owned());
+            Some(compiled)
+        }
+        Err(reason) => {
+            tools.missing.push(format!("{name} could not be had: {reason}"));
+            None
+        }
+    }
+}

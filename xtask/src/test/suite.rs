@@ -1,0 +1,125 @@
+//! The test suite: every test of every crate, once, without another try for one that fails.
+
+use std::fmt;
+
+use super::{Context, Outcome};
+use crate::command::Program;
+
+/// How many tests passed, failed, and were left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+/// Runs the suite.
+pub fn tests(context: &mut Context) -> Outcome {
+    let Some(program) = context.tools.nextest.clone() else {
+        println!("without cargo-nextest, `cargo test` runs the same tests");
+        return context
+            .cargo(&[
+                "test",
+                "--workspace",
+                "--locked",
+                "--no-fail-fast",
+                "--lib",
+                "--bins",
+                "--tests",
+            ])
+            .run()
+            .into();
+    };
+    let program = program.to_string_lossy().into_owned();
+    let arguments = [
+        "nextest",
+        "run",
+        "--workspace",
+        "--locked",
+        "--no-fail-fast",
+        "--retries",
+        "0",
+        "--color",
+        "never",
+    ];
+    let mut counts = None;
+    let result = Program::new(&program, &arguments, &context.root).run_reading(|line| {
+        if let Some(read) = summary(line) {
+            counts = Some(read);
+        }
+    });
+    context.counts = counts;
+    match (result, counts) {
+        (Ok(()), Some(counts)) => Outcome::Passed(counts.to_string()),
+        (Ok(()), None) => Outcome::Failed("no summary of the tests was printed".to_owned()),
+        (Err(_), Some(counts)) if counts.failed > 0 => Outcome::Failed(counts.to_string()),
+        (Err(message), _) => Outcome::Failed(message),
+    }
+}
+
+/// The examples in the documentation of the code, which nextest does not run.
+pub fn doctests(context: &mut Context) -> Outcome {
+    context
+        .cargo(&["test", "--workspace", "--locked", "--doc", "--quiet"])
+        .run()
+        .into()
+}
+
+/// Reads nextest's closing line: `Summary [ 1.2s] 20 tests run: 18 passed (1 slow), 2 failed, 3 skipped`.
+fn summary(line: &str) -> Option<Counts> {
+    let told = line.trim_start().strip_prefix("Summary [")?.split_once("run:")?.1;
+    let mut counts = Counts::default();
+    for part in told.split([',', '(']) {
+        let mut words = part.split_whitespace();
+        let (Some(number), Some(word)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let Ok(number) = number.parse::<u32>() else { continue };
+        match word.trim_end_matches(')') {
+            "passed" => counts.passed = number,
+            "failed" | "timed" | "exec" => counts.failed += number,
+            "skipped" => counts.skipped = number,
+            _ => {}
+        }
+    }
+    Some(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_line_of_the_suite_gives_the_counts() {
+        let counts = |passed, failed, skipped| {
+            Some(Counts {
+                passed,
+                failed,
+                skipped,
+            })
+        };
+        assert_eq!(
+            summary("     Summary [   1.234s] 20 tests run: 20 passed, 0 skipped"),
+            counts(20, 0, 0)
+        );
+        assert_eq!(
+            summary("Summary [ 9.1s] 20 tests run: 17 passed (2 slow, 1 leaky), 2 failed, 1 timed out, 3 skipped"),
+            counts(17, 3, 3)
+        );
+        assert_eq!(
+            summary("Summary [ 9.1s] 5/20 tests run: 4 passed, 1 failed, 0 skipped"),
+            counts(4, 1, 0)
+        );
+        assert_eq!(summary("PASS [ 0.1s] summary"), None);
+    }
+}
