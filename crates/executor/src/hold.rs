@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use process::{Channel, Identity, Spec};
+use process::{Channel, Group, Identity, Spec};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
@@ -48,7 +48,9 @@ impl Hold {
         // The run's lock is held for as long as a keeper lives.
         spec.inherit(lock.try_clone()?);
         let control = spec.inherit(theirs.into());
+        // In a session of its own: when the shim dies, the kernel has no orphaned group to hang up.
         let spec = spec
+            .group(Group::OwnSession)
             .variable(keeper::VARIABLE, control.to_string())
             .stdout(Channel::Pipe)
             .stderr(Channel::Pipe);

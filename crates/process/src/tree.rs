@@ -40,8 +40,11 @@ fn grow(all: &HashMap<u32, Stat>, mut found: HashSet<u32>) -> HashSet<u32> {
     found
 }
 
+/// Those that live, the eldest first, so parents before their children: a shell whose child is killed
+/// before itself would go on to its next command.
 fn alive(all: &HashMap<u32, Stat>, pids: impl IntoIterator<Item = u32>) -> Vec<Identity> {
-    pids.into_iter()
+    let mut alive: Vec<Identity> = pids
+        .into_iter()
         .filter_map(|pid| {
             let stat = all.get(&pid).filter(|stat| stat.is_alive())?;
             Some(Identity {
@@ -50,10 +53,12 @@ fn alive(all: &HashMap<u32, Stat>, pids: impl IntoIterator<Item = u32>) -> Vec<I
                 boot: boot(),
             })
         })
-        .collect()
+        .collect();
+    alive.sort_by_key(|process| (process.start_time, process.pid));
+    alive
 }
 
-/// Every living process below this one, itself not included.
+/// Every living process below this one, itself not included, the eldest first.
 pub fn descendants(of: Identity) -> Vec<Identity> {
     let all = everything();
     if of.boot != boot() || all.get(&of.pid).is_none_or(|stat| stat.start_time != of.start_time) {

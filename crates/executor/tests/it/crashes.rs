@@ -85,6 +85,64 @@ async fn a_killed_shim_takes_its_attempts_with_it_and_they_are_lost() {
 }
 
 #[tokio::test]
+async fn an_attempt_is_not_lost_before_the_last_of_its_processes_has_ended() {
+    let bench = local();
+    let script = "echo $PPID > keeper; echo $$ > step; echo ready; sleep 1000";
+    bench.executor.start(bench.job("step", script)).await.unwrap();
+    bench.until_said("step", "ready").await;
+    let pid = std::fs::read_to_string(bench.work.join("keeper"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let keeper = Identity::of_pid(pid).unwrap();
+    // The keeper is held up, so the step lives on although its shim is dead.
+    keeper.signal(Signal::STOP).unwrap();
+    let shim = shim(&bench).unwrap();
+    shim.signal(Signal::KILL).unwrap();
+    shim.ended().await.unwrap();
+    let key = bench.key("step");
+    let adopting = bench.executor.adopt(&key);
+    tokio::pin!(adopting);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), &mut adopting)
+            .await
+            .is_err()
+    );
+    keeper.signal(Signal::CONT).unwrap();
+    assert_eq!(in_time(adopting).await.unwrap(), Adopted::Lost);
+    assert!(!step.is_alive());
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_step_says_last_is_in_its_log_however_late_the_shim_reads_it() {
+    let bench = local();
+    let script = "echo $$ > pid; echo ready; while ! [ -e go ]; do sleep 0.01; done; seq 1 5000";
+    bench.executor.start(bench.job("step", script)).await.unwrap();
+    bench.until_said("step", "ready").await;
+    let pid = std::fs::read_to_string(bench.work.join("pid"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let step = Identity::of_pid(pid).unwrap();
+    let shim = shim(&bench).unwrap();
+    shim.signal(Signal::STOP).unwrap();
+    std::fs::write(bench.work.join("go"), "").unwrap();
+    in_time(step.ended()).await.unwrap();
+    // Time for the keeper's report to come before the shim has read a byte.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    shim.signal(Signal::CONT).unwrap();
+    assert_eq!(
+        in_time(bench.executor.wait(&bench.key("step"))).await.unwrap().ended,
+        Ended::Succeeded
+    );
+    assert_eq!(bench.said("step").last().unwrap(), "5000");
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_step_that_kills_its_keeper_dies_with_all_it_started() {
     let bench = local();
     let (script, gone) = bench.family();

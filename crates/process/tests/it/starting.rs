@@ -39,7 +39,7 @@ async fn no_file_of_the_starter_is_inherited_unless_handed_over() {
 
 #[tokio::test]
 async fn limits_nice_value_and_session_are_set() {
-    let script = "ulimit -c; ulimit -n; nice; ps -o sid= -p $$ 2>/dev/null || cut -d' ' -f6 /proc/$$/stat; echo $$";
+    let script = "ulimit -H -c; ulimit -n; nice; ps -o sid= -p $$ 2>/dev/null || cut -d' ' -f6 /proc/$$/stat; echo $$";
     let spec = Spec::new("sh")
         .args(["-c", script])
         .pass(["PATH"])

@@ -6,8 +6,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const TIME: Duration = Duration::from_secs(20);
 
-/// Starts a script that says the pids of what it starts, a line each, and then `ready`.
-async fn start(script: &str, group: Group) -> (process::Child, Vec<Identity>) {
+/// Starts a script that says the pids of what it starts, a line each, in any order, or `ready`.
+async fn start(script: &str, group: Group, pids: usize) -> (process::Child, Vec<Identity>) {
     let spec = Spec::new("sh")
         .args(["-c", script])
         .pass(["PATH"])
@@ -21,6 +21,9 @@ async fn start(script: &str, group: Group) -> (process::Child, Vec<Identity>) {
             break;
         }
         found.push(Identity::of_pid(line.trim().parse().unwrap()).unwrap());
+        if found.len() == pids {
+            break;
+        }
     }
     (child, found)
 }
@@ -33,14 +36,12 @@ async fn all_end(processes: &[Identity]) {
 }
 
 /// A child, a grandchild, and one that lost its parent by a double fork.
-const FAMILY: &str = "sleep 100 & echo $!; (sleep 100 & echo $!; wait) & (sleep 100 & echo $!); \
-    sleep 0.1; echo ready; wait";
+const FAMILY: &str = "sleep 100 & echo $!; (sleep 100 & echo $!; wait) & (sleep 100 & echo $!); wait";
 
 #[tokio::test]
 async fn the_whole_group_is_killed_with_double_forked_children() {
     for group in [Group::Own, Group::OwnSession] {
-        let (mut child, found) = start(FAMILY, group).await;
-        assert_eq!(found.len(), 3);
+        let (mut child, found) = start(FAMILY, group, 3).await;
         let exit = child.kill_group(Signal::KILL, Duration::ZERO).await.unwrap();
         assert_eq!(exit.ending, process::Ending::Signal(9));
         all_end(&found).await;
@@ -49,15 +50,15 @@ async fn the_whole_group_is_killed_with_double_forked_children() {
 
 #[tokio::test]
 async fn a_child_in_a_session_of_its_own_is_a_descendant_still() {
-    let script = "setsid sleep 100 & echo $!; sleep 0.1; echo ready; wait";
-    let (mut child, found) = start(script, Group::Own).await;
+    let script = "setsid sleep 100 & echo $!; wait";
+    let (mut child, found) = start(script, Group::Own, 1).await;
     child.kill_group(Signal::TERM, Duration::from_secs(5)).await.unwrap();
     all_end(&found).await;
 }
 
 #[tokio::test]
 async fn a_process_that_ignores_the_request_is_killed_after_the_grace() {
-    let (mut child, _) = start("trap '' TERM; echo ready; while :; do sleep 0.05; done", Group::Own).await;
+    let (mut child, _) = start("trap '' TERM; echo ready; while :; do sleep 0.05; done", Group::Own, 0).await;
     let exit = child
         .kill_group(Signal::TERM, Duration::from_millis(200))
         .await
@@ -70,6 +71,7 @@ async fn a_process_may_end_in_its_own_way_within_the_grace() {
     let (mut child, _) = start(
         "trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done",
         Group::Own,
+        0,
     )
     .await;
     let exit = child.kill_group(Signal::TERM, TIME).await.unwrap();
@@ -78,7 +80,7 @@ async fn a_process_may_end_in_its_own_way_within_the_grace() {
 
 #[tokio::test]
 async fn a_detached_tree_is_stopped_by_its_identity_alone() {
-    let (child, found) = start(FAMILY, Group::OwnSession).await;
+    let (child, found) = start(FAMILY, Group::OwnSession, 3).await;
     let identity = child.detach();
     assert!(tree::stop(identity, Signal::TERM, Duration::from_secs(5)).await);
     all_end(&found).await;
@@ -91,7 +93,7 @@ async fn a_detached_tree_is_stopped_by_its_identity_alone() {
 
 #[tokio::test]
 async fn what_a_dead_leader_left_in_its_session_is_found_and_stopped() {
-    let (child, found) = start("sleep 100 & echo $!; echo ready; exit 0", Group::OwnSession).await;
+    let (child, found) = start("sleep 100 & echo $!; exit 0", Group::OwnSession, 1).await;
     let identity = child.detach();
     identity.ended().await.unwrap();
     assert!(found[0].is_alive());
@@ -106,7 +108,7 @@ async fn a_process_that_goes_on_forking_is_killed_too() {
         "f() {{ while :; do (sleep 0.02; date >> {0}) & sleep 0.01; done; }}; f & f & echo ready; wait",
         folder.path().join("beat").display()
     );
-    let (mut child, _) = start(&script, Group::Own).await;
+    let (mut child, _) = start(&script, Group::Own, 0).await;
     child.kill_group(Signal::KILL, Duration::ZERO).await.unwrap();
     assert!(tree::members(child.identity(), true).is_empty());
     assert!(Path::new("/proc").exists());
