@@ -240,18 +240,23 @@ impl Repository {
     ///
     /// # Errors
     /// When one of them is not here.
-    pub fn arrived(&self, known: &[Commit], new: &Commit, limit: usize) -> Result<Vec<Commit>, SourceError> {
-        if known.is_empty() {
+    pub fn arrived<'a>(
+        &self,
+        known: impl IntoIterator<Item = &'a Commit>,
+        new: &Commit,
+        limit: usize,
+    ) -> Result<Vec<Commit>, SourceError> {
+        let reader = self.reader();
+        let tip = self.find(&reader, new)?.id;
+        let mut hidden = Vec::new();
+        for known in known {
+            hidden.push(self.find(&reader, known)?.id);
+        }
+        if hidden.is_empty() {
             let mut log = self.first_parents(new, limit)?;
             log.reverse();
             return Ok(log);
         }
-        let reader = self.reader();
-        let tip = self.find(&reader, new)?.id;
-        let hidden: Vec<_> = known
-            .iter()
-            .map(|known| self.find(&reader, known).map(|commit| commit.id))
-            .collect::<Result<_, _>>()?;
         let walk = reader
             .rev_walk([tip])
             .with_hidden(hidden)
