@@ -305,7 +305,11 @@ fn mark_ready(rows: &mut [StepRow]) {
     }
 }
 
-fn run_row(row: &Row) -> Result<RunRow, RowError> {
+/// Reads a row of the table of runs.
+///
+/// # Errors
+/// When the row has another shape.
+pub fn run_row(row: &Row) -> Result<RunRow, RowError> {
     Ok(RunRow {
         id: row.parse("id")?,
         component: row.parse("component")?,
