@@ -90,12 +90,15 @@ async fn an_attempt_is_not_lost_before_the_last_of_its_processes_has_ended() {
     let script = "echo $PPID > keeper; echo $$ > step; echo ready; sleep 1000";
     bench.executor.start(bench.job("step", script)).await.unwrap();
     bench.until_said("step", "ready").await;
-    let pid = std::fs::read_to_string(bench.work.join("keeper"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    let keeper = Identity::of_pid(pid).unwrap();
+    let process = |file| {
+        let pid = std::fs::read_to_string(bench.work.join(file))
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        Identity::of_pid(pid).unwrap()
+    };
+    let (keeper, step) = (process("keeper"), process("step"));
     // The keeper is held up, so the step lives on although its shim is dead.
     keeper.signal(Signal::STOP).unwrap();
     let shim = shim(&bench).unwrap();
