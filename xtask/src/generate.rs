@@ -14,12 +14,20 @@ struct Generator {
     test: &'static str,
 }
 
-const GENERATORS: &[Generator] = &[Generator {
-    documents: "docs/schema",
-    package: "pipeline",
-    variable: "UPDATE_SCHEMAS",
-    test: "schemas",
-}];
+const GENERATORS: &[Generator] = &[
+    Generator {
+        documents: "docs/schema",
+        package: "pipeline",
+        variable: "UPDATE_SCHEMAS",
+        test: "schemas",
+    },
+    Generator {
+        documents: "docs/canary.md",
+        package: "statistics",
+        variable: "UPDATE_TABLES",
+        test: "tables",
+    },
+];
 
 /// Writes every generated document.
 pub fn perform(arguments: &[String]) -> Result<(), String> {

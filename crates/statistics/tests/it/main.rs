@@ -3,3 +3,4 @@
 mod errors;
 mod latency;
 mod random;
+mod tables;
