@@ -2,7 +2,7 @@
 //! is wrong to one list, with its place.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use policy::nearest::nearest;
 use policy::{Condition, ConditionError, Scope};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, MOST};
 use crate::duration;
 use crate::yaml::{Kind, Node, Place, Source};
 
@@ -39,8 +39,16 @@ impl<'a> Checks<'a> {
 
     /// Something is wrong at `place`.
     pub fn say(&self, place: Place, message: impl Into<String>, hint: Option<&str>) {
+        if self.is_full() {
+            return;
+        }
         let diagnostic = self.source.at(place, message, hint.map(str::to_owned));
         self.wrong.borrow_mut().push(diagnostic);
+    }
+
+    /// Whether so much is wrong already that nobody reads on.
+    pub fn is_full(&self) -> bool {
+        self.wrong.borrow().len() >= MOST
     }
 
     /// A checked name.
@@ -51,18 +59,15 @@ impl<'a> Checks<'a> {
     }
 
     /// A name that must be one of `known`.
-    pub fn known<'n>(
-        &self,
-        place: Place,
-        what: &str,
-        name: &str,
-        known: impl IntoIterator<Item = &'n str> + Clone,
-    ) -> bool {
-        if known.clone().into_iter().any(|other| other == name) {
+    pub fn known(&self, place: Place, what: &str, name: &str, known: &BTreeSet<&str>) -> bool {
+        if known.contains(name) {
             return true;
         }
+        if self.is_full() {
+            return false;
+        }
         let shown: String = name.chars().take(80).collect();
-        let hint = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+        let hint = nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         self.say(place, format!("there is no {what} `{shown}`"), hint.as_deref());
         false
     }

@@ -41,8 +41,8 @@ impl fmt::Display for Diagnostic {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
-/// The most things said about one file.
-const MOST: usize = 100;
+/// The most things said about one file; after so many no more are looked for.
+pub(crate) const MOST: usize = 100;
 
 impl Diagnostics {
     /// `Ok` where nothing is wrong, else what is, in the order of the lines.

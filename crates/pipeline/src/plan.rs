@@ -218,7 +218,7 @@ pub enum PlanError {
         need: StepName,
     },
     /// Steps wait for one another; the path begins and ends with the same step.
-    #[error("steps wait for one another: {}", path.iter().map(StepName::as_str).collect::<Vec<_>>().join(" -> "))]
+    #[error("steps wait for one another: {}", path_text(&path.iter().map(StepName::as_str).collect::<Vec<_>>()))]
     Cycle {
         /// Each needs the next.
         path: Vec<StepName>,
@@ -282,6 +282,20 @@ impl Plan {
                 path: path.into_iter().map(|place| self.steps[place].name.clone()).collect(),
             }),
         }
+    }
+}
+
+/// The names of a cycle as people read them; the middle of a long one is left out.
+pub(crate) fn path_text(names: &[&str]) -> String {
+    match names {
+        [first @ .., before, last] if first.len() > 10 => {
+            format!(
+                "{} -> ({} more) -> {before} -> {last}",
+                first[..8].join(" -> "),
+                first.len() - 8
+            )
+        }
+        all => all.join(" -> "),
     }
 }
 
@@ -349,6 +363,13 @@ mod tests {
         assert_eq!(
             plan.check().unwrap_err().to_string(),
             "steps wait for one another: a -> b -> c -> a"
+        );
+        let many: Vec<_> = (0..100)
+            .map(|n| step(&format!("s{n}"), &[format!("s{}", (n + 1) % 100).as_str()]))
+            .collect();
+        assert_eq!(
+            Plan { steps: many }.check().unwrap_err().to_string(),
+            "steps wait for one another: s0 -> s1 -> s2 -> s3 -> s4 -> s5 -> s6 -> s7 -> (91 more) -> s99 -> s0"
         );
         let own = Plan {
             steps: vec![step("a", &["a"])],

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, MOST};
 use crate::yaml::{Kind, Node, Place, Source};
 
 /// Names that are known but not built yet, on an object's schema.
@@ -98,7 +98,9 @@ struct Check<'a, 'b> {
 
 impl<'a> Check<'a, '_> {
     fn say(&mut self, place: Place, message: String, hint: Option<String>) {
-        self.wrong.push(self.source.at(place, message, hint));
+        if self.wrong.len() < MOST {
+            self.wrong.push(self.source.at(place, message, hint));
+        }
     }
 
     /// `name` is how the value is called in messages, `key` is where its name stands.

@@ -5,8 +5,11 @@
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.chars().take(MOST_LETTERS).map(fold).collect();
     let most = (name.len() / 3).max(1);
+    let is_close = |candidate: &&str| candidate.chars().take(MOST_LETTERS).count().abs_diff(name.len()) <= most;
     candidates
         .into_iter()
+        .take(MOST_CANDIDATES)
+        .filter(is_close)
         .map(|candidate| (distance(&name, candidate), candidate))
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
@@ -15,6 +18,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// Names are compared up to this length; what is longer is no slip of the finger.
 const MOST_LETTERS: usize = 100;
+
+/// No more candidates are looked at: what is wrong should be said soon.
+const MOST_CANDIDATES: usize = 500;
 
 /// Case and the choice between `-` and `_` do not count as differences worth more than nothing.
 fn fold(letter: char) -> char {

@@ -220,7 +220,7 @@ impl Reader<'_> {
             );
         }
         let needs = match package.needs {
-            Some(needs) => self.needs(node, &needs, steps.iter().map(|step| step.name.as_str())),
+            Some(needs) => self.needs(node, &needs, &steps.iter().map(|step| step.name.as_str()).collect()),
             None => steps.iter().map(|step| step.name.clone()).collect(),
         };
         let input = PackageInput {

@@ -126,6 +126,11 @@ impl Reader<'_> {
             .map(Node::to_json);
         let port = port.as_ref().and_then(|port| port.as_str()).unwrap_or("PORT");
         let mut variables: BTreeMap<String, &str> = BTreeMap::new();
+        let of_service = service
+            .and_then(|service| service.get("variables"))
+            .map(Node::members)
+            .unwrap_or_default();
+        let of_service: BTreeSet<&str> = of_service.iter().map(|(key, _)| key.name.as_str()).collect();
         for (key, node) in configuration.get("schema").map(Node::members).unwrap_or_default() {
             let Some(setting) = settings.get(&key.name) else {
                 continue;
@@ -157,10 +162,7 @@ impl Reader<'_> {
             if variable == port {
                 taken("the port");
             }
-            if service
-                .and_then(|service| service.get("variables"))
-                .is_some_and(|all| all.get(&variable).is_some())
-            {
+            if of_service.contains(variable.as_str()) {
                 taken("the service itself");
             }
             if let Some(other) = variables.insert(variable.clone(), &key.name) {
@@ -172,6 +174,9 @@ impl Reader<'_> {
     /// Whether the values of one environment fit the settings.
     fn values(&self, values: &Node, settings: &BTreeMap<String, Setting>) {
         for (key, node) in values.members() {
+            if self.checks.is_full() {
+                return;
+            }
             let Some(setting) = settings.get(&key.name) else {
                 let hint = nearest(&key.name, settings.keys().map(String::as_str));
                 let hint = hint.map(|near| format!("did you mean `{near}`?"));
@@ -205,12 +210,13 @@ impl Reader<'_> {
             if key.name == DEFAULT {
                 continue;
             }
+            let own: BTreeSet<&str> = node.members().iter().map(|(key, _)| key.name.as_str()).collect();
             for (name, _) in file
                 .schema
                 .iter()
                 .filter(|(_, setting)| setting.required && setting.default.is_none())
             {
-                if node.get(name).is_none() && shared.is_none_or(|shared| !shared.contains_key(name)) {
+                if !own.contains(name.as_str()) && shared.is_none_or(|shared| !shared.contains_key(name)) {
                     let hint = format!("give it a value here or under `{DEFAULT}`");
                     self.checks.say(
                         key.place,

@@ -1,6 +1,6 @@
 //! The steps of a definition.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use facts::StepName;
@@ -13,6 +13,7 @@ use crate::checks::to_text;
 use crate::named::Named;
 use crate::plan::{
     CacheFolder, EffectClass, MOST_STEPS, PACKAGE, PlannedStep, RUN, Retries, RunInput, SecretUse, find_cycle,
+    path_text,
 };
 use crate::yaml::{Node, Place};
 
@@ -26,7 +27,7 @@ impl Reader<'_> {
             self.checks.say(key.place, message, None);
             return Vec::new();
         }
-        let names: Vec<String> = steps.0.iter().map(|(name, _)| name.clone()).collect();
+        let names: BTreeSet<&str> = nodes.members().iter().map(|(key, _)| key.name.as_str()).collect();
         let planned = steps
             .0
             .into_iter()
@@ -37,7 +38,14 @@ impl Reader<'_> {
         planned
     }
 
-    fn step(&self, name: &str, step: file::Step, place: Place, node: &Node, names: &[String]) -> Option<PlannedStep> {
+    fn step(
+        &self,
+        name: &str,
+        step: file::Step,
+        place: Place,
+        node: &Node,
+        names: &BTreeSet<&str>,
+    ) -> Option<PlannedStep> {
         let checks = self.checks;
         if name == PACKAGE {
             checks.say(
@@ -47,7 +55,7 @@ impl Reader<'_> {
             );
         }
         checks.script(node, "run", &step.run);
-        let needs = self.needs(node, &step.needs, names.iter().map(String::as_str));
+        let needs = self.needs(node, &step.needs, names);
         if let Some(when) = &step.when {
             self.when(node, when, &step.needs);
         }
@@ -119,20 +127,16 @@ impl Reader<'_> {
     }
 
     /// The steps that `needs` names, each known and named once.
-    pub(super) fn needs<'n>(
-        &self,
-        node: &Node,
-        needs: &[String],
-        names: impl Iterator<Item = &'n str> + Clone,
-    ) -> Vec<StepName> {
+    pub(super) fn needs(&self, node: &Node, needs: &[String], names: &BTreeSet<&str>) -> Vec<StepName> {
         let mut known = Vec::with_capacity(needs.len());
+        let mut named = BTreeSet::new();
         let nodes = node.get("needs").map(Node::elements).unwrap_or_default();
         for (need, node) in needs.iter().zip(nodes) {
-            if !self.checks.known(node.place, "step", need, names.clone()) {
+            if !self.checks.known(node.place, "step", need, names) {
                 continue;
             }
             if let Some(name) = self.checks.name::<StepName>(node.place, need) {
-                if known.contains(&name) {
+                if !named.insert(need) {
                     self.checks.say(node.place, format!("`{need}` is named twice"), None);
                 } else {
                     known.push(name);
@@ -169,7 +173,7 @@ impl Reader<'_> {
             .iter()
             .find(|need| named(need) == Some(path[1]))
             .map_or(steps.place, |need| need.place);
-        let message = format!("steps wait for one another: {}", names.join(" -> "));
+        let message = format!("steps wait for one another: {}", path_text(&names));
         self.checks.say(place, message, Some("take one of these needs away"));
     }
 
@@ -213,29 +217,27 @@ impl Reader<'_> {
 
     fn secrets(&self, node: &Node, secrets: Vec<file::Secret>) -> Vec<SecretUse> {
         let nodes = node.get("secrets").map(Node::elements).unwrap_or_default();
-        let (mut files, mut variables) = (Vec::new(), Vec::new());
+        let (mut files, mut variables) = (BTreeSet::new(), BTreeSet::new());
         for (secret, node) in secrets.iter().zip(nodes) {
             self.checks.secret(node.place_of(&["secret"]), &secret.secret);
             let file = secret.file.as_ref().unwrap_or(&secret.secret);
             if secret.file.is_some() {
                 self.checks.secret(node.place_of(&["file"]), file);
             }
-            if files.contains(file) {
+            if !files.insert(file) {
                 self.checks.say(
                     node.place,
                     format!("two secrets have the file `{file}`"),
                     Some("give one another `file`"),
                 );
             }
-            files.push(file.clone());
             if let Some(variable) = &secret.variable {
                 let place = node.place_of(&["variable"]);
                 self.checks.variable(place, variable);
-                if variables.contains(variable) {
+                if !variables.insert(variable) {
                     self.checks
                         .say(place, format!("two secrets have the variable `{variable}`"), None);
                 }
-                variables.push(variable.clone());
             }
         }
         secrets

@@ -11,12 +11,12 @@ use super::{Approval, Canary, Database, Environment, Environments, Latency, SCHE
 use crate::checks::Checks;
 use crate::diagnostic::Diagnostics;
 use crate::document::DatabaseEngine;
-use crate::plan::find_cycle;
+use crate::plan::{find_cycle, path_text};
 use crate::reading;
 use crate::yaml::{Node, Place, Source};
 
 /// The most environments.
-const MOST: usize = 1_000;
+const MOST: usize = 200;
 
 pub(super) fn environments(text: &str, file: &str) -> Result<Environments, Diagnostics> {
     let source = Source { file, text };
@@ -60,7 +60,7 @@ impl Reader<'_> {
                 .say(place, format!("there must be 1 to {MOST} environments"), None);
             return Vec::new();
         }
-        let names: Vec<String> = environments.iter().map(|(name, _)| name.clone()).collect();
+        let names: BTreeSet<&str> = nodes.members().iter().map(|(key, _)| key.name.as_str()).collect();
         let all = environments
             .into_iter()
             .zip(nodes.members())
@@ -77,7 +77,7 @@ impl Reader<'_> {
         written: file::Environment,
         key: Place,
         node: &Node,
-        names: &[String],
+        names: &BTreeSet<&str>,
     ) -> Option<Environment> {
         let checks = self.checks;
         if name == crate::configuration::DEFAULT {
@@ -89,7 +89,7 @@ impl Reader<'_> {
         }
         let mut after = Vec::new();
         for (earlier, node) in written.after.iter().zip(elements(node, "after")) {
-            if checks.known(node.place, "environment", earlier, names.iter().map(String::as_str)) {
+            if checks.known(node.place, "environment", earlier, names) {
                 after.extend(checks.name::<EnvironmentName>(node.place, earlier));
             }
         }
@@ -335,7 +335,7 @@ impl Reader<'_> {
             .iter()
             .find(|node| named(node) == Some(path[1]))
             .map_or(nodes.place, |node| node.place);
-        let message = format!("environments come after one another: {}", names.join(" -> "));
+        let message = format!("environments come after one another: {}", path_text(&names));
         self.checks.say(place, message, Some("take one of these away"));
     }
 

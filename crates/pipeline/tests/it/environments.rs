@@ -119,7 +119,7 @@ fn circles_and_strangers_are_refused() {
     );
     check(
         "throughline: 1\nenvironments: {}",
-        &["2:1 there must be 1 to 1000 environments"],
+        &["2:1 there must be 1 to 200 environments"],
     );
     check("throughline: 1", &["1:1 the file lacks `environments`"]);
     check(

@@ -21,6 +21,23 @@ fn a_large_definition_is_read() {
 }
 
 #[test]
+fn mistakes_without_end_are_said_soon() {
+    let mut written = "throughline: 1\nsteps:\n".to_owned();
+    for n in 0..4_000 {
+        let _ = writeln!(
+            written,
+            "  step-{n}: {{ run: x, needs: [stepp-{n}, step-{}] }}",
+            (n + 1) % 4_000
+        );
+    }
+    let wrong = Definition::parse(&written, "t.yaml").unwrap_err();
+    assert!(wrong.to_string().len() < 100_000);
+    let all: String = (0..4_000).map(|n| format!("x{n}, ")).collect();
+    let crowded = format!("throughline: 1\nsteps:\n  a: {{ run: x, needs: [{all}a] }}\n");
+    assert!(Definition::parse(&crowded, "t.yaml").is_err());
+}
+
+#[test]
 fn what_is_wrong_in_many_places_is_said_once_and_for_so_many() {
     let steps: String = (0..5_000).map(|n| format!("  s{n}: {{ run: '' }}\n")).collect();
     let wrong = Definition::parse(&format!("throughline: 1\nsteps:\n{steps}"), "t.yaml").unwrap_err();
