@@ -15,11 +15,11 @@ pub const PARTS: &str = "/parts";
 pub const LOGIN: &str = "/login";
 /// POST: ends the session.
 pub const LOGOUT: &str = "/logout";
-/// POST: fields `theme` (`system`, `light`, `dark`) and `next`; sets the cookie `theme`.
+/// POST: fields `theme` (`system`, `light`, `dark`) and `next`; keeps the theme in a cookie.
 pub const THEME: &str = "/theme";
 /// The stream of events (SSE): ids are ledger positions; query `after`. Pages look at the messages
 /// without a name (`event:`) only, and at none of their data: each is a reason to look again.
-pub const EVENTS: &str = "/api/v1/events";
+pub const EVENTS: &str = "/live";
 
 /// The page of a change.
 pub fn change(component: &ComponentName, commit: &Commit) -> String {
@@ -48,7 +48,7 @@ pub fn run_log(run: RunId, step: &StepName, attempt: u32) -> String {
 
 /// The raw text of a log, `text/plain`.
 pub fn log_text(run: RunId, step: &StepName, attempt: u32) -> String {
-    format!("/api/v1/runs/{run}/steps/{step}/attempts/{attempt}/log")
+    format!("/api/v1/runs/{run}/steps/{step}/log?attempt={attempt}")
 }
 
 /// The lines of a log that come after line `after`, as they come (SSE): each message's id is the
@@ -83,7 +83,12 @@ pub fn promote(component: &ComponentName, commit: &Commit, environment: &Environ
     format!("/components/{component}/changes/{commit}/environments/{environment}/promote")
 }
 
-/// POST: takes an environment back to its last proven state.
+/// POST: lets a package be deployed again that was found bad; field `reason`.
+pub fn unbar(component: &ComponentName, commit: &Commit) -> String {
+    format!("/components/{component}/changes/{commit}/unbar")
+}
+
+/// POST: takes an environment back to its last proven state; field `reason`.
 pub fn roll_back(component: &ComponentName, environment: &EnvironmentName) -> String {
     format!("/components/{component}/environments/{environment}/roll-back")
 }

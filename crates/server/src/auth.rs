@@ -117,7 +117,7 @@ impl FromRequestParts<Arc<House>> for Caller {
 }
 
 /// Whether a browser says that the request comes from one of our own pages.
-fn is_same_origin(headers: &HeaderMap) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin" || site == "none";
     }

@@ -63,6 +63,11 @@ impl Problem {
         self.status
     }
 
+    /// The code that stays.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What went wrong.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -87,6 +92,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        // Whoever shows problems in another form, such as the pages, finds it as it is.
+        let whole = self.clone();
         let body = wire::Problem {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("error").to_owned(),
@@ -96,6 +103,7 @@ impl IntoResponse for Problem {
             hint: self.hint,
         };
         let mut response = (self.status, axum::Json(body)).into_response();
+        response.extensions_mut().insert(whole);
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

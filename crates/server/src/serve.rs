@@ -66,7 +66,7 @@ pub fn router(house: Arc<House>) -> Router {
         .nest("/git", git::routes().layer(DefaultBodyLimit::disable()))
         .nest("/v2", registry::routes())
         .route("/healthz", get(|| async { "ok" }))
-        .merge(web::routes().layer(DefaultBodyLimit::max(LARGEST_BODY)))
+        .merge(web::routes(&house))
         .with_state(house)
 }
 

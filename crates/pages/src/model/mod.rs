@@ -241,6 +241,17 @@ pub struct Button {
     pub fields: Vec<(String, String)>,
     /// How it looks.
     pub weight: ButtonWeight,
+    /// What whoever presses it has to say.
+    pub asks: Option<Asks>,
+}
+
+/// A line of text that goes with a button.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asks {
+    /// The field's name in the form.
+    pub name: String,
+    /// What it says before something is typed.
+    pub label: String,
 }
 
 /// How a button looks.

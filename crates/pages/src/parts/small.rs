@@ -126,6 +126,10 @@ pub fn button(frame: &Frame, button: &Button) -> Markup {
             @for (name, value) in &button.fields {
                 input type="hidden" name=(name) value=(value);
             }
+            @if let Some(asks) = &button.asks {
+                input.asks type="text" name=(asks.name) required maxlength="500" autocomplete="off"
+                    placeholder=(asks.label) aria-label={ (button.label) ": " (asks.label) };
+            }
             button class={ "button " (weight) } type="submit" { (button.label) }
         }
     }

@@ -121,6 +121,7 @@ pub(crate) fn button(label: &str, path: String, weight: ButtonWeight) -> Button 
         path,
         fields: Vec::new(),
         weight,
+        asks: None,
     }
 }
 

@@ -116,6 +116,10 @@ fn a_change_shows_hostile_texts_as_text() {
                 path: text(),
                 fields: vec![(text(), text())],
                 weight: ButtonWeight::Plain,
+                asks: Some(pages::model::Asks {
+                    name: text(),
+                    label: text(),
+                }),
             }],
         }];
         page.entries = vec![Entry {

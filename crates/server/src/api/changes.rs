@@ -94,7 +94,7 @@ pub async fn list(
 }
 
 /// The change that `name` means, or a problem that says so.
-pub(super) async fn find(house: &House, component: &Component, name: &str) -> Result<ChangeRow, Problem> {
+pub(crate) async fn find(house: &House, component: &Component, name: &str) -> Result<ChangeRow, Problem> {
     Reader(house).find(component, name).await?.ok_or_else(|| {
         Problem::not_found(format!("{} has no change `{name}`", component.name))
             .hint("name a commit, a version, a package digest or a branch; `throughline status` lists the newest")

@@ -1,15 +1,15 @@
 //! The HTTP API, `/api/v1`: one file a subject. `openapi.json` is generated from these handlers.
 
 mod access;
-mod changes;
-mod environments;
+pub(crate) mod changes;
+pub(crate) mod environments;
 mod events;
 mod ledger;
 mod logs;
 mod openapi;
 mod operate;
 mod repositories;
-mod runs;
+pub(crate) mod runs;
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub fn routes() -> Router<Arc<House>> {
 }
 
 /// The component of that name.
-async fn component(house: &House, name: &str) -> Result<Component, Problem> {
+pub(crate) async fn component(house: &House, name: &str) -> Result<Component, Problem> {
     let name = ComponentName::new(name).map_err(|error| Problem::bad_input(error.to_string()))?;
     let found = house.register.by_name(&name).await?;
     found.ok_or_else(|| {
@@ -70,7 +70,7 @@ async fn component(house: &House, name: &str) -> Result<Component, Problem> {
 }
 
 /// Runs `work` on a thread that may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|panic| crate::error::ServerError::Internal(panic.to_string()).into())
 }

@@ -30,7 +30,7 @@ pub struct RunsQuery {
 }
 
 /// Reads a text as what it should be.
-pub(super) fn parse<T>(text: &str) -> Result<T, Problem>
+pub(crate) fn parse<T>(text: &str) -> Result<T, Problem>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
@@ -134,7 +134,7 @@ pub async fn list(
 }
 
 /// The run, when the caller may see it.
-pub(super) async fn run_of(house: &House, caller: &Caller, run: &str) -> Result<RunRow, Problem> {
+pub(crate) async fn run_of(house: &House, caller: &Caller, run: &str) -> Result<RunRow, Problem> {
     let id: RunId = parse(run)?;
     let row = engine::query::run(&*house.ledger, id).await?;
     let row = row.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;

@@ -1,0 +1,240 @@
+//! The page of a run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use access::{Action, Resource};
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use engine::kinds::{Planned, Requested};
+use engine::query::{AttemptRow, RunRow, StepRow};
+use facts::{StepName, Stream};
+use maud::Markup;
+use pages::links;
+use pages::model::{Attempt, Broken, Button, ButtonWeight, LogView, Question, RunPage, Step};
+use serde::Deserialize;
+
+use super::names::{self, Components};
+use super::visit::Visit;
+use super::{Memory, logs, runs};
+use crate::api::runs::{parse, run_of};
+use crate::changes::BUILD;
+use crate::house::House;
+use crate::problem::Problem;
+
+/// How many steps a page shows.
+const SHOWN: usize = 400;
+/// How many of a run's first facts are read for its plan.
+const FIRST: usize = 8;
+
+/// Which log is open.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Open {
+    step: Option<String>,
+    attempt: Option<u32>,
+}
+
+/// The page.
+pub(super) async fn show(
+    State(house): State<Arc<House>>,
+    Extension(memory): Extension<Arc<Memory>>,
+    visit: Visit,
+    Path(run): Path<String>,
+    Query(open): Query<Open>,
+) -> Result<Markup, Problem> {
+    let row = run_of(&house, &visit.caller, &run).await?;
+    let steps = engine::query::steps(&*house.ledger, row.id).await?.rows;
+    let attempts = engine::query::attempts(&*house.ledger, row.id, None).await?;
+    let first = First::read(&house, &row).await?;
+    let components = Components::all(&house).await?;
+    let lines = runs::lines((&house, &memory, &components), std::slice::from_ref(&row)).await?;
+    let Some(line) = lines.into_iter().next() else {
+        return Err(Problem::not_found(format!("there is no run {}", row.id)));
+    };
+    let log = opened(&house, &row, &steps, &attempts, &open).await?;
+    let may_resolve = visit.may(Action::Resolve, &Resource::Component(row.component_name.clone()));
+    let broken = match &first.broken {
+        Some(broken) => Some(excerpted(&house, &row, broken).await),
+        None => None,
+    };
+    let page = RunPage {
+        run: line,
+        commit: row.commit.clone(),
+        trust: row.trust,
+        definition: Some(row.definition),
+        usually: names::run_usually(&house, &row).await?,
+        broken,
+        steps: steps
+            .iter()
+            .take(SHOWN)
+            .map(|one| step(one, &attempts, &first, may_resolve))
+            .collect(),
+        more_steps: steps.len().saturating_sub(SHOWN),
+        log,
+        actions: actions(&visit, &row),
+    };
+    Ok(pages::run::page(&visit.frame, &page))
+}
+
+/// What the first facts of a run say: what is wrong with its definition, and how often steps may be
+/// attempted.
+struct First {
+    broken: Option<engine::BrokenDefinition>,
+    allowed: BTreeMap<StepName, u32>,
+}
+
+impl First {
+    async fn read(house: &House, row: &RunRow) -> Result<Self, Problem> {
+        let facts = house.ledger.read_stream(&Stream::new("run", row.id), 0, FIRST).await?;
+        let mut first = Self {
+            broken: None,
+            allowed: BTreeMap::new(),
+        };
+        for fact in facts {
+            if fact.kind() == engine::kinds::REQUESTED {
+                first.broken = fact.body::<Requested>().ok().and_then(|body| body.broken);
+            } else if fact.kind() == engine::kinds::PLANNED {
+                let planned = fact.body::<Planned>().map(|body| body.steps).unwrap_or_default();
+                first
+                    .allowed
+                    .extend(planned.into_iter().map(|step| (step.name, 1 + step.retries.times)));
+            }
+        }
+        Ok(first)
+    }
+}
+
+/// What is wrong with the definition, with the line it is about.
+async fn excerpted(house: &House, row: &RunRow, broken: &engine::BrokenDefinition) -> Broken {
+    let store = house.store.clone();
+    let definition = row.definition;
+    let read = tokio::task::spawn_blocking(move || store.read(&definition, 4 * 1024 * 1024).ok()).await;
+    let text = read.ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+    let line = usize::try_from(broken.line).ok().and_then(|line| line.checked_sub(1));
+    let excerpt = text
+        .zip(line)
+        .and_then(|(text, line)| text.lines().nth(line).map(str::to_owned));
+    Broken {
+        file: broken.file.clone(),
+        line: broken.line,
+        column: broken.column,
+        message: broken.message.clone(),
+        hint: broken.hint.clone(),
+        excerpt: excerpt.map(|text| text.chars().take(240).collect()),
+    }
+}
+
+/// Whether an attempt has a log to look at.
+fn has_log(attempt: &AttemptRow) -> bool {
+    attempt.log.is_some() || attempt.result.is_none()
+}
+
+/// The log to show: the one asked for; of a run that went wrong the one that says why.
+async fn opened(
+    house: &House,
+    row: &RunRow,
+    steps: &[StepRow],
+    attempts: &[AttemptRow],
+    open: &Open,
+) -> Result<Option<LogView>, Problem> {
+    let wanted = match &open.step {
+        Some(name) => Some(parse::<StepName>(name)?),
+        None if row.state == engine::State::Finished => steps
+            .iter()
+            .find(|step| {
+                matches!(
+                    step.result,
+                    Some(engine::RunResult::Failed | engine::RunResult::TimedOut)
+                )
+            })
+            .map(|step| step.step.clone()),
+        None => None,
+    };
+    let Some(step) = wanted else { return Ok(None) };
+    let of_step = attempts
+        .iter()
+        .filter(|attempt| attempt.step == step && has_log(attempt));
+    let found = match open.attempt.filter(|_| open.step.is_some()) {
+        Some(number) => of_step.into_iter().find(|attempt| attempt.attempt == number),
+        None => of_step.max_by_key(|attempt| attempt.attempt),
+    };
+    match found {
+        Some(attempt) => Ok(Some(logs::view(house, attempt).await?)),
+        None => Ok(None),
+    }
+}
+
+fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, may_resolve: bool) -> Step {
+    let own = attempts
+        .iter()
+        .filter(|attempt| attempt.step == row.step)
+        .map(|attempt| Attempt {
+            number: attempt.attempt,
+            progress: match attempt.result {
+                None => names::progress(engine::State::Running, None, None),
+                result => names::progress(engine::State::Finished, result, None),
+            },
+            started_at: attempt.started_at,
+            finished_at: attempt.finished_at,
+            message: attempt.message.clone(),
+            has_log: has_log(attempt),
+        });
+    let question = (row.state == engine::State::Asking).then(|| Question {
+        text: format!("Was `{}` done?", row.step).replace('`', ""),
+        seen: row.message.clone(),
+        answers: if may_resolve { answers(row) } else { Vec::new() },
+    });
+    Step {
+        name: row.step.clone(),
+        action: row.action.clone(),
+        needs: row.needs.clone(),
+        progress: names::progress(row.state, row.result, row.due_at),
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        message: row.message.clone().filter(|_| question.is_none()),
+        attempts: own.collect(),
+        attempts_allowed: first.allowed.get(&row.step).copied().unwrap_or(1),
+        question,
+        usually: None,
+    }
+}
+
+fn answers(row: &StepRow) -> Vec<Button> {
+    let answer = |label: &str, done: &str| Button {
+        label: label.to_owned(),
+        path: links::resolve(row.run, &row.step),
+        fields: vec![("done".to_owned(), done.to_owned())],
+        weight: ButtonWeight::Plain,
+        asks: None,
+    };
+    vec![answer("It was done", "yes"), answer("It was not", "no")]
+}
+
+/// What the viewer may do to the run: builds are developers', deployments are operators'.
+fn actions(visit: &Visit, row: &RunRow) -> Vec<Button> {
+    let may = match &row.environment {
+        Some(environment) => visit.may(
+            Action::Deploy,
+            &Resource::Placement(row.component_name.clone(), environment.clone()),
+        ),
+        None => visit.may(Action::Run, &Resource::Component(row.component_name.clone())),
+    };
+    if !may {
+        return Vec::new();
+    }
+    let open = row.state != engine::State::Finished;
+    let button = |label: &str, path: String, weight| Button {
+        label: label.to_owned(),
+        path,
+        fields: Vec::new(),
+        weight,
+        asks: None,
+    };
+    if open && row.cancelled_by.is_none() {
+        return vec![button("Cancel", links::cancel(row.id), ButtonWeight::Danger)];
+    }
+    if !open && row.kind == BUILD && row.steps > 0 && row.result != Some(engine::RunResult::Succeeded) {
+        return vec![button("Try again", links::retry(row.id), ButtonWeight::Primary)];
+    }
+    Vec::new()
+}
