@@ -1,0 +1,99 @@
+//! Commands about who one is, tokens, secrets and repositories.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Json;
+use crate::settings::value::Span;
+
+/// Log in to a server.
+///
+/// The token is asked for, or read from standard input or from --token-file; it is kept with the server's address in
+/// the user's configuration folder, readable by this user alone. Then a link is printed that logs a browser in, once.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The server; the local one by default.
+    pub url: Option<String>,
+    /// Print no link for a browser.
+    #[arg(long)]
+    pub no_link: bool,
+}
+
+/// Access tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it, once.
+    Create(TokenCreateArgs),
+    /// List the tokens, without their secrets.
+    List(Json),
+    /// End a token's rights at once.
+    Revoke(TokenRevokeArgs),
+}
+
+/// Make a token and print it, once.
+#[derive(Debug, Args)]
+pub struct TokenCreateArgs {
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    #[arg(long, value_parser = ["viewer", "developer", "operator", "admin"], default_value = "developer")]
+    pub role: String,
+    /// For how long, such as `30d`; for good where absent.
+    #[arg(long = "for", value_name = "TIME")]
+    pub lifetime: Option<Span>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// End a token's rights at once.
+#[derive(Debug, Args)]
+pub struct TokenRevokeArgs {
+    /// The token's id or name.
+    pub token: String,
+}
+
+/// Secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Set a secret; its value comes from standard input or is asked for.
+    Set(SecretSetArgs),
+    /// List the secrets, without their values.
+    List(Json),
+}
+
+/// Set a secret.
+///
+/// The value is asked for, or read from standard input or a file, and never taken from the command line, where other
+/// programs could read it. A single line loses its line end; several lines stay as they are.
+#[derive(Debug, Args)]
+pub struct SecretSetArgs {
+    /// The secret's name.
+    pub name: String,
+    /// Read the value from a file, as it is.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Repositories.
+#[derive(Debug, Subcommand)]
+pub enum RepoCommand {
+    /// Follow a repository elsewhere: its branches are fetched again and again.
+    Add(RepoAddArgs),
+    /// List the repositories and where to push to.
+    List(Json),
+}
+
+/// Follow a repository elsewhere.
+#[derive(Debug, Args)]
+pub struct RepoAddArgs {
+    /// Where it is fetched from, by https or ssh.
+    pub url: String,
+    /// The component's name, as `team/name`; the last two parts of the URL by default.
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// The name of the secret with the token or ssh key.
+    #[arg(long, value_name = "SECRET")]
+    pub credentials: Option<String>,
+}

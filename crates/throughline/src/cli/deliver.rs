@@ -1,0 +1,103 @@
+//! Commands by which people steer.
+
+use clap::Args;
+
+use super::{Component, Json};
+
+/// Show what differs between two environments: versions, settings, schema.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The first environment.
+    pub left: String,
+    /// The second environment.
+    pub right: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Approve a change for an environment that asks for approvals.
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// Its version, commit (or the first digits) or package.
+    pub change: String,
+    /// The environment.
+    pub environment: String,
+    /// In which role; needed where the environment asks for several.
+    #[arg(long)]
+    pub role: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+}
+
+/// Send a change to an environment, past newer ones; its gates hold all the same.
+#[derive(Debug, Args)]
+pub struct PromoteArgs {
+    /// Its version, commit (or the first digits) or package.
+    pub change: String,
+    /// The environment.
+    pub environment: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+}
+
+/// Return an environment as a whole, package and configuration, to its last proven state or to an earlier one. The
+/// package that is left is not deployed there again by itself.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The environment.
+    pub environment: String,
+    /// To which proven version, commit or package; the last one that was proven there by default.
+    #[arg(long, value_name = "CHANGE")]
+    pub to: Option<String>,
+    /// Why; it is recorded.
+    #[arg(long, short, value_name = "TEXT")]
+    pub reason: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+}
+
+/// Let a package be deployed again that was marked never-again, with the cause that makes it right.
+#[derive(Debug, Args)]
+pub struct UnbarArgs {
+    /// The package's digest, or its version or commit.
+    pub change: String,
+    /// A link or a sentence: why it is no danger any more. It is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub cause: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+}
+
+/// A run.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The run: its id or the last digits of it, or `latest`.
+    pub run: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+}
+
+/// Say whether a step was done of which nobody knows how it ended, so that its run goes on.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("answer").required(true))]
+pub struct ResolveArgs {
+    /// The run: its id or the last digits of it, or `latest`.
+    pub run: String,
+    /// The step.
+    pub step: String,
+    /// It was done: the run goes on after it.
+    #[arg(long, group = "answer")]
+    pub done: bool,
+    /// It was not done: it is tried again.
+    #[arg(long, group = "answer")]
+    pub not_done: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+}

@@ -1,0 +1,106 @@
+//! Commands about the server as a whole.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Json;
+use crate::settings::Flags;
+use crate::settings::value::{Amount, Size, Span};
+
+/// Start the server.
+///
+/// It goes on until Ctrl-C, `throughline down` or SIGTERM. Deployed instances and running steps live on without it,
+/// and are found again at the next start. The first start prints a token, once.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes a free one. [default: 127.0.0.1:8400]
+    #[arg(long, value_name = "IP:PORT")]
+    pub address: Option<SocketAddr>,
+    /// A proxy that speaks TLS stands before the server; needed to listen to other machines.
+    #[arg(long)]
+    pub behind_proxy: bool,
+    /// The address at which people and machines reach the server, where it differs.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// The policy of environments to start with.
+    #[arg(long, value_name = "FILE")]
+    pub environments: Option<PathBuf>,
+    /// How many steps may work at the same time. [default: the number of processors]
+    #[arg(long, value_name = "NUMBER")]
+    pub max_parallel: Option<Amount>,
+    /// How often followed repositories are looked at. [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub poll_interval: Option<Span>,
+    /// The largest push that is taken. [default: 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub largest_push: Option<Size>,
+    /// A file with the key that encrypts secrets; made in the data folder by default.
+    #[arg(long, value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
+    /// What the server says about its work: error, warn, info, debug, or more finely as `warn,engine=debug`.
+    /// [default: warn]
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+impl ServeArgs {
+    pub(super) fn flags(&self, flags: Flags) -> Flags {
+        Flags {
+            address: self.address,
+            behind_proxy: self.behind_proxy.then_some(true),
+            public_url: self.public_url.clone(),
+            environments: self.environments.clone(),
+            max_parallel: self.max_parallel,
+            poll_interval: self.poll_interval,
+            largest_push: self.largest_push,
+            secret_key_file: self.secret_key_file.clone(),
+            log: self.log.clone(),
+            ..flags
+        }
+    }
+}
+
+/// The policy of environments.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print the policy in force, as YAML.
+    Show,
+    /// Put a file in force.
+    Set(PolicySetArgs),
+}
+
+/// Put a file in force.
+#[derive(Debug, Args)]
+pub struct PolicySetArgs {
+    /// The file, such as environments.yaml; `-` reads standard input.
+    pub file: PathBuf,
+}
+
+/// The record of what happened.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Check that every fact is as it was recorded.
+    Verify(Json),
+    /// Fold all views from the facts anew.
+    Rebuild(Json),
+    /// Print the facts with their hashes, as JSON lines.
+    Export(ExportArgs),
+}
+
+/// Print the facts with their hashes, as JSON lines.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Begin after this fact.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub after: u64,
+}
+
+/// Stop the server. Deployed instances go on unless --everything is said.
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// Stop the instances of all environments and their proxies too.
+    #[arg(long)]
+    pub everything: bool,
+}

@@ -1,0 +1,233 @@
+//! What the command line looks like: clap types, and nothing else.
+
+mod access;
+mod deliver;
+mod follow;
+mod house;
+mod local;
+
+pub use access::{LoginArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs};
+pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
+pub use follow::{LogsArgs, RunsArgs, StatusArgs};
+pub use house::{DownArgs, ExportArgs, LedgerCommand, PolicyCommand, PolicySetArgs, ServeArgs};
+pub use local::{CheckArgs, FileKind, FolderArgs, SchemaArgs};
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::settings::Flags;
+use crate::settings::value::ColorChoice;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::BrightBlack.on_default())
+    .valid(AnsiColor::Green.on_default())
+    .invalid(AnsiColor::Yellow.on_default())
+    .error(AnsiColor::Red.on_default().bold());
+
+/// Takes every change from source control to the people who use it, along one path, and keeps one record of the way.
+#[derive(Debug, Parser)]
+#[command(
+    name = "throughline",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    subcommand_help_heading = "Commands"
+)]
+pub struct Cli {
+    /// Where to find the server, and how to print.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// The server to talk to, such as `https://deliver.example.org`.
+    #[arg(long, value_name = "URL", global = true, help_heading = "Global options")]
+    pub server: Option<String>,
+    /// A file with the access token.
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
+    pub token_file: Option<PathBuf>,
+    /// A file with the certificates (PEM) that vouch for the server.
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
+    pub ca_file: Option<PathBuf>,
+    /// The server's data folder; commands find a local server through it.
+    #[arg(long, value_name = "FOLDER", global = true, help_heading = "Global options")]
+    pub data: Option<PathBuf>,
+    /// The settings file.
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
+    pub settings: Option<PathBuf>,
+    /// When to use colours.
+    #[arg(long, value_name = "WHEN", global = true, help_heading = "Global options", hide_possible_values = true)]
+    #[arg(help = "When to use colours: auto, always or never")]
+    pub color: Option<ColorChoice>,
+}
+
+/// Prints the document instead of a text.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Json {
+    /// Print the document of the API instead.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which component is meant.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Component {
+    /// The component, as `team/name`; by default the one of the git repository of the current folder, else the
+    /// server's only one.
+    #[arg(long, short, value_name = "NAME")]
+    pub component: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the server.
+    Serve(ServeArgs),
+    /// Show where a change is, the next gate, and what and whom it waits for.
+    Status(StatusArgs),
+    /// List runs, or show one with its steps.
+    Runs(RunsArgs),
+    /// Print what steps said.
+    Logs(LogsArgs),
+    /// Show what is where.
+    Environments(Json),
+    /// Show what differs between two environments.
+    Diff(DiffArgs),
+    /// Approve a change for an environment.
+    Approve(ApproveArgs),
+    /// Send a change to an environment, past newer ones; its gates hold all the same.
+    Promote(PromoteArgs),
+    /// Return an environment to its last proven package, or to an earlier one.
+    Rollback(RollbackArgs),
+    /// Let a package be deployed again that was marked never-again.
+    Unbar(UnbarArgs),
+    /// End a run.
+    Cancel(RunArgs),
+    /// Try the failed steps of a run again.
+    Retry(RunArgs),
+    /// Say whether a step was done of which nobody knows how it ended.
+    Resolve(ResolveArgs),
+    /// Log in to a server: keep its address and a token, and print a link that logs a browser in.
+    Login(LoginArgs),
+    /// Show who one is to the server.
+    Whoami(Json),
+    /// Make, list and revoke access tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Set and list secrets.
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Follow repositories elsewhere, and list all.
+    #[command(subcommand)]
+    Repo(RepoCommand),
+    /// Show and set the policy of environments.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Verify, rebuild and export the record of what happened.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Stop the server.
+    Down(DownArgs),
+    /// Check throughline.yaml and environments.yaml, without a server.
+    Check(CheckArgs),
+    /// Print the JSON Schema of throughline.yaml or environments.yaml, for editors.
+    Schema(SchemaArgs),
+    /// Show every setting, its value, and where that came from.
+    Settings(Json),
+    /// The resident process of a run.
+    #[command(hide = true)]
+    Shim(FolderArgs),
+    /// The process in front of the instances of a component.
+    #[command(hide = true)]
+    Proxy(FolderArgs),
+}
+
+/// The commands as `--help` groups them; every command that is not hidden stands in one group.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Follow changes", &["status", "runs", "logs", "environments", "diff"]),
+    ("Deliver", &["approve", "promote", "rollback", "unbar", "cancel", "retry", "resolve"]),
+    ("On a laptop", &["check", "schema", "settings"]),
+    ("The server", &["serve", "login", "whoami", "token", "secret", "repo", "policy", "ledger", "down"]),
+];
+
+impl Cli {
+    /// The command line with its commands in groups.
+    pub fn grouped() -> clap::Command {
+        use std::fmt::Write as _;
+        let command = Self::command();
+        let (header, literal) = (STYLES.get_header(), STYLES.get_literal());
+        let mut groups = String::new();
+        for (title, names) in GROUPS {
+            let _ = writeln!(groups, "{header}{title}{header:#}");
+            for name in *names {
+                let about = command.find_subcommand(name).and_then(clap::Command::get_about).map(ToString::to_string);
+                let _ = writeln!(groups, "  {literal}{name:<14}{literal:#}{}", about.unwrap_or_default());
+            }
+            groups.push('\n');
+        }
+        let template = format!(
+            "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options{header:#}\n{{options}}\n\n`throughline COMMAND --help` says more about each."
+        );
+        command.help_template(template).mut_args(|arg| arg.help_heading(None::<&str>))
+    }
+
+    /// What the flags of this call say about settings.
+    pub fn flags(&self) -> Flags {
+        let Global { server, token_file, ca_file, data, settings, color } = self.global.clone();
+        let flags = Flags { server, token_file, ca_file, data, settings, color, ..Flags::default() };
+        match &self.command {
+            Command::Serve(serve) => serve.flags(flags),
+            command => Flags { component: command.component().and_then(|component| component.component.clone()), ..flags },
+        }
+    }
+}
+
+impl Command {
+    const fn component(&self) -> Option<&Component> {
+        match self {
+            Self::Status(args) => Some(&args.component),
+            Self::Runs(args) => Some(&args.component),
+            Self::Logs(args) => Some(&args.component),
+            Self::Approve(args) => Some(&args.component),
+            Self::Promote(args) => Some(&args.component),
+            Self::Rollback(args) => Some(&args.component),
+            Self::Unbar(args) => Some(&args.component),
+            Self::Cancel(args) | Self::Retry(args) => Some(&args.component),
+            Self::Resolve(args) => Some(&args.component),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_stands_in_one_group_of_the_help() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let command = Cli::command();
+        let mut shown: Vec<&str> = command.get_subcommands().filter(|each| !each.is_hide_set()).map(clap::Command::get_name).collect();
+        grouped.sort_unstable();
+        shown.sort_unstable();
+        assert_eq!(grouped, shown);
+    }
+}

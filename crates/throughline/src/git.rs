@@ -1,0 +1,38 @@
+//! What git says about the current folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// The repository of a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkout {
+    /// The commit that is checked out.
+    pub commit: Option<String>,
+    /// The URLs of its remotes.
+    pub remotes: Vec<String>,
+}
+
+/// Asks git; nothing where there is no git, no repository, or no answer.
+pub fn checkout(folder: &Path, variables: &BTreeMap<String, String>) -> Option<Checkout> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(async {
+        let remotes = git(folder, variables, &["config", "--get-regexp", r"^remote\..*\.url$"]);
+        let commit = git(folder, variables, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+        let inside = git(folder, variables, &["rev-parse", "--is-inside-work-tree"]);
+        let (remotes, commit, inside) = tokio::join!(remotes, commit, inside);
+        inside?;
+        let remotes = remotes.unwrap_or_default();
+        let remotes = remotes.lines().filter_map(|line| line.split_once(' ')).map(|(_, url)| url.to_owned()).collect();
+        Some(Checkout { commit: commit.map(|commit| commit.trim().to_owned()), remotes })
+    })
+}
+
+async fn git(folder: &Path, variables: &BTreeMap<String, String>, arguments: &[&str]) -> Option<String> {
+    let mut spec = process::Spec::new("git").args(arguments).folder(folder);
+    for (name, value) in variables {
+        spec = spec.variable(name, value);
+    }
+    let output = process::run(spec, b"", Duration::from_secs(10), 1 << 20).await.ok()?;
+    output.is_success().then(|| output.text().into_owned())
+}

@@ -1,0 +1,138 @@
+//! The settings, each declared once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Setting;
+use super::value::{Amount, ColorChoice, Secret, Size, Span};
+
+/// A value as it is shown.
+struct Shown<T>(T);
+
+impl Shown<PathBuf> {
+    fn text(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+macro_rules! shown_by_display {
+    ($($type:ty),+) => {$(
+        impl Shown<$type> {
+            fn text(&self) -> String {
+                self.0.to_string()
+            }
+        }
+    )+};
+}
+
+shown_by_display!(String, bool, SocketAddr, Amount, ColorChoice, Secret, Size, Span);
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: $type:ty, flag $flag:tt, variable $variable:literal, key $key:tt, default $default:literal;
+    )+) => {
+        /// What the flags say.
+        #[derive(Debug, Clone, Default)]
+        pub struct Flags {
+            $($(#[doc = $doc])+ pub $name: Option<$type>,)+
+        }
+
+        /// Every setting.
+        pub const TABLE: &[Setting] = &[$(Setting {
+            name: stringify!($name),
+            flag: settings!(@optional $flag),
+            variable: $variable,
+            key: settings!(@optional $key),
+            default: $default,
+            meaning: concat!($($doc),+),
+        },)+];
+
+        impl super::Layers {
+            $(
+                $(#[doc = $doc])+
+                ///
+                /// # Errors
+                /// When the variable's value does not fit.
+                pub fn $name(&self) -> Result<Option<super::Found<$type>>, crate::failure::Failure> {
+                    self.find(
+                        settings!(@optional $flag),
+                        $variable,
+                        settings!(@optional $key),
+                        self.flags.$name.clone(),
+                        settings!(@stored self $name $key),
+                    )
+                }
+            )+
+        }
+
+        impl super::Layers {
+            /// The value of each setting of [`TABLE`], as text, and where it came from; nothing where the
+            /// default holds.
+            ///
+            /// # Errors
+            /// When a variable's value does not fit.
+            pub fn values(&self) -> Result<Vec<Option<(String, String)>>, crate::failure::Failure> {
+                Ok(vec![$(self.$name()?.map(|found| (Shown(found.value).text(), found.source.to_string())),)+])
+            }
+        }
+
+        settings!(@file [] $($(#[doc = $doc])+ $name: $type, $key;)+);
+    };
+    (@optional none) => { None };
+    (@optional $text:literal) => { Some($text) };
+    (@stored $layers:ident $name:ident none) => { None };
+    (@stored $layers:ident $name:ident $key:literal) => { $layers.file.$name.clone() };
+    // Only settings with a key are members of the file.
+    (@file [$($members:tt)*] $(#[doc = $doc:literal])+ $name:ident: $type:ty, none; $($rest:tt)*) => {
+        settings!(@file [$($members)*] $($rest)*);
+    };
+    (@file [$($members:tt)*] $(#[doc = $doc:literal])+ $name:ident: $type:ty, $key:literal; $($rest:tt)*) => {
+        settings!(@file [$($members)* $(#[doc = $doc])+ #[serde(rename = $key)] pub $name: Option<$type>,] $($rest)*);
+    };
+    (@file [$($members:tt)*]) => {
+        /// The settings file, `config.toml`.
+        #[derive(Debug, Clone, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct SettingsFile { $($members)* }
+    };
+}
+
+settings! {
+    /// The settings file.
+    settings: PathBuf, flag "--settings", variable "THROUGHLINE_SETTINGS", key none, default "`config.toml` in the user's configuration folder";
+    /// The server's data folder. Commands find a local server through it.
+    data: PathBuf, flag "--data", variable "THROUGHLINE_DATA", key "data", default "`throughline` in the user's data folder";
+    /// Colours in what is printed: `auto` (on terminals, unless `NO_COLOR` is set), `always` or `never`.
+    color: ColorChoice, flag "--color", variable "THROUGHLINE_COLOR", key "color", default "`auto`";
+    /// The server that commands talk to.
+    server: String, flag "--server", variable "THROUGHLINE_SERVER", key "server", default "the one of the last `throughline login`, else the one that runs on the data folder";
+    /// The access token.
+    token: Secret, flag none, variable "THROUGHLINE_TOKEN", key none, default "the one of `throughline login`";
+    /// A file with the access token.
+    token_file: PathBuf, flag "--token-file", variable "THROUGHLINE_TOKEN_FILE", key "token-file", default "none";
+    /// A file with the certificates (PEM) that vouch for the server, instead of the public ones.
+    ca_file: PathBuf, flag "--ca-file", variable "THROUGHLINE_CA_FILE", key "ca-file", default "none";
+    /// The component that commands are about, as `team/name`.
+    component: String, flag "--component", variable "THROUGHLINE_COMPONENT", key "component", default "the one of the git repository of the current folder, else the server's only one";
+    /// Where the server listens; port 0 takes a free one.
+    address: SocketAddr, flag "--address", variable "THROUGHLINE_ADDRESS", key "address", default "`127.0.0.1:8400`";
+    /// A proxy that speaks TLS stands before the server; needed to listen to other machines.
+    behind_proxy: bool, flag "--behind-proxy", variable "THROUGHLINE_BEHIND_PROXY", key "behind-proxy", default "`false`";
+    /// The address at which people and machines reach the server, where it differs from where it listens.
+    public_url: String, flag "--public-url", variable "THROUGHLINE_PUBLIC_URL", key "public-url", default "`http://` and the address";
+    /// The policy of environments to start with.
+    environments: PathBuf, flag "--environments", variable "THROUGHLINE_ENVIRONMENTS", key "environments", default "the data folder's `environments.yaml`, made when absent";
+    /// How many steps may work at the same time.
+    max_parallel: Amount, flag "--max-parallel", variable "THROUGHLINE_MAX_PARALLEL", key "max-parallel", default "the number of processors";
+    /// How often followed repositories are looked at, such as `30s` or `5m`.
+    poll_interval: Span, flag "--poll-interval", variable "THROUGHLINE_POLL_INTERVAL", key "poll-interval", default "`30s`";
+    /// The largest push that is taken, such as `512MiB`.
+    largest_push: Size, flag "--largest-push", variable "THROUGHLINE_LARGEST_PUSH", key "largest-push", default "`1GiB`";
+    /// What the server says about its work: `error`, `warn`, `info`, `debug`, or more finely as `warn,engine=debug`.
+    log: String, flag "--log", variable "THROUGHLINE_LOG", key "log", default "`warn`";
+    /// A file with the key that encrypts secrets, as 64 hex digits.
+    secret_key_file: PathBuf, flag "--secret-key-file", variable "THROUGHLINE_SECRET_KEY_FILE", key "secret-key-file", default "made in the data folder";
+}

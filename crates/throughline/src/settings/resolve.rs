@@ -1,0 +1,256 @@
+//! From layers to plain values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::folders::Folders;
+use super::value::{ColorChoice, Secret};
+use super::{Flags, SettingsFile};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A flag.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A key of the settings file.
+    File(PathBuf, &'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Variable(name) => f.write_str(name),
+            Self::File(path, key) => write!(f, "`{key}` in {}", path.display()),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// The layers that settings are looked for in.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    pub(super) flags: Flags,
+    pub(super) variables: BTreeMap<String, String>,
+    pub(super) file: SettingsFile,
+    /// The settings file that was read, or would be.
+    pub path: PathBuf,
+    /// The user's folders.
+    pub folders: Folders,
+    current: PathBuf,
+}
+
+impl Layers {
+    /// Reads the settings file. One that was named must be there; the user's own may be absent.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or says something that is no setting.
+    pub fn read(flags: Flags, variables: BTreeMap<String, String>, current: &Path) -> Result<Self, Failure> {
+        let folders = Folders::of(&variables, current);
+        let named = flags.settings.clone().or_else(|| variables.get("THROUGHLINE_SETTINGS").map(PathBuf::from));
+        let path = named.as_ref().map_or_else(|| folders.configuration.join("config.toml"), |named| current.join(named));
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => String::new(),
+            Err(error) => {
+                return Err(Failure::new(Exit::Usage, format!("cannot read the settings file {}: {error}", path.display())));
+            }
+        };
+        let file: SettingsFile = toml::from_str(&text).map_err(|error| misplaced(&path, &text, &error))?;
+        Ok(Self { flags, variables, file, path, folders, current: current.to_owned() })
+    }
+
+    pub(super) fn find<T: FromStr<Err: fmt::Display>>(
+        &self,
+        flag: Option<&'static str>,
+        variable: &'static str,
+        key: Option<&'static str>,
+        given: Option<T>,
+        stored: Option<T>,
+    ) -> Result<Option<Found<T>>, Failure> {
+        if let (Some(value), Some(flag)) = (given, flag) {
+            return Ok(Some(Found { value, source: Source::Flag(flag) }));
+        }
+        // An empty variable is an unset one.
+        if let Some(text) = self.variables.get(variable).filter(|text| !text.is_empty()) {
+            let value = text.parse().map_err(|error: T::Err| {
+                Failure::new(Exit::Usage, format!("the environment variable {variable} does not fit: {error}"))
+            })?;
+            return Ok(Some(Found { value, source: Source::Variable(variable) }));
+        }
+        let stored = stored.zip(key);
+        Ok(stored.map(|(value, key)| Found { value, source: Source::File(self.path.clone(), key) }))
+    }
+
+    /// A path: relative to the settings file where it stands there, else to the current folder.
+    fn path(&self, found: Found<PathBuf>) -> PathBuf {
+        match found.source {
+            Source::File(file, _) => file.parent().unwrap_or(Path::new("/")).join(found.value),
+            _ => self.current.join(found.value),
+        }
+    }
+
+    /// When colours are used.
+    ///
+    /// # Errors
+    /// When the variable's value does not fit.
+    pub fn colours(&self) -> Result<ColorChoice, Failure> {
+        if let Some(found) = self.color()? {
+            return Ok(found.value);
+        }
+        let never = self.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || self.variables.get("TERM").is_some_and(|term| term == "dumb");
+        Ok(if never { ColorChoice::Never } else { ColorChoice::Auto })
+    }
+
+    /// What commands that talk to a server need.
+    ///
+    /// # Errors
+    /// When a value does not fit.
+    pub fn client(&self) -> Result<ClientSettings, Failure> {
+        let data = self.data()?;
+        let token = match (self.token_file()?, self.token()?) {
+            // A flag says more than a variable.
+            (Some(Found { value, source: Source::Flag(_) }), _) => Token::File(self.current.join(value)),
+            (_, Some(found)) => Token::Given(found.value),
+            (Some(found), None) => Token::File(self.path(found)),
+            (None, None) => Token::Stored,
+        };
+        Ok(ClientSettings {
+            server: self.server()?,
+            token,
+            roots: self.ca_file()?.map(|found| self.path(found)),
+            component: self.component()?,
+            data_named: data.as_ref().is_some_and(|found| !matches!(found.source, Source::File(..))),
+            data: data.map_or_else(|| self.folders.data.clone(), |found| self.path(found)),
+            logins: self.folders.configuration.join("logins.json"),
+            current: self.current.clone(),
+        })
+    }
+
+    /// What the server needs.
+    ///
+    /// # Errors
+    /// When a value does not fit.
+    pub fn serve(&self) -> Result<ServeSettings, Failure> {
+        let secret_key = self.secret_key_file()?.map(|found| self.path(found)).map(|path| read_secret_key(&path)).transpose()?;
+        Ok(ServeSettings {
+            data: self.data()?.map_or_else(|| self.folders.data.clone(), |found| self.path(found)),
+            address: self.address()?.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8400)), |found| found.value),
+            behind_proxy: self.behind_proxy()?.is_some_and(|found| found.value),
+            public_url: self.public_url()?.map(|found| found.value),
+            environments: self.environments()?.map(|found| self.path(found)),
+            max_parallel: self.max_parallel()?.map_or_else(processors, |found| found.value.0),
+            poll_interval: self.poll_interval()?.map_or(Duration::from_secs(30), |found| found.value.0),
+            largest_push: self.largest_push()?.map_or(1 << 30, |found| found.value.0),
+            secret_key,
+            log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
+            variables: self.variables.clone(),
+        })
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn read_secret_key(path: &Path) -> Result<Secret, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read the key of the secrets from {}: {error}", path.display())))?;
+    let key = text.trim();
+    if key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(Secret(key.to_owned()));
+    }
+    Err(Failure::new(Exit::Usage, format!("{} holds no key: 64 hex digits are expected", path.display()))
+        .hint("make one with `openssl rand -hex 32`"))
+}
+
+/// The error of the settings file, with its place.
+fn misplaced(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = &text.as_bytes()[..start];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(before).lines().last().filter(|_| !before.ends_with(b"\n")).map_or(1, |last| last.chars().count() + 1);
+    let message = error.message().lines().next().unwrap_or_default();
+    let (message, hint) = match message.split_once(", expected ") {
+        Some((message, expected)) => (message, format!("expected {expected}")),
+        None => (message, "every setting stands in docs/settings.md".to_owned()),
+    };
+    Failure::new(Exit::BadFile, format!("{}:{line}:{column}: {message}", path.display())).hint(hint)
+}
+
+/// Where the token is to be taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// It was given.
+    Given(Secret),
+    /// It stands in a file.
+    File(PathBuf),
+    /// It may be in the login store.
+    Stored,
+}
+
+/// What commands that talk to a server need.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// The server, where one was named.
+    pub server: Option<Found<String>>,
+    /// The token.
+    pub token: Token,
+    /// The certificates that vouch for the server.
+    pub roots: Option<PathBuf>,
+    /// The component, where one was named.
+    pub component: Option<Found<String>>,
+    /// The data folder of a local server.
+    pub data: PathBuf,
+    /// Whether the data folder was named for this command, so that it says more than the login store.
+    pub data_named: bool,
+    /// The login store.
+    pub logins: PathBuf,
+    /// The current folder.
+    pub current: PathBuf,
+}
+
+/// What the server needs.
+#[derive(Debug, Clone)]
+pub struct ServeSettings {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Whether a trusted proxy stands before the server.
+    pub behind_proxy: bool,
+    /// The address people and machines use.
+    pub public_url: Option<String>,
+    /// The policy of environments to start with.
+    pub environments: Option<PathBuf>,
+    /// How many steps may work at the same time.
+    pub max_parallel: usize,
+    /// How often followed repositories are looked at.
+    pub poll_interval: Duration,
+    /// The largest push, in bytes.
+    pub largest_push: u64,
+    /// The key of the secrets.
+    pub secret_key: Option<Secret>,
+    /// What the server says about its work.
+    pub log: String,
+    /// The environment, of which steps see a part.
+    pub variables: BTreeMap<String, String>,
+}

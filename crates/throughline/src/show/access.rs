@@ -1,0 +1,102 @@
+//! Who one is, tokens, secrets, repositories, and the ledger as a whole.
+
+use super::paint::{Table, Tone, clean, paint};
+use crate::printer::Sight;
+use crate::wire::{Rebuilt, Repositories, Secrets, Tokens, Verified, Whoami};
+
+/// Who one is.
+pub fn whoami(whoami: &Whoami, server: &str) -> String {
+    let roles = if whoami.roles.is_empty() { "no role".to_owned() } else { whoami.roles.iter().map(|role| clean(role)).collect::<Vec<_>>().join(", ") };
+    let mut table = Table::new(&["", ""]);
+    table.row([(Tone::Quiet, "name".into()), (Tone::Strong, whoami.name.clone())]);
+    table.row([(Tone::Quiet, "roles".into()), (Tone::Plain, roles)]);
+    table.row([(Tone::Quiet, "actor".into()), (Tone::Plain, whoami.actor.clone())]);
+    table.row([(Tone::Quiet, "server".into()), (Tone::Plain, format!("{server} (throughline {})", whoami.version))]);
+    table.render(None)
+}
+
+/// All tokens.
+pub fn tokens(tokens: &Tokens, sight: &Sight) -> String {
+    if tokens.tokens.is_empty() {
+        return "No token.\n".to_owned();
+    }
+    let mut table = Table::new(&["NAME", "ROLES", "ID", "MADE", "LAST USED", "ENDS"]);
+    for token in &tokens.tokens {
+        let ended = token.expires_at.is_some_and(|at| at <= sight.now);
+        let ends = match (token.revoked, token.expires_at) {
+            (true, _) => (Tone::Bad, "revoked".to_owned()),
+            (false, Some(at)) if ended => (Tone::Bad, format!("ended {}", sight.ago(at))),
+            (false, Some(at)) => (Tone::Plain, sight.ago(at)),
+            (false, None) => (Tone::Quiet, "never".to_owned()),
+        };
+        let name_tone = if token.revoked || ended { Tone::Quiet } else { Tone::Strong };
+        table.row([
+            (name_tone, token.name.clone()),
+            (Tone::Plain, token.roles.join(", ")),
+            (Tone::Plain, token.id.to_string()),
+            (Tone::Quiet, sight.ago(token.created_at)),
+            (Tone::Quiet, token.last_used_at.map_or_else(|| "never".to_owned(), |at| sight.ago(at))),
+            ends,
+        ]);
+    }
+    table.render(sight.width)
+}
+
+/// All secrets.
+pub fn secrets(secrets: &Secrets, sight: &Sight) -> String {
+    if secrets.secrets.is_empty() {
+        return "No secret.\n".to_owned();
+    }
+    let mut table = Table::new(&["NAME", "VERSION", "SET"]);
+    for secret in &secrets.secrets {
+        table.row([
+            (Tone::Strong, secret.name.clone()),
+            (Tone::Plain, secret.version.to_string()),
+            (Tone::Quiet, sight.ago(secret.set_at)),
+        ]);
+    }
+    table.render(sight.width)
+}
+
+/// All repositories.
+pub fn repositories(repositories: &Repositories, sight: &Sight) -> String {
+    if repositories.repositories.is_empty() {
+        return "No repository yet.\n".to_owned();
+    }
+    let mut table = Table::new(&["COMPONENT", "PUSH TO", "FOLLOWS", "SINCE"]);
+    for repository in &repositories.repositories {
+        table.row([
+            (Tone::Strong, repository.component.clone()),
+            (Tone::Plain, repository.push_url.clone()),
+            (Tone::Plain, repository.remote.clone().unwrap_or_default()),
+            (Tone::Quiet, sight.ago(repository.created_at)),
+        ]);
+    }
+    table.render(sight.width)
+}
+
+/// What came of checking every fact.
+pub fn verified(verified: &Verified) -> String {
+    if verified.verified {
+        let hash = verified.hash.map(|hash| format!("  {hash}")).unwrap_or_default();
+        return format!("{} {} facts, each as it was recorded{}\n", paint(Tone::Good, "✓"), verified.facts, paint(Tone::Quiet, &hash));
+    }
+    let place = verified.first_bad.map_or_else(|| "a fact is".to_owned(), |fact| format!("fact {fact} is"));
+    let mut text = format!("{} {place} not as it was recorded\n", paint(Tone::Bad, "✗"));
+    if let Some(problem) = &verified.problem {
+        text.push_str(&format!("  {}\n", clean(problem)));
+    }
+    text
+}
+
+/// What came of folding all views anew.
+pub fn rebuilt(rebuilt: &Rebuilt) -> String {
+    let mut text = format!("All views are folded anew, up to fact {}.\n", rebuilt.position);
+    let mut table = Table::new(&["", ""]).indented(2);
+    for view in &rebuilt.views {
+        let (tone, words) = if view.differed { (Tone::Waiting, "differed; it is right now") } else { (Tone::Good, "as before") };
+        table.row([(Tone::Plain, view.name.clone()), (tone, words.to_owned())]);
+    }
+    text.push_str(&table.render(None));
+    text
+}

@@ -1,0 +1,19 @@
+//! Texts for people, made from the documents of the wire: pure functions.
+
+pub mod access;
+pub mod change;
+pub mod environment;
+pub mod paint;
+pub mod run;
+pub mod time;
+
+use paint::Tone;
+
+/// A heading with its lines after an empty line.
+fn section(text: &mut String, heading: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&paint::paint(Tone::Strong, heading));
+    text.push('\n');
+}

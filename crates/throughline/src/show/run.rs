@@ -1,0 +1,171 @@
+//! Runs, steps, and lines of logs.
+
+use facts::Timestamp;
+
+use super::paint::{Table, Tone, clean, clean_log, paint, short};
+use super::time::{between, length};
+use crate::printer::Sight;
+use crate::wire::{Run, RunLine, Runs};
+
+/// Sign, tone and words of a state and a result.
+fn look(state: &str, result: Option<&str>) -> (&'static str, Tone, String) {
+    let (sign, tone) = match (state, result) {
+        (_, Some("succeeded")) => ("●", Tone::Good),
+        (_, Some("failed" | "timed-out")) => ("✗", Tone::Bad),
+        (_, Some("unknown")) | ("asking", None) => ("?", Tone::Waiting),
+        (_, Some("cancelled" | "skipped")) => ("–", Tone::Quiet),
+        ("running", None) => ("◐", Tone::Busy),
+        ("backoff", None) => ("◇", Tone::Waiting),
+        _ => ("○", Tone::Quiet),
+    };
+    let words = match (state, result) {
+        (_, Some(result)) => result.replace('-', " "),
+        ("asking", None) => "asks a person".to_owned(),
+        ("backoff", None) => "tries again soon".to_owned(),
+        (state, None) => state.replace('-', " "),
+    };
+    (sign, tone, words)
+}
+
+fn lasted(from: Option<Timestamp>, to: Option<Timestamp>, sight: &Sight) -> String {
+    from.map(|from| length(between(from, to.unwrap_or(sight.now)))).unwrap_or_default()
+}
+
+/// What a run is about: `1.2.0 to production`, `main`.
+fn subject(run: &RunLine) -> String {
+    match (&run.environment, &run.line) {
+        (Some(environment), _) => environment.clone(),
+        (None, Some(line)) => line.clone(),
+        (None, None) => String::new(),
+    }
+}
+
+/// A list of runs.
+pub fn runs(runs: &Runs, sight: &Sight) -> String {
+    if runs.runs.is_empty() {
+        return "No run.\n".to_owned();
+    }
+    let mut table = Table::new(&["", "RUN", "KIND", "COMPONENT", "WHERE", "COMMIT", "TOOK", "WHEN", "WHY"]).flexible(8);
+    for run in &runs.runs {
+        let (sign, tone, words) = look(&run.state, run.result.as_deref());
+        let reason = if run.result.as_deref() == Some("succeeded") { None } else { run.reason.clone() };
+        table.row([
+            (tone, format!("{sign} {words}")),
+            (Tone::Plain, run.id.to_string()),
+            (Tone::Plain, run.kind.clone()),
+            (Tone::Plain, run.component.clone()),
+            (Tone::Strong, subject(run)),
+            (Tone::Quiet, run.commit.as_deref().map(short).unwrap_or_default().to_owned()),
+            (Tone::Plain, lasted(run.started_at, run.finished_at, sight)),
+            (Tone::Quiet, sight.ago(run.requested_at)),
+            (Tone::Plain, reason.unwrap_or_default()),
+        ]);
+    }
+    let mut text = table.render(sight.width);
+    if runs.next.is_some() {
+        text.push_str(&paint(Tone::Quiet, "There are older ones: --limit shows more."));
+        text.push('\n');
+    }
+    text
+}
+
+/// One run with its steps.
+pub fn run(run: &Run, sight: &Sight) -> String {
+    let line = &run.run;
+    let (sign, tone, words) = look(&line.state, line.result.as_deref());
+    let place = if subject(line).is_empty() { String::new() } else { format!(" · {}", clean(&subject(line))) };
+    let mut text = format!(
+        "{}  {}\n",
+        paint(Tone::Strong, &format!("{} of {}{place}", clean(&line.kind), clean(&line.component))),
+        paint(tone, &format!("{sign} {words}"))
+    );
+    let mut second = vec![line.id.to_string()];
+    second.extend(line.commit.as_deref().map(|commit| clean(short(commit))));
+    second.push(sight.ago(line.requested_at));
+    let took = lasted(line.started_at, line.finished_at, sight);
+    if !took.is_empty() {
+        second.push(format!("{} {took}", if line.finished_at.is_some() { "took" } else { "for" }));
+    }
+    text.push_str(&paint(Tone::Quiet, &second.join(" · ")));
+    text.push('\n');
+    if let Some(reason) = line.reason.as_ref().filter(|_| line.result.as_deref() != Some("succeeded")) {
+        text.push_str(&format!("{}\n", clean(reason)));
+    }
+    text.push('\n');
+    let mut table = Table::new(&["", "", "", "", "", ""]).indented(2).flexible(5);
+    for step in &run.steps {
+        let (sign, tone, words) = look(&step.state, step.result.as_deref());
+        let attempts = match step.attempts.len() {
+            0 | 1 => String::new(),
+            several => format!("attempt {several}"),
+        };
+        let message = match (&step.message, step.attempts.last().and_then(|attempt| attempt.code)) {
+            (Some(message), _) if step.result.as_deref() != Some("succeeded") => message.clone(),
+            (None, Some(code)) if code != 0 => format!("exit code {code}"),
+            _ => String::new(),
+        };
+        table.row([
+            (tone, sign.to_owned()),
+            (Tone::Strong, step.name.clone()),
+            (tone, words),
+            (Tone::Quiet, lasted(step.started_at, step.finished_at, sight)),
+            (Tone::Quiet, attempts),
+            (Tone::Plain, message),
+        ]);
+    }
+    text.push_str(&table.render(sight.width));
+    for step in run.steps.iter().filter(|step| step.state == "asking") {
+        text.push('\n');
+        text.push_str(&format!("Nobody knows whether {} was done. Look, then say:\n", paint(Tone::Strong, &clean(&step.name))));
+        let command = format!("throughline resolve {} {} --done", line.id, clean(&step.name));
+        text.push_str(&format!("  {}   or --not-done\n", paint(Tone::Busy, &command)));
+    }
+    if let Some(failed) = run.steps.iter().find(|step| matches!(step.result.as_deref(), Some("failed" | "timed-out"))) {
+        let command = format!("throughline logs {} {}", line.id, clean(&failed.name));
+        text.push_str(&format!("\nWhat it said: {}\n", paint(Tone::Busy, &command)));
+    }
+    text
+}
+
+/// A line of a log, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLine<'a> {
+    /// When it was written.
+    pub at: Option<Timestamp>,
+    /// Whether it came on standard error.
+    pub is_error: bool,
+    /// What it says.
+    pub text: &'a str,
+}
+
+impl<'a> LogLine<'a> {
+    /// Takes `<unix ms> <o|e> text` apart; a line of another shape is all text.
+    pub fn parse(line: &'a str) -> Self {
+        let mut parts = line.splitn(3, ' ');
+        let parsed = (|| {
+            let at = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+            let is_error = match parts.next()? {
+                "o" => false,
+                "e" => true,
+                _ => return None,
+            };
+            Some(Self { at: Some(at), is_error, text: parts.next().unwrap_or_default() })
+        })();
+        parsed.unwrap_or(Self { at: None, is_error: false, text: line })
+    }
+
+    /// The line as it is printed, behind the name of its step where that is given.
+    pub fn show(&self, step: Option<(&str, usize)>, times: bool, sight: &Sight) -> String {
+        let mut text = String::new();
+        if let Some((step, width)) = step {
+            text.push_str(&paint(Tone::Quiet, &format!("{step:<width$} │ ")));
+        }
+        if times {
+            let time = self.at.map(|at| at.to_zoned(sight.zone.clone()).strftime("%H:%M:%S%.3f").to_string());
+            text.push_str(&paint(Tone::Quiet, &format!("{:<12} {} ", time.unwrap_or_default(), if self.is_error { "!" } else { " " })));
+        }
+        text.push_str(&clean_log(self.text));
+        text.push('\n');
+        text
+    }
+}

@@ -1,0 +1,67 @@
+//! The two files, checked without a server.
+
+use insta::assert_snapshot;
+use throughline::Exit;
+
+use crate::support::Home;
+
+const DEFINITION: &str = "throughline: 1\nsteps:\n  compile:\n    run: make\n  test:\n    run: make test\n    needs: [compile]\n";
+const ENVIRONMENTS: &str = "throughline: 1\nenvironments:\n  staging:\n    target: { kind: process }\n  production:\n    after: [staging]\n    target: { kind: process }\n";
+
+#[test]
+fn right_files_say_what_they_hold() {
+    let home = Home::new();
+    home.file("throughline.yaml", DEFINITION);
+    home.file("environments.yaml", ENVIRONMENTS);
+    assert_snapshot!(home.call(&["check"]).shown());
+    assert_eq!(home.call(&["check", "throughline.yaml"]).exit, Exit::Done);
+    assert_eq!(home.call(&["check", "--json"]).exit, Exit::Done);
+}
+
+#[test]
+fn each_mistake_is_placed_and_has_a_mend() {
+    let home = Home::new();
+    home.file("throughline.yaml", "throughline: 1\nsteps:\n  test:\n    run: make test\n    needs: [compil]\n  compile:\n    rnu: make\n");
+    let called = home.call(&["check"]);
+    assert_eq!(called.exit, Exit::BadFile);
+    assert_snapshot!(called.shown());
+    let json: serde_json::Value = serde_json::from_str(&home.call(&["check", "--json"]).out).unwrap();
+    assert_eq!(json["schema"], "check/1");
+    assert_eq!(json["files"][0]["right"], false);
+    assert!(json["files"][0]["wrong"][0]["line"].as_u64().unwrap() > 1);
+}
+
+#[test]
+fn a_folder_without_the_files_says_where_to_go() {
+    let called = Home::new().call(&["check"]);
+    assert_eq!(called.exit, Exit::NotFound);
+    assert_snapshot!(called.shown());
+}
+
+#[test]
+fn a_file_that_is_none_is_refused() {
+    let home = Home::new();
+    home.file("throughline.yaml", "");
+    std::fs::write(home.current.join("garbage.yaml"), [0_u8, 159, 146, 150, 255]).unwrap();
+    std::fs::create_dir(home.current.join("folder")).unwrap();
+    assert_eq!(home.call(&["check", "garbage.yaml"]).exit, Exit::BadFile);
+    assert_eq!(home.call(&["check", "throughline.yaml"]).exit, Exit::BadFile);
+    assert_eq!(home.call(&["check", "folder"]).exit, Exit::BadFile);
+    assert_eq!(home.call(&["check", "missing.yaml"]).exit, Exit::NotFound);
+}
+
+#[test]
+fn a_file_of_another_name_can_be_said_to_be_environments() {
+    let home = Home::new();
+    home.file("policy.yaml", ENVIRONMENTS);
+    assert_eq!(home.call(&["check", "policy.yaml"]).exit, Exit::BadFile);
+    assert_eq!(home.call(&["check", "policy.yaml", "--as", "environments"]).exit, Exit::Done);
+}
+
+#[test]
+fn schemas_are_json_schemas() {
+    for kind in ["definition", "environments"] {
+        let schema: serde_json::Value = serde_json::from_str(&Home::new().call(&["schema", kind]).out).unwrap();
+        assert!(schema["$schema"].is_string(), "{kind}");
+    }
+}
