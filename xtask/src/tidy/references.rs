@@ -1,4 +1,4 @@
-//! Documents cannot lie: the paths, commands and settings that they name exist.
+//! Documents cannot lie: the paths, commands, settings and tests that they name exist.
 //!
 //! Looked at are spans and blocks of code, and links. A path is one when it begins with a folder of the
 //! project. What commands and settings there are is read from the generated reference, from the chores
@@ -17,10 +17,14 @@ const REFERENCE: &str = "docs/cli.md";
 /// Variables that begin so belong to Throughline.
 const PREFIX: &str = "THROUGHLINE_";
 
+/// Commands that the program calls itself by and that people do not; the reference leaves them out.
+const HIDDEN: [&str; 2] = ["shim", "proxy"];
+
 /// What documents name exists.
 pub fn exist(project: &Project) -> Vec<Finding> {
     let commands = commands(project);
     let variables = variables(project);
+    let tests = tests(project);
     let mut findings = Vec::new();
     for file in project.tree.documents() {
         let document = document::read(&file.text);
@@ -39,6 +43,9 @@ pub fn exist(project: &Project) -> Vec<Finding> {
                 if !project.tree.has(path) {
                     say(format!("there is no `{path}`"));
                 }
+            }
+            if looks_like_test(&part.text) && !tests.contains(part.text.as_str()) {
+                say(format!("there is no test `{}`", part.text));
             }
             for name in names_with(PREFIX, &part.text) {
                 if !variables.contains(&name) {
@@ -140,6 +147,29 @@ fn names_with(prefix: &str, text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Whether a span can only be the name of a test: a sentence in small letters.
+fn looks_like_test(span: &str) -> bool {
+    span.matches('_').count() >= 4
+        && span
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The names of functions that are sentences, as those of tests are.
+fn tests(project: &Project) -> BTreeSet<&str> {
+    let lines = project.tree.rust().flat_map(|file| file.text.lines());
+    lines
+        .filter_map(|line| {
+            line.trim_start()
+                .trim_start_matches("pub ")
+                .trim_start_matches("async ")
+                .strip_prefix("fn ")
+        })
+        .filter_map(|rest| rest.split(['(', '<']).next())
+        .filter(|name| looks_like_test(name))
+        .collect()
+}
+
 /// The variables that code names, outside of its tests.
 fn variables(project: &Project) -> BTreeSet<String> {
     let product = project
@@ -226,8 +256,7 @@ fn unknown_command(
     };
     let words = words(rest);
     if let Some(first) = words.first() {
-        // `throughline (bin)` and the like name the program itself.
-        if !commands.contains(*first) {
+        if !HIDDEN.contains(first) && !commands.contains(*first) {
             return Some(format!("there is no command `throughline {first}`"));
         }
     }
@@ -300,6 +329,14 @@ mod tests {
             &[],
         );
         expect(&exist(&project), &[("README.md", 1, "`THROUGHLINE_DADA`")]);
+    }
+
+    #[test]
+    fn a_test_that_does_not_exist_is_found() {
+        let readme = "Held by `a_thing_is_as_it_is` and `a_thing_was_as_it_was`; `views_of_runs` is no test.\n";
+        let code = "#[tokio::test]\nasync fn a_thing_is_as_it_is() {}\n";
+        let project = project(&[("README.md", readme), ("crates/a/tests/it/a.rs", code)], &[]);
+        expect(&exist(&project), &[("README.md", 1, "`a_thing_was_as_it_was`")]);
     }
 
     #[test]
