@@ -8,6 +8,7 @@
 //! so that an idle connection closed by the instance never costs such a request.
 
 use std::convert::Infallible;
+use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, TimedOut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -212,10 +213,19 @@ async fn forward(
             note.failed_at(&before);
         }
         let pick = note.pick.insert(pick);
-        let Ok(mut connection) = pick.backend.pool.connection(pick.backend.address, choice).await else {
-            shared.router.not_reached(&pick.backend);
-            tried.push(pick.backend.instance);
-            continue;
+        let mut connection = match pick.backend.pool.connection(pick.backend.address, choice).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                // That this process is out of files or ports says nothing about the instance.
+                if matches!(
+                    error.kind(),
+                    ConnectionRefused | ConnectionReset | TimedOut | HostUnreachable
+                ) {
+                    shared.router.not_reached(&pick.backend);
+                }
+                tried.push(pick.backend.instance);
+                continue;
+            }
         };
         let Some(request) = ready.take() else { break };
         match tokio::time::timeout(patience, connection.sender.try_send_request(request)).await {

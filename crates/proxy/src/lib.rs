@@ -25,5 +25,5 @@ pub mod table;
 
 pub use access_log::{Outcome, Record};
 pub use evidence::{Evidence, GroupEvidence, Histogram, RouteEvidence};
-pub use serve::{Proxy, ProxyError, Settings, listen};
+pub use serve::{Proxy, ProxyError, Settings, allow_many_connections, listen};
 pub use table::{Backend, Stamp, Table, TableGroup};

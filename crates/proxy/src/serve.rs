@@ -16,6 +16,7 @@ use facts::{Clock, Entropy, InstanceId};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
@@ -35,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(75);
 const HEAD: usize = 64 << 10;
 /// The largest number of headers of a request.
 const HEADERS: usize = 100;
-/// Connections served at the same time; further ones wait in the socket's queue.
+/// Connections served at the same time at most; further ones wait in the socket's queue.
 const CONNECTIONS: usize = 16_384;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -97,6 +98,21 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
+/// Lets this process open as many files as the machine allows it: each request in flight takes two.
+pub fn allow_many_connections() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With fewer files fewer connections are served at the same time; the others wait.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Connections served at the same time, given how many files may be open.
+fn room() -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let pairs = usize::try_from(files.saturating_sub(200) / 2).unwrap_or(usize::MAX);
+    pairs.clamp(16, CONNECTIONS)
+}
+
 impl Proxy {
     /// A proxy that knows no instance and listens nowhere yet, with the evidence that an earlier one
     /// left in the folder.
@@ -114,7 +130,7 @@ impl Proxy {
             listeners: Mutex::default(),
             closing: CancellationToken::new(),
             connections: TaskTracker::new(),
-            room: Arc::new(Semaphore::new(CONNECTIONS)),
+            room: Arc::new(Semaphore::new(room())),
             setting: tokio::sync::Mutex::default(),
         }))
     }

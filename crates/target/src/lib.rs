@@ -38,6 +38,9 @@ pub trait Target: Send + Sync {
     /// healthy, weights are shifted, what is not wanted is drained and stopped. Applying the same
     /// again changes nothing and completes what an interrupted application began.
     ///
+    /// An instance that ended by itself before, while others of the same package still serve, is not
+    /// waited for: it comes back on its own, and [`ObservedGroup::healthy`] tells.
+    ///
     /// # Errors
     /// [`TargetError::Stale`] when a newer stamp was accepted before. After any error the traffic is
     /// where it was before the call, unless the error says otherwise.

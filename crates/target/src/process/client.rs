@@ -1,6 +1,6 @@
 //! The server's side: starting keepers and asking them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,8 +66,8 @@ pub struct ProcessTarget(Arc<Inner>);
 
 struct Inner {
     settings: ProcessSettings,
-    /// Keepers are started one at a time.
-    starting: tokio::sync::Mutex<()>,
+    /// The keeper of a folder is started by one at a time.
+    starting: Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
     /// Folders whose keeper is started again when it ends.
     guarded: Mutex<HashSet<PathBuf>>,
 }
@@ -77,7 +77,7 @@ impl ProcessTarget {
     pub fn new(settings: ProcessSettings) -> Self {
         Self(Arc::new(Inner {
             settings,
-            starting: tokio::sync::Mutex::default(),
+            starting: Mutex::default(),
             guarded: Mutex::default(),
         }))
     }
@@ -175,7 +175,11 @@ impl Inner {
     /// A line to the keeper of `folder`, which is started where there is none, and replaced by one of
     /// this program where that is wanted and it is of another.
     async fn ensure(self: &Arc<Self>, folder: &Path, of_this_program: bool) -> Result<Line, TargetError> {
-        let _one = self.starting.lock().await;
+        let starting = {
+            let mut all = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(folder.to_owned()).or_default().clone()
+        };
+        let _one = starting.lock().await;
         if let Ok(mut line) = Line::connect(folder).await
             && let Some((process, build)) = who(&mut line).await
         {
@@ -278,12 +282,16 @@ async fn ask_on(
     }
 }
 
+/// Asks a keeper who it is; `None` when it does not say so, not even after a handover.
 async fn who(line: &mut Line) -> Option<(Identity, String)> {
-    line.say(&Ask::Who).await.ok()?;
-    match line.hear().await {
-        Ok(Some(Tell::Keeper { process, build })) => Some((process, build)),
-        _ => None,
-    }
+    let asking = async {
+        line.say(&Ask::Who).await.ok()?;
+        match line.hear().await {
+            Ok(Some(Tell::Keeper { process, build })) => Some((process, build)),
+            _ => None,
+        }
+    };
+    tokio::time::timeout(READY, asking).await.ok().flatten()
 }
 
 async fn guard(target: Weak<Inner>, folder: PathBuf, process: Identity) {
@@ -304,7 +312,7 @@ async fn guard(target: Weak<Inner>, folder: PathBuf, process: Identity) {
         match target.ensure(&folder, false).await {
             // Guarded again, by a task of its own.
             Ok(_) => return,
-            Err(error) => eprintln!("{error}"),
+            Err(error) => tracing::warn!("{error}"),
         }
         drop(target);
         tokio::time::sleep(pause).await;

@@ -33,6 +33,14 @@ pub struct Applying {
     due: u32,
 }
 
+/// Why everything is to end.
+pub enum Stopping {
+    /// Somebody wants nothing to run any more.
+    Asked(Asker),
+    /// A signal asks this process to end.
+    Terminated,
+}
+
 impl Applying {
     /// Tells those who wait to ask the next keeper.
     pub(super) fn hand_over(self) {
@@ -161,6 +169,25 @@ impl Keeper {
         self.keep_secrets();
         crashpoint::reach("keeper.apply.accepted");
         let assigned = assign(&desired.groups, &self.state.instances);
+        // Where nobody serves, those that are coming back are what this intention waits for.
+        let served = |make: Make| {
+            self.state
+                .instances
+                .iter()
+                .any(|k| k.make == make && k.role == Role::Serving)
+        };
+        let coming_back: Vec<InstanceId> = self
+            .state
+            .instances
+            .iter()
+            .filter(|kept| kept.role == Role::Replacing && assigned.contains_key(&kept.id) && !served(kept.make))
+            .map(|kept| kept.id)
+            .collect();
+        for id in coming_back {
+            if let Some(kept) = self.state.instance_mut(id) {
+                kept.role = Role::Starting;
+            }
+        }
         for group in &desired.groups {
             let there = assigned.values().filter(|name| **name == group.name).count() as u32;
             let missing = group.instances.saturating_sub(there);
@@ -409,10 +436,20 @@ impl Keeper {
         }
     }
 
-    /// Ends everything.
-    pub(super) async fn stop(&mut self, asker: Option<Asker>) {
+    /// Ends everything, for good. A keeper that is only terminated, as at the end of the machine's
+    /// day, leaves the intention standing: the next keeper starts what it wants.
+    pub(super) async fn stop(&mut self, why: Stopping) {
+        let (forget, asker) = match why {
+            Stopping::Asked(asker) => (true, Some(asker)),
+            Stopping::Terminated => (false, None),
+        };
+        if forget {
+            self.state.applied = None;
+            self.state.pending = None;
+        }
         if let Some(askers) = &mut self.stopping {
             askers.extend(asker);
+            self.save_or_say();
             return;
         }
         self.give_up("the wish to stop");
@@ -421,8 +458,6 @@ impl Keeper {
         // Connections are told to close with their next answer, so that the instances get drained.
         let proxy = self.proxy.clone();
         tokio::spawn(async move { proxy.leave(LEAVING).await });
-        self.state.applied = None;
-        self.state.pending = None;
         let all: Vec<InstanceId> = self.state.instances.iter().map(|kept| kept.id).collect();
         for id in all {
             if self.state.instance(id).is_some_and(|kept| kept.role != Role::Leaving) {

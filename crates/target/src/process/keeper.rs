@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use facts::{Clock, Entropy, InstanceId, SystemClock, SystemEntropy};
 use process::Identity;
@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::control::{self, Ask, Line, Tell};
-use super::converge::Applying;
+use super::converge::{Applying, Stopping};
 use super::handover::{self, Inherited};
 use super::health;
 use super::instance;
@@ -126,6 +126,7 @@ pub enum Outcome {
 pub fn proxy_main(folder: &Path) -> i32 {
     // It holds secrets; without the protection it works as well.
     let _ = process::protect_memory();
+    proxy::allow_many_connections();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -149,18 +150,7 @@ async fn keep(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let lock_path = folder.join("proxy.lock");
     let own_lock: OwnedFd = fs::OpenOptions::new().create(true).append(true).open(lock_path)?.into();
-    let lock = || rustix::fs::flock(&own_lock, FlockOperation::NonBlockingLockExclusive).is_ok();
-    let inherited = if lock() {
-        None
-    } else {
-        match handover::take_over(folder).await {
-            Ok(inherited) => Some(inherited),
-            // The one that held it has ended over this: its place is free.
-            Err(_) if lock() => None,
-            Err(error) => return Err(error),
-        }
-    };
-    let inherited = inherited.unwrap_or_else(|| Inherited::nothing(own_lock));
+    let inherited = succeed(folder, own_lock).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let state = State::load(folder)?;
@@ -210,6 +200,23 @@ async fn keep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Becomes the keeper of `folder`: of a free one by its lock, else by taking over from the one before.
+async fn succeed(folder: &Path, lock: OwnedFd) -> io::Result<Inherited> {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let begun = Instant::now();
+    loop {
+        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(Inherited::nothing(lock));
+        }
+        match handover::take_over(folder).await {
+            Ok(inherited) => return Ok(inherited),
+            Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+            // It is just starting, or just ending; neither of these tells when it is done.
+            Err(_) => tokio::time::sleep(Duration::from_millis(30)).await,
+        }
+    }
+}
+
 impl Keeper {
     async fn run(&mut self, mut inbox: UnboundedReceiver<Event>) {
         while let Some(event) = inbox.recv().await {
@@ -233,7 +240,7 @@ impl Keeper {
                         live.poke.notify_one();
                     }
                 }
-                Event::Terminate => self.stop(None).await,
+                Event::Terminate => self.stop(Stopping::Terminated).await,
             }
             if self.settle().await {
                 return;
@@ -267,7 +274,7 @@ impl Keeper {
                 return;
             }
             Ask::Stop => {
-                self.stop(Some(asker)).await;
+                self.stop(Stopping::Asked(asker)).await;
                 return;
             }
             // Handled before, since it needs the connection itself.

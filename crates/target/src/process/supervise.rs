@@ -375,7 +375,9 @@ impl Keeper {
         }
         let Some(askers) = &self.stopping else { return false };
         self.proxy.close().await;
-        self.vault.clear_all();
+        if self.state.applied.is_none() {
+            self.vault.clear_all();
+        }
         for asker in askers {
             let _ = asker.send(Tell::Stopped);
         }

@@ -220,7 +220,8 @@ async fn a_new_keeper_that_dies_before_it_accepts_leaves_the_old_one_at_work() {
     // It supervises as before.
     kill(instances(data.path())[0]);
     until("the instance is replaced", || async {
-        target.observe(&placement()).await.unwrap().groups[0].healthy == 2 && instances(data.path()).len() == 2
+        let observed = target.observe(&placement()).await.unwrap();
+        (observed.groups[0].restarts, observed.groups[0].healthy) == (1, 2)
     })
     .await;
     drop(target);

@@ -50,7 +50,8 @@ async fn a_killed_instance_comes_back_without_a_server_and_the_others_answer() {
     }
     let target = ProcessTarget::new(settings(data.path()));
     until("the killed instance is replaced", || async {
-        target.observe(&placement()).await.unwrap().groups[0].healthy == 2
+        let observed = target.observe(&placement()).await.unwrap();
+        (observed.groups[0].restarts, observed.groups[0].healthy) == (1, 2)
     })
     .await;
     let after = instances(data.path());
@@ -217,4 +218,61 @@ async fn no_secret_is_written_to_the_disk() {
         }
     }
     target.stop(&placement()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_goes_on_at_the_new_keeper_when_the_old_one_hands_over() {
+    let data = crate::support::data();
+    let target = ProcessTarget::new(settings(data.path()));
+    target
+        .apply(&desired(1, 0, vec![group("stable", "a", 1, 100)]), &|_| {})
+        .await
+        .unwrap();
+    let mut wanted = desired(2, 0, vec![group("stable", "b", 2, 100)]);
+    wanted.groups[0]
+        .launch
+        .variables
+        .insert("HEALTH".to_owned(), "slow".to_owned());
+    let applying = tokio::spawn({
+        let target = target.clone();
+        async move { target.apply(&wanted, &|_| {}).await }
+    });
+    until("the new instances are started", || async {
+        instances(data.path()).len() == 3
+    })
+    .await;
+    let started = instances(data.path());
+    let before = keepers(data.path());
+    assert!(ProcessTarget::new(settings(data.path())).resume().await[0].1.is_ok());
+    let observed = applying.await.unwrap().unwrap();
+    assert_eq!((observed.stamp.unwrap().generation, observed.groups[0].healthy), (2, 2));
+    let left = instances(data.path());
+    assert!(
+        left.len() == 2 && left.iter().all(|pid| started.contains(pid)),
+        "{left:?} of {started:?}"
+    );
+    assert_ne!(keepers(data.path()).last(), before.last());
+    target.stop(&placement()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keeper_that_is_told_to_end_ends_its_instances_and_the_next_one_starts_them() {
+    let data = crate::support::data();
+    let target = ProcessTarget::new(settings(data.path()));
+    let wanted = desired(1, 0, vec![group("stable", "a", 1, 100)]);
+    let url = target.apply(&wanted, &|_| {}).await.unwrap().url.unwrap();
+    // No server is there to start the keeper again.
+    drop(target);
+    let (keeper, instance) = (keepers(data.path())[0], instances(data.path())[0]);
+    let keeper = Identity::of_pid(keeper).unwrap();
+    keeper.signal(Signal::TERM).unwrap();
+    keeper.ended().await.unwrap();
+    assert!(instances(data.path()).is_empty());
+    let target = ProcessTarget::new(settings(data.path()));
+    assert!(target.resume().await[0].1.is_ok());
+    assert_eq!(target.apply(&wanted, &|_| {}).await.unwrap().groups[0].healthy, 1);
+    assert_eq!(text(&url, "/").await.as_deref(), Some("a"));
+    assert_ne!(instances(data.path()), [instance]);
+    target.stop(&placement()).await.unwrap();
+    assert_eq!((instances(data.path()), keepers(data.path())), (vec![], vec![]));
 }
