@@ -1,15 +1,83 @@
-//! temporary
+//! The server and the hidden processes: the only place where the command line meets them.
+
+use std::path::{Path, PathBuf};
+
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::ServeSettings;
-use std::path::{Path, PathBuf};
+use crate::settings::value::Secret;
+
+/// A server that is ready.
+#[derive(Debug)]
 pub(crate) struct Started {
+    /// Where it is.
     pub url: String,
+    /// Its data folder.
     pub data: PathBuf,
+    /// The admin's token, at the first start.
     pub first_token: Option<String>,
 }
-pub(crate) fn serve(_: ServeSettings, _: impl FnOnce(&Started)) -> Result<(), Failure> {
-    Ok(())
+
+/// Runs the server until it is told to stop; `ready` hears when it listens.
+pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Result<(), Failure> {
+    let executable = std::env::current_exe()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot find this program's own file: {error}")))?;
+    logging(&settings.log)?;
+    let variables = settings.variables;
+    let settings = server::Settings {
+        data: settings.data,
+        address: settings.address,
+        behind_proxy: settings.behind_proxy,
+        public_url: settings.public_url,
+        environments: settings.environments,
+        max_parallel: settings.max_parallel,
+        poll_interval: settings.poll_interval,
+        largest_push: settings.largest_push,
+        secret_key: settings.secret_key.map(|Secret(key)| key),
+        executable,
+        step_variables: server::StepVariables::from(|name| variables.get(name).cloned()),
+    };
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
+    let served = runtime.block_on(server::serve(settings, |told| {
+        ready(&Started {
+            url: told.url.clone(),
+            data: told.data.clone(),
+            first_token: told.first_token.as_ref().map(|token| token.to_string()),
+        });
+    }));
+    // Blocking work that still runs is not waited for: everything that counts is durable already.
+    runtime.shutdown_background();
+    served.map_err(|error| {
+        use server::{OpenError, ServeError};
+        let exit = match &error {
+            ServeError::Exposed(_) => Exit::Usage,
+            ServeError::Open(OpenError::Policy(_)) => Exit::BadFile,
+            _ => Exit::Failed,
+        };
+        told(exit, &error.to_string())
+    })
 }
-pub(crate) fn proxy(_: &Path) -> i32 {
-    0
+
+/// A message that may carry its hint in a line of its own.
+fn told(exit: Exit, text: &str) -> Failure {
+    match text.split_once("\nhint: ") {
+        Some((message, hint)) => Failure::new(exit, message).hint(hint),
+        None => Failure::new(exit, text),
+    }
+}
+
+/// What the server says about its work goes to standard error.
+fn logging(level: &str) -> Result<(), Failure> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        Failure::new(Exit::Usage, format!("`{level}` does not say what to log: {error}")).hint("say for instance `info`, or `warn,engine=debug`")
+    })?;
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    format.try_init().map_err(|error| Failure::new(Exit::Failed, format!("cannot log: {error}")))
+}
+
+/// The process in front of the instances of a component.
+pub(crate) fn proxy(folder: &Path) -> i32 {
+    target::proxy_main(folder)
 }

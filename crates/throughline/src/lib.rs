@@ -20,10 +20,8 @@ pub mod show;
 mod terminal;
 
 pub use exit::Exit;
+pub use server::wire;
 pub use terminal::read_hidden;
-
-#[path = "../../server/src/wire/mod.rs"]
-pub mod wire;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -121,7 +119,8 @@ pub fn run(world: World) -> Exit {
 
 /// Help and version go to standard output, misuse to standard error.
 fn misused(error: &clap::Error, printer: &mut Printer) -> Exit {
-    let text = error.render().ansi().to_string();
+    // Every program of this house calls it a hint.
+    let text = error.render().ansi().to_string().replacen("tip:", "hint:", 1);
     if error.use_stderr() {
         printer.prompt(&text);
         Exit::Usage

@@ -178,10 +178,18 @@ impl Cli {
             }
             groups.push('\n');
         }
+        let _ = writeln!(groups, "{header}Options of every command{header:#}");
+        for option in command.get_arguments().filter(|each| each.is_global_set()) {
+            let long = option.get_long().unwrap_or_default();
+            let value = option.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+            let shown = format!("--{long} {}", value.unwrap_or_default());
+            let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(groups, "  {literal}{shown:<21}{literal:#}{help}");
+        }
         let template = format!(
-            "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options{header:#}\n{{options}}\n\n`throughline COMMAND --help` says more about each."
+            "{{about-with-newline}}\n{{usage-heading}} throughline <COMMAND>\n\n{groups}\n`throughline COMMAND --help` says more about each, `throughline --version` prints the version."
         );
-        command.help_template(template).mut_args(|arg| arg.help_heading(None::<&str>))
+        command.help_template(template)
     }
 
     /// What the flags of this call say about settings.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::paint::{Table, Tone, clean, paint, short, width};
+use super::run::short_run;
 use super::section;
 use super::time::{between, length, roughly};
 use crate::printer::Sight;
@@ -112,6 +113,11 @@ pub fn change(change: &Change, sight: &Sight) -> String {
         for verdict in told {
             text.push_str(&one_verdict(verdict, sight));
         }
+    }
+    let stuck = change.stations.iter().rev().find(|station| matches!(station.state, StationState::Failed | StationState::Returned));
+    if let Some(run) = stuck.and_then(|station| station.run) {
+        let command = format!("throughline runs {}", short_run(run));
+        text.push_str(&format!("\nWhat happened: {}\n", paint(Tone::Busy, &command)));
     }
     text
 }
@@ -294,7 +300,8 @@ fn lines(text: &str, columns: Option<usize>) -> Vec<String> {
 /// A list of changes, newest first.
 pub fn changes(changes: &Changes, sight: &Sight) -> String {
     if changes.changes.is_empty() {
-        return "No change yet. Push a commit, and its way shows here.\n".to_owned();
+        let text = paint(Tone::Quiet, "○ no change yet; push a commit, and its way shows here");
+        return format!("  {text}\n");
     }
     let one_component = changes.changes.windows(2).all(|pair| pair[0].component == pair[1].component);
     let mut table = Table::new(&["", "", "", "", "", ""]).indented(2).flexible(4);

@@ -1,6 +1,7 @@
 //! What is where, and what differs.
 
 use super::paint::{Table, Tone, clean, paint, short};
+use super::run::short_run;
 use super::section;
 use super::time::length;
 use crate::printer::Sight;
@@ -79,7 +80,7 @@ fn state(placed: &Placed) -> (&'static str, Tone, String) {
 fn below(placed: &Placed) -> String {
     let mut text = String::new();
     if let Some(coming) = &placed.coming {
-        let run = placed.run.map(|run| format!("  {run}")).unwrap_or_default();
+        let run = placed.run.map(|run| format!("  run {}", short_run(run))).unwrap_or_default();
         text.push_str(&format!(
             "    {} {}{}\n",
             paint(Tone::Busy, "◐"),

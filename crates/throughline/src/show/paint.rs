@@ -166,6 +166,7 @@ impl Table {
         let count = self.header.len();
         let empty = |column: usize| self.rows.iter().all(|row| row[column].1.is_empty());
         let shown: Vec<usize> = (0..count).filter(|column| !empty(*column)).collect();
+        let shown: Vec<usize> = if shown.is_empty() { (0..count).collect() } else { shown };
         let headed = self.header.iter().any(|heading| !heading.is_empty());
         let mut widths: Vec<usize> = (0..count)
             .map(|column| {

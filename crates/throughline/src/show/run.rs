@@ -1,6 +1,6 @@
 //! Runs, steps, and lines of logs.
 
-use facts::Timestamp;
+use facts::{RunId, Timestamp};
 
 use super::paint::{Table, Tone, clean, clean_log, paint, short};
 use super::time::{between, length};
@@ -40,20 +40,27 @@ fn subject(run: &RunLine) -> String {
     }
 }
 
+/// The last digits of a run's id: enough to name it.
+pub fn short_run(run: RunId) -> String {
+    let id = run.to_string();
+    id[id.len() - 8..].to_owned()
+}
+
 /// A list of runs.
 pub fn runs(runs: &Runs, sight: &Sight) -> String {
     if runs.runs.is_empty() {
         return "No run.\n".to_owned();
     }
+    let one_component = runs.runs.windows(2).all(|pair| pair[0].component == pair[1].component);
     let mut table = Table::new(&["", "RUN", "KIND", "COMPONENT", "WHERE", "COMMIT", "TOOK", "WHEN", "WHY"]).flexible(8);
     for run in &runs.runs {
         let (sign, tone, words) = look(&run.state, run.result.as_deref());
         let reason = if run.result.as_deref() == Some("succeeded") { None } else { run.reason.clone() };
         table.row([
             (tone, format!("{sign} {words}")),
-            (Tone::Plain, run.id.to_string()),
+            (Tone::Plain, short_run(run.id)),
             (Tone::Plain, run.kind.clone()),
-            (Tone::Plain, run.component.clone()),
+            (Tone::Plain, if one_component { String::new() } else { run.component.clone() }),
             (Tone::Strong, subject(run)),
             (Tone::Quiet, run.commit.as_deref().map(short).unwrap_or_default().to_owned()),
             (Tone::Plain, lasted(run.started_at, run.finished_at, sight)),
@@ -117,11 +124,11 @@ pub fn run(run: &Run, sight: &Sight) -> String {
     for step in run.steps.iter().filter(|step| step.state == "asking") {
         text.push('\n');
         text.push_str(&format!("Nobody knows whether {} was done. Look, then say:\n", paint(Tone::Strong, &clean(&step.name))));
-        let command = format!("throughline resolve {} {} --done", line.id, clean(&step.name));
+        let command = format!("throughline resolve {} {} --done", short_run(line.id), clean(&step.name));
         text.push_str(&format!("  {}   or --not-done\n", paint(Tone::Busy, &command)));
     }
     if let Some(failed) = run.steps.iter().find(|step| matches!(step.result.as_deref(), Some("failed" | "timed-out"))) {
-        let command = format!("throughline logs {} {}", line.id, clean(&failed.name));
+        let command = format!("throughline logs {} {}", short_run(line.id), clean(&failed.name));
         text.push_str(&format!("\nWhat it said: {}\n", paint(Tone::Busy, &command)));
     }
     text
