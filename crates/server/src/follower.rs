@@ -93,13 +93,19 @@ async fn ended(house: &Arc<House>, fact: &Fact) -> Result<(), ServerError> {
     if let Err(error) = house.executor.close(run).await {
         tracing::warn!(%run, %error, "the shim of a run that is over could not be closed");
     }
-    // The files of a run that did not succeed stay, for another attempt and for whoever wants to look.
-    if row.result == Some(RunResult::Succeeded) {
-        let (house, run) = (house.clone(), run);
-        let removed = tokio::task::spawn_blocking(move || house.workspaces.remove(run)).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(%run, %error, "the files of a run that is over could not be removed");
+    // The files of a run that did not succeed stay, for another attempt and for whoever wants to look;
+    // the folders kept from run to run go back in either case.
+    let succeeded = row.result == Some(RunResult::Succeeded);
+    let workspaces = house.workspaces.clone();
+    let tidied = tokio::task::spawn_blocking(move || {
+        if succeeded {
+            workspaces.remove(run)
+        } else {
+            workspaces.return_caches(run)
         }
+    });
+    if let Ok(Err(error)) = tidied.await {
+        tracing::warn!(%run, %error, "the files of a run that is over could not be tidied");
     }
     Ok(())
 }

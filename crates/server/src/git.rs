@@ -68,7 +68,16 @@ async fn answer(State(house): State<Arc<House>>, request: Request) -> Result<Res
         .host()
         .serve(parsed, &actor.to_string(), StreamReader::new(body))
         .await;
-    let served = served.map_err(|error| problem(&error))?;
+    let served = match served {
+        Ok(served) => served,
+        Err(error) => {
+            if pushes {
+                // Git may have changed refs before it failed.
+                house.look(&name, actor).await;
+            }
+            return Err(problem(&error));
+        }
+    };
     if let Some(pushed) = served.pushed {
         tokio::spawn(record(house.clone(), name, actor, pushed));
     }

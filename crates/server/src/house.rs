@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use access::Access;
+use artifact::registry::Registry;
 use artifact::{BlobStore, UnpackCache};
 use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
@@ -71,6 +72,8 @@ pub struct House {
     pub access: Arc<Access>,
     /// The blobs.
     pub store: Arc<BlobStore>,
+    /// What answers those who pull packages.
+    pub registry: Arc<Registry>,
     /// The packages.
     pub packages: Arc<StoredPackages>,
     /// The kept logs.
@@ -296,6 +299,7 @@ impl House {
             interval: settings.poll_interval,
         });
         Ok(Arc::new(Self {
+            registry: Arc::new(Registry::new((*store).clone())),
             remotes,
             url: OnceLock::new(),
             settings: Settings { data, ..settings },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::{Action, Resource};
-use artifact::registry::{Answer, Body as AnswerBody, Held, Registry, Route};
+use artifact::registry::{Answer, Body as AnswerBody, Held, Route};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -58,7 +58,7 @@ async fn decide(house: &Arc<House>, request: &Parts) -> Result<Answer, Problem> 
         .get(header::RANGE)
         .and_then(|range| range.to_str().ok())
         .map(str::to_owned);
-    let registry = Registry::new((*house.store).clone());
+    let registry = house.registry.clone();
     let answered = tokio::task::spawn_blocking(move || registry.answer(&route, range.as_deref(), &holdings)).await;
     let inside = |error: String| Problem::from(ServerError::Internal(error));
     answered

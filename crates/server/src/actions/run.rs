@@ -9,7 +9,7 @@ use access::Access;
 use async_trait::async_trait;
 use delivery::ports::Scripts;
 use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
-use executor::{Adopted, AttemptKey, Ended, Executor, Job, Outcome, SecretForStep};
+use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
 use facts::{StepName, Trust};
 use pipeline::plan::{EffectClass, RUN, RunInput, SecretUse};
 
@@ -104,7 +104,7 @@ impl RunAction {
             .await
             .map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
         self.workspaces
-            .link_caches(&workspace, component, step.trust, &input.cache)
+            .take_caches(step.run, component, step.trust, &input.cache)
             .map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let folder =
             beneath(&workspace, input.folder.as_deref()).map_err(|error| ActionOutcome::failed(error.to_string()))?;
@@ -175,7 +175,7 @@ impl RunAction {
     async fn start_and_wait(&self, step: &StepContext, job: Job) -> ActionOutcome {
         let key = job.key.clone();
         if let Err(error) = self.executor.start(job).await {
-            return ActionOutcome::failed_for_now(error.to_string());
+            return not_seen(&error);
         }
         self.wait(step, &key).await
     }
@@ -192,7 +192,7 @@ impl RunAction {
         };
         match waited {
             Ok(outcome) => ended(&outcome),
-            Err(error) => ActionOutcome::failed_for_now(error.to_string()),
+            Err(error) => not_seen(&error),
         }
     }
 
@@ -214,6 +214,14 @@ fn shell(named: Option<&str>) -> Vec<String> {
         None | Some("sh") => vec!["sh".into(), "-eu".into(), "-c".into()],
         Some("bash") => vec!["bash".into(), "-eu".into(), "-o".into(), "pipefail".into(), "-c".into()],
         Some(other) => vec![other.into(), "-c".into()],
+    }
+}
+
+/// An attempt whose end the executor could not tell.
+fn not_seen(error: &ExecutorError) -> ActionOutcome {
+    match error {
+        ExecutorError::Lost(..) => ActionOutcome::lost(),
+        other => ActionOutcome::failed_for_now(other.to_string()),
     }
 }
 

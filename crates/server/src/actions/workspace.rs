@@ -1,10 +1,10 @@
 //! Workspaces: one folder a run, with the files of its commit, shared by its steps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use facts::{Commit, ComponentName, RunId, Trust};
+use facts::{Commit, ComponentName, Digest, RunId, Trust};
 use pipeline::plan::CacheFolder;
 
 use crate::changes::Repositories;
@@ -109,42 +109,83 @@ impl Workspaces {
         Ok(folder)
     }
 
-    /// Puts the kept folders of a step into the workspace, as links. They are kept by component,
-    /// trust and key, so that an untrusted change never writes what a trusted one reads.
+    /// Moves the kept folders of a step into the workspace, where the run has them for itself until it
+    /// ends. They are kept by component, trust and key, so that an untrusted change never writes what a
+    /// trusted one reads. A folder that another run has just now begins empty.
     ///
     /// # Errors
     /// When a path leaves the workspace, or a folder cannot be made.
-    pub fn link_caches(
+    pub fn take_caches(
         &self,
-        workspace: &Path,
+        run: RunId,
         component: &ComponentName,
         trust: Trust,
         caches: &[CacheFolder],
     ) -> Result<(), WorkspaceError> {
+        let workspace = self.folder(run);
         for cache in caches {
             if !is_beneath(&cache.path) {
                 return Err(WorkspaceError::Outside(cache.path.clone()));
             }
-            let key = facts::Digest::of(&cache.key).short();
-            let kept = self.caches.join(component.as_str()).join(trust.to_string()).join(key);
             let place = workspace.join(&cache.path);
+            if place.symlink_metadata().is_ok() {
+                continue; // An earlier step has taken it, or the commit brings such a folder itself.
+            }
+            let key = Digest::of(&cache.key).short();
+            let kept = self.caches.join(component.as_str()).join(trust.to_string()).join(key);
             let wrong = |source| WorkspaceError::Folder {
                 path: place.clone(),
                 source,
             };
-            std::fs::create_dir_all(&kept).map_err(wrong)?;
-            match std::fs::read_link(&place) {
-                Ok(there) if there == kept => continue,
-                Ok(_) => std::fs::remove_file(&place).map_err(wrong)?,
-                Err(_) if place.exists() => continue, // What the commit brings wins over a cache.
-                Err(_) => {}
+            for folder in [place.parent(), kept.parent()].into_iter().flatten() {
+                std::fs::create_dir_all(folder).map_err(wrong)?;
             }
-            if let Some(parent) = place.parent() {
-                std::fs::create_dir_all(parent).map_err(wrong)?;
+            // What was taken is written down before it is taken, so that it finds its way back.
+            let note = self.note(run);
+            let mut taken = read_note(&note);
+            taken.insert(cache.path.clone(), kept.clone());
+            std::fs::write(&note, serde_json::json!(taken).to_string()).map_err(wrong)?;
+            match std::fs::rename(&kept, &place) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    std::fs::create_dir_all(&place).map_err(wrong)?;
+                }
+                moved => moved.map_err(wrong)?,
             }
-            std::os::unix::fs::symlink(&kept, &place).map_err(wrong)?;
         }
         Ok(())
+    }
+
+    /// Moves the kept folders of a run that is over back to where the next run finds them. The newest
+    /// wins.
+    ///
+    /// # Errors
+    /// When a folder cannot be moved.
+    pub fn return_caches(&self, run: RunId) -> Result<(), WorkspaceError> {
+        let note = self.note(run);
+        for (path, kept) in read_note(&note) {
+            let place = self.folder(run).join(path);
+            let wrong = |source| WorkspaceError::Folder {
+                path: place.clone(),
+                source,
+            };
+            if !place.is_dir() {
+                continue;
+            }
+            let old = kept.with_extension("old");
+            if kept.exists() {
+                let _ = std::fs::remove_dir_all(&old);
+                std::fs::rename(&kept, &old).map_err(wrong)?;
+            }
+            std::fs::rename(&place, &kept).map_err(wrong)?;
+            let _ = std::fs::remove_dir_all(&old);
+        }
+        let _ = std::fs::remove_file(&note);
+        Ok(())
+    }
+
+    /// The file in which a run's taken folders are written down.
+    fn note(&self, run: RunId) -> PathBuf {
+        self.runs.join(run.to_string()).join("caches.json")
     }
 
     /// Removes a run's files. Its logs stay.
@@ -152,6 +193,7 @@ impl Workspaces {
     /// # Errors
     /// When the folder cannot be removed.
     pub fn remove(&self, run: RunId) -> Result<(), WorkspaceError> {
+        self.return_caches(run)?;
         let folder = self.folder(run);
         match std::fs::remove_dir_all(&folder) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -160,6 +202,12 @@ impl Workspaces {
             _ => Ok(()),
         }
     }
+}
+
+/// What a run has taken: path in the workspace, and where it is kept.
+fn read_note(note: &Path) -> BTreeMap<String, PathBuf> {
+    let text = std::fs::read_to_string(note).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Joins a folder of the definition to the workspace.
