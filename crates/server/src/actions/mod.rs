@@ -1,5 +1,6 @@
 //! The step actions of builds: running commands in a workspace, and putting the package together.
 
+mod choose;
 mod package;
 mod run;
 mod workspace;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use artifact::{BlobStore, Platform, Recipe, RecipeFile};
+use artifact::{BlobStore, Platform, Recipe};
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepAction, StepContext};
 use pipeline::plan::{PACKAGE, PackageInput};
 use serde_json::json;
 
+use super::choose::choose;
 use super::workspace::Workspaces;
 use crate::changes::Repositories;
 
@@ -55,22 +56,25 @@ impl PackageAction {
             commit_time: info.committed_at,
             definition: step.request.definition,
             platform: Platform::here(),
-            document: json!(input.document),
-            files: input
-                .files
-                .into_iter()
-                .map(|file| RecipeFile {
-                    from: file.from,
-                    to: file.to,
-                })
-                .collect(),
+            document: json!(&input.document),
+            files: Vec::new(),
         };
         let store = self.store.clone();
-        let built = tokio::task::spawn_blocking(move || artifact::package::build(&store, &workspace, &recipe)).await;
-        let package = match built {
+        let built = tokio::task::spawn_blocking(move || {
+            let files = choose(&workspace, &input.files).map_err(|error| Trouble::Package(error.to_string()))?;
+            let recipe = Recipe { files, ..recipe };
+            artifact::package::build(&store, &workspace, &recipe).map_err(|error| {
+                if error.is_full() {
+                    Trouble::Full(error.to_string())
+                } else {
+                    Trouble::Package(error.to_string())
+                }
+            })
+        });
+        let package = match built.await {
             Ok(Ok(package)) => package,
-            Ok(Err(error)) if error.is_full() => return Err(for_now(error.to_string())),
-            Ok(Err(error)) => return Err(ActionOutcome::failed(error.to_string())),
+            Ok(Err(Trouble::Full(error))) => return Err(for_now(error)),
+            Ok(Err(Trouble::Package(error))) => return Err(ActionOutcome::failed(error)),
             Err(panic) => return Err(ActionOutcome::failed(format!("packaging stopped: {panic}"))),
         };
         let size: u64 = package.manifest.layers.iter().map(|layer| layer.size).sum();
@@ -79,6 +83,14 @@ impl PackageAction {
             json!({ "package": package.digest, "size": size }),
         ))
     }
+}
+
+/// Why a package was not put together.
+enum Trouble {
+    /// There is no room for it: another try may go better.
+    Full(String),
+    /// Its files are not as the definition says: the same files fail again.
+    Package(String),
 }
 
 #[async_trait]
