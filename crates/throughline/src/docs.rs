@@ -11,7 +11,11 @@ use crate::settings::TABLE;
 
 /// Each page's file below `docs/`, and its text.
 pub fn pages() -> Vec<(&'static str, String)> {
-    vec![("cli.md", command_line()), ("settings.md", settings()), ("exit-codes.md", exit_codes())]
+    vec![
+        ("cli.md", command_line()),
+        ("settings.md", settings()),
+        ("exit-codes.md", exit_codes()),
+    ]
 }
 
 const MADE: &str = "<!-- Made from the program by the tests of crates/throughline; do not edit. -->\n";
@@ -24,7 +28,11 @@ pub fn command_line() -> String {
         "# The command line\n\n{MADE}\nData goes to standard output, everything else to standard error. Every command that reads has `--json`, which prints\nthe document of the [API](../crates/server/src/wire) as it is. How commands end stands in [exit-codes.md](exit-codes.md),\nwhat can be set and where in [settings.md](settings.md).\n"
     );
     let _ = write!(text, "\n## throughline\n\n```text\n{}\n```\n", help(&mut command));
-    let names: Vec<String> = command.get_subcommands().filter(|each| !each.is_hide_set()).map(|each| each.get_name().to_owned()).collect();
+    let names: Vec<String> = command
+        .get_subcommands()
+        .filter(|each| !each.is_hide_set())
+        .map(|each| each.get_name().to_owned())
+        .collect();
     for name in names {
         if let Some(one) = command.find_subcommand_mut(&name) {
             page(one, &format!("throughline {name}"), 2, &mut text);
@@ -34,8 +42,16 @@ pub fn command_line() -> String {
 }
 
 fn page(command: &mut clap::Command, name: &str, depth: usize, text: &mut String) {
-    let _ = write!(text, "\n{} {name}\n\n```text\n{}\n```\n", "#".repeat(depth), help(command));
-    let names: Vec<String> = command.get_subcommands().map(|each| each.get_name().to_owned()).collect();
+    let _ = write!(
+        text,
+        "\n{} {name}\n\n```text\n{}\n```\n",
+        "#".repeat(depth),
+        help(command)
+    );
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|each| each.get_name().to_owned())
+        .collect();
     for child in names {
         if let Some(one) = command.find_subcommand_mut(&child) {
             page(one, &format!("{name} {child}"), depth + 1, text);
@@ -47,7 +63,12 @@ fn page(command: &mut clap::Command, name: &str, depth: usize, text: &mut String
 fn help(command: &mut clap::Command) -> String {
     let text = command.render_long_help().to_string();
     let text = text.split("\nGlobal options:").next().unwrap_or_default();
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+        .trim_end()
+        .to_owned()
 }
 
 /// `docs/settings.md`.
@@ -73,7 +94,9 @@ pub fn settings() -> String {
 
 /// `docs/exit-codes.md`.
 pub fn exit_codes() -> String {
-    let mut text = format!("# Exit codes\n\n{MADE}\nThe numbers stay; a new way to end takes a new number.\n\n| code | meaning |\n|---|---|\n");
+    let mut text = format!(
+        "# Exit codes\n\n{MADE}\nThe numbers stay; a new way to end takes a new number.\n\n| code | meaning |\n|---|---|\n"
+    );
     for (exit, meaning) in Exit::TABLE {
         let _ = writeln!(text, "| {} | {} |", exit.code(), meaning.trim());
     }

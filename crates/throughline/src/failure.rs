@@ -16,12 +16,20 @@ pub struct Failure {
 impl Failure {
     /// A failure that is told as `message`.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hints: Vec::new() }
+        Self {
+            exit,
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 
     /// A failure about which nothing more is to be said.
     pub const fn told(exit: Exit) -> Self {
-        Self { exit, message: String::new(), hints: Vec::new() }
+        Self {
+            exit,
+            message: String::new(),
+            hints: Vec::new(),
+        }
     }
 
     /// Adds what to do next.

@@ -15,16 +15,30 @@ pub struct Checkout {
 
 /// Asks git; nothing where there is no git, no repository, or no answer.
 pub fn checkout(folder: &Path, variables: &BTreeMap<String, String>) -> Option<Checkout> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
     runtime.block_on(async {
         let remotes = git(folder, variables, &["config", "--get-regexp", r"^remote\..*\.url$"]);
-        let commit = git(folder, variables, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+        let commit = git(
+            folder,
+            variables,
+            &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
+        );
         let inside = git(folder, variables, &["rev-parse", "--is-inside-work-tree"]);
         let (remotes, commit, inside) = tokio::join!(remotes, commit, inside);
         inside?;
         let remotes = remotes.unwrap_or_default();
-        let remotes = remotes.lines().filter_map(|line| line.split_once(' ')).map(|(_, url)| url.to_owned()).collect();
-        Some(Checkout { commit: commit.map(|commit| commit.trim().to_owned()), remotes })
+        let remotes = remotes
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(_, url)| url.to_owned())
+            .collect();
+        Some(Checkout {
+            commit: commit.map(|commit| commit.trim().to_owned()),
+            remotes,
+        })
     })
 }
 

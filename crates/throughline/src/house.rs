@@ -71,10 +71,16 @@ fn told(exit: Exit, text: &str) -> Failure {
 fn logging(level: &str) -> Result<(), Failure> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(level).map_err(|error| {
-        Failure::new(Exit::Usage, format!("`{level}` does not say what to log: {error}")).hint("say for instance `info`, or `warn,engine=debug`")
+        Failure::new(Exit::Usage, format!("`{level}` does not say what to log: {error}"))
+            .hint("say for instance `info`, or `warn,engine=debug`")
     })?;
-    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    format.try_init().map_err(|error| Failure::new(Exit::Failed, format!("cannot log: {error}")))
+    let format = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    format
+        .try_init()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot log: {error}")))
 }
 
 /// The process in front of the instances of a component.

@@ -67,25 +67,49 @@ pub struct World {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
 /// Runs one call of the program.
 pub fn run(world: World) -> Exit {
-    let World { arguments, variables, folder, input, ask, output, talk, columns, clock, entropy, zone } = world;
-    let sight = Sight { now: clock.now(), zone, width: columns.filter(|_| output.1) };
+    let World {
+        arguments,
+        variables,
+        folder,
+        input,
+        ask,
+        output,
+        talk,
+        columns,
+        clock,
+        entropy,
+        zone,
+    } = world;
+    let sight = Sight {
+        now: clock.now(),
+        zone,
+        width: columns.filter(|_| output.1),
+    };
     let printer_of = |choice: ColorChoice, output: Box<dyn Write>, talk: Box<dyn Write>, terminals: (bool, bool)| {
         let colour = |terminal: bool| match choice {
             ColorChoice::Auto => terminal,
             ColorChoice::Always => true,
             ColorChoice::Never => false,
         };
-        Printer::new(Stream::new(output, colour(terminals.0)), Stream::new(talk, colour(terminals.1)), sight.clone())
+        Printer::new(
+            Stream::new(output, colour(terminals.0)),
+            Stream::new(talk, colour(terminals.1)),
+            sight.clone(),
+        )
     };
     let terminals = (output.1, talk.1);
 
-    let parsed = Cli::grouped().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = Cli::grouped()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
@@ -106,8 +130,18 @@ pub fn run(world: World) -> Exit {
         Err(failure) => (ColorChoice::Auto, Some(failure)),
     };
     let mut printer = printer_of(choice, output.0, talk.0, terminals);
-    let mut around = commands::Around { layers, variables, folder, input, ask, clock, entropy };
-    let result = wrong.map_or(Ok(()), Err).and_then(|()| commands::run(cli.command, &mut around, &mut printer));
+    let mut around = commands::Around {
+        layers,
+        variables,
+        folder,
+        input,
+        ask,
+        clock,
+        entropy,
+    };
+    let result = wrong
+        .map_or(Ok(()), Err)
+        .and_then(|()| commands::run(cli.command, &mut around, &mut printer));
     match result {
         Ok(()) => Exit::Done,
         Err(failure) => {

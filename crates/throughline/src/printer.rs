@@ -33,7 +33,9 @@ impl Stream {
 
 impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stream").field("colour", &self.colour).finish_non_exhaustive()
+        f.debug_struct("Stream")
+            .field("colour", &self.colour)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,7 +70,10 @@ impl Printer {
     /// # Errors
     /// When the output cannot be written; quietly where the reader has gone, as with `| head`.
     pub fn data(&mut self, text: &str) -> Result<(), Failure> {
-        self.data.write(text).and_then(|()| self.data.writer.flush()).map_err(unwritten)
+        self.data
+            .write(text)
+            .and_then(|()| self.data.writer.flush())
+            .map_err(unwritten)
     }
 
     /// Prints bytes as they are.
@@ -76,7 +81,11 @@ impl Printer {
     /// # Errors
     /// As [`data`](Self::data).
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.data.writer.write_all(bytes).and_then(|()| self.data.writer.flush()).map_err(unwritten)
+        self.data
+            .writer
+            .write_all(bytes)
+            .and_then(|()| self.data.writer.flush())
+            .map_err(unwritten)
     }
 
     /// Prints a document of `--json`.

@@ -37,7 +37,9 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("client", &self.client).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,19 +57,33 @@ pub fn local_server(data: &Path) -> Result<Option<String>, Failure> {
     let path = data.join("server.json");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-        Err(error) => return Err(Failure::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("cannot read {}: {error}", path.display()),
+            ));
+        }
     };
     match serde_json::from_str::<ServerFile>(&text) {
         Ok(file) => Ok(Some(tidy(&file.url))),
-        Err(error) => Err(Failure::new(Exit::BadFile, format!("{} does not name a server: {error}", path.display()))),
+        Err(error) => Err(Failure::new(
+            Exit::BadFile,
+            format!("{} does not name a server: {error}", path.display()),
+        )),
     }
 }
 
 /// An address without slashes at its end, and with a scheme.
 pub fn tidy(url: &str) -> String {
     let url = url.trim().trim_end_matches('/');
-    if url.contains("://") { url.to_owned() } else { format!("https://{url}") }
+    if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("https://{url}")
+    }
 }
 
 /// The address of the server that is meant.
@@ -85,8 +101,14 @@ pub fn server_of(settings: &ClientSettings, logins: &Logins) -> Result<String, F
     // A data folder that was named for this command says more than an earlier login.
     if settings.data_named {
         return local_server(&settings.data)?.ok_or_else(|| {
-            Failure::new(Exit::NotReachable, format!("no server runs on {}", settings.data.display()))
-                .hint(format!("start it with `throughline serve --data {}`", settings.data.display()))
+            Failure::new(
+                Exit::NotReachable,
+                format!("no server runs on {}", settings.data.display()),
+            )
+            .hint(format!(
+                "start it with `throughline serve --data {}`",
+                settings.data.display()
+            ))
         });
     }
     if let Some(current) = &logins.current {
@@ -106,8 +128,12 @@ pub fn token_of(settings: &ClientSettings, logins: &Logins, server: &str) -> Res
     match &settings.token {
         Token::Given(token) => Ok(Some(token.clone())),
         Token::File(path) => {
-            let text = fs::read_to_string(path)
-                .map_err(|error| Failure::new(Exit::Usage, format!("cannot read the token from {}: {error}", path.display())))?;
+            let text = fs::read_to_string(path).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("cannot read the token from {}: {error}", path.display()),
+                )
+            })?;
             checked_token(&text, &format!("{}", path.display())).map(Some)
         }
         Token::Stored => Ok(logins.tokens.get(server).cloned().map(Secret)),
@@ -133,7 +159,12 @@ pub fn checked_token(text: &str, source: &str) -> Result<Secret, Failure> {
 pub fn roots_of(settings: &ClientSettings) -> Result<Option<Vec<u8>>, Failure> {
     let Some(path) = &settings.roots else { return Ok(None) };
     let read = fs::read(path);
-    read.map(Some).map_err(|error| Failure::new(Exit::Usage, format!("cannot read the certificates in {}: {error}", path.display())))
+    read.map(Some).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read the certificates in {}: {error}", path.display()),
+        )
+    })
 }
 
 impl Session {
@@ -151,11 +182,24 @@ impl Session {
         let logins = Logins::read(&settings.logins)?;
         let server = server_of(&settings, &logins)?;
         let token = token_of(&settings, &logins, &server)?;
-        let contact = Contact { server, token, roots: roots_of(&settings)? };
+        let contact = Contact {
+            server,
+            token,
+            roots: roots_of(&settings)?,
+        };
         if contact.is_in_the_clear() && contact.token.is_some() {
-            printer.warn(&format!("the token travels to {} for everybody on the way to read; use https", contact.server));
+            printer.warn(&format!(
+                "the token travels to {} for everybody on the way to read; use https",
+                contact.server
+            ));
         }
-        Ok(Self { client: Client::new(contact, entropy)?, settings, variables, checkout: OnceCell::new(), clock })
+        Ok(Self {
+            client: Client::new(contact, entropy)?,
+            settings,
+            variables,
+            checkout: OnceCell::new(),
+            clock,
+        })
     }
 
     /// The time.
@@ -165,7 +209,9 @@ impl Session {
 
     /// The repository of the current folder.
     pub fn checkout(&self) -> Option<&Checkout> {
-        self.checkout.get_or_init(|| checkout(&self.settings.current, &self.variables)).as_ref()
+        self.checkout
+            .get_or_init(|| checkout(&self.settings.current, &self.variables))
+            .as_ref()
     }
 
     /// The component that was named, where one was.
@@ -173,7 +219,9 @@ impl Session {
     /// # Errors
     /// When it is no component's name.
     pub fn named_component(&self) -> Result<Option<ComponentName>, Failure> {
-        let Some(found) = &self.settings.component else { return Ok(None) };
+        let Some(found) = &self.settings.component else {
+            return Ok(None);
+        };
         found.value.parse().map(Some).map_err(|error| {
             let failure = Failure::new(Exit::Usage, format!("{error}"));
             match &found.source {
@@ -188,7 +236,9 @@ impl Session {
     /// # Errors
     /// When the server cannot be asked.
     pub fn component_here(&self) -> Result<Option<ComponentName>, Failure> {
-        let Some(checkout) = self.checkout().filter(|checkout| !checkout.remotes.is_empty()) else { return Ok(None) };
+        let Some(checkout) = self.checkout().filter(|checkout| !checkout.remotes.is_empty()) else {
+            return Ok(None);
+        };
         Ok(component_of(checkout, &self.repositories()?))
     }
 
@@ -201,13 +251,22 @@ impl Session {
             return Ok(named);
         }
         let repositories = self.repositories()?;
-        if let Some(here) = self.checkout().and_then(|checkout| component_of(checkout, &repositories)) {
+        if let Some(here) = self
+            .checkout()
+            .and_then(|checkout| component_of(checkout, &repositories))
+        {
             return Ok(here);
         }
         match repositories.repositories.as_slice() {
-            [only] => only.component.parse().map_err(|error| Failure::new(Exit::Failed, format!("{error}"))),
-            [] => Err(Failure::new(Exit::NotFound, format!("{} has no component yet", self.client.contact().server))
-                .hint("push a repository to it, or follow one with `throughline repo add URL`")),
+            [only] => only
+                .component
+                .parse()
+                .map_err(|error| Failure::new(Exit::Failed, format!("{error}"))),
+            [] => Err(Failure::new(
+                Exit::NotFound,
+                format!("{} has no component yet", self.client.contact().server),
+            )
+            .hint("push a repository to it, or follow one with `throughline repo add URL`")),
             several => {
                 let names: Vec<&str> = several.iter().map(|each| each.component.as_str()).take(8).collect();
                 let more = if several.len() > names.len() { ", ..." } else { "" };
@@ -218,7 +277,10 @@ impl Session {
     }
 
     fn repositories(&self) -> Result<Repositories, Failure> {
-        Ok(self.client.get::<Repositories>(&Address::of(&["repositories"]))?.document)
+        Ok(self
+            .client
+            .get::<Repositories>(&Address::of(&["repositories"]))?
+            .document)
     }
 
     /// The run that is meant: by its id, the end of it, or as `latest`.
@@ -238,13 +300,26 @@ impl Session {
             .with("limit", Some(if text == "latest" { 1 } else { RUNS_LOOKED_THROUGH }));
         let runs = self.client.get::<Runs>(&address)?.document.runs;
         if text == "latest" {
-            return runs.first().map(|run| run.id).ok_or_else(|| Failure::new(Exit::NotFound, "there is no run yet"));
+            return runs
+                .first()
+                .map(|run| run.id)
+                .ok_or_else(|| Failure::new(Exit::NotFound, "there is no run yet"));
         }
-        let meant: Vec<RunId> = runs.iter().map(|run| run.id).filter(|run| text.len() >= 4 && run.to_string().ends_with(text)).collect();
+        let meant: Vec<RunId> = runs
+            .iter()
+            .map(|run| run.id)
+            .filter(|run| text.len() >= 4 && run.to_string().ends_with(text))
+            .collect();
         match meant.as_slice() {
             [one] => Ok(*one),
-            [] => Err(Failure::new(Exit::NotFound, format!("there is no run `{text}`")).hint("`throughline runs` lists them")),
-            several => Err(Failure::new(Exit::Usage, format!("{} runs end in `{text}`", several.len())).hint("say more digits of its id")),
+            [] => {
+                Err(Failure::new(Exit::NotFound, format!("there is no run `{text}`"))
+                    .hint("`throughline runs` lists them"))
+            }
+            several => Err(
+                Failure::new(Exit::Usage, format!("{} runs end in `{text}`", several.len()))
+                    .hint("say more digits of its id"),
+            ),
         }
     }
 
@@ -253,7 +328,13 @@ impl Session {
     /// # Errors
     /// When there is none of that name.
     pub fn change(&self, component: &ComponentName, change: &str) -> Result<Answer<crate::wire::Change>, Failure> {
-        self.client.get(&Address::of(&["components", component.team(), component.short(), "changes", change]))
+        self.client.get(&Address::of(&[
+            "components",
+            component.team(),
+            component.short(),
+            "changes",
+            change,
+        ]))
     }
 }
 
@@ -262,7 +343,11 @@ fn component_of(checkout: &Checkout, repositories: &Repositories) -> Option<Comp
     let same = |left: &str, right: &str| comparable(left) == comparable(right);
     let known = repositories.repositories.iter().find(|repository| {
         checkout.remotes.iter().any(|remote| {
-            same(remote, &repository.push_url) || repository.remote.as_ref().is_some_and(|followed| same(remote, followed))
+            same(remote, &repository.push_url)
+                || repository
+                    .remote
+                    .as_ref()
+                    .is_some_and(|followed| same(remote, followed))
         })
     });
     known?.component.parse().ok()
@@ -270,7 +355,9 @@ fn component_of(checkout: &Checkout, repositories: &Repositories) -> Option<Comp
 
 /// A URL as it is compared: without scheme, user, password, `.git` and slashes at the end.
 fn comparable(url: &str) -> String {
-    let rest = url.split_once("://").map_or_else(|| url.replacen(':', "/", 1), |(_, rest)| rest.to_owned());
+    let rest = url
+        .split_once("://")
+        .map_or_else(|| url.replacen(':', "/", 1), |(_, rest)| rest.to_owned());
     let (authority, path) = rest.split_once('/').unwrap_or((&rest, ""));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let path = path.trim_end_matches('/');
@@ -284,10 +371,17 @@ mod tests {
     #[test]
     fn remotes_are_the_same_however_they_are_written() {
         let one = comparable("https://ada:secret@code.example.org/shop/cart.git");
-        for other in ["git@code.example.org:shop/cart", "ssh://git@Code.example.org/shop/cart/", "https://code.example.org/shop/cart.git/"] {
+        for other in [
+            "git@code.example.org:shop/cart",
+            "ssh://git@Code.example.org/shop/cart/",
+            "https://code.example.org/shop/cart.git/",
+        ] {
             assert_eq!(comparable(other), one, "{other}");
         }
         assert_ne!(comparable("https://code.example.org/shop/carts"), one);
-        assert_eq!(comparable("http://127.0.0.1:8400/git/a/b.git"), "127.0.0.1:8400/git/a/b");
+        assert_eq!(
+            comparable("http://127.0.0.1:8400/git/a/b.git"),
+            "127.0.0.1:8400/git/a/b"
+        );
     }
 }

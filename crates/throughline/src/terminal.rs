@@ -18,7 +18,9 @@ pub fn read_hidden() -> Result<String, Failure> {
     let before = termios::tcgetattr(&stdin).map_err(|error| wrong(error.into()))?;
     let mut hidden = before.clone();
     // Signals too: a Ctrl-C must not leave the terminal hidden, so it is read as what it is.
-    hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    hidden
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
     hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
     hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
     termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|error| wrong(error.into()))?;
@@ -46,9 +48,7 @@ fn read_line() -> io::Result<Option<Vec<u8>>> {
             // Ctrl-C, Ctrl-D, Ctrl-\.
             0x03 | 0x04 | 0x1c => return Ok(None),
             // Backspace takes a whole character away.
-            0x08 | 0x7f => {
-                while line.pop().is_some_and(|gone| gone & 0xc0 == 0x80) {}
-            }
+            0x08 | 0x7f => while line.pop().is_some_and(|gone| gone & 0xc0 == 0x80) {},
             // Ctrl-U begins anew.
             0x15 => line.clear(),
             other => line.push(other),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::Json;
 use crate::settings::value::Span;
 
-/// Log in to a server.
+/// Log in to a server: keep its address and a token, and print a link for a browser.
 ///
 /// The token is asked for, or read from standard input or from --token-file; it is kept with the server's address in
 /// the user's configuration folder, readable by this user alone. Then a link is printed that logs a browser in, once.
@@ -22,12 +22,11 @@ pub struct LoginArgs {
 
 /// Access tokens.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum TokenCommand {
-    /// Make a token and print it, once.
     Create(TokenCreateArgs),
     /// List the tokens, without their secrets.
     List(Json),
-    /// End a token's rights at once.
     Revoke(TokenRevokeArgs),
 }
 
@@ -56,14 +55,14 @@ pub struct TokenRevokeArgs {
 
 /// Secrets.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum SecretCommand {
-    /// Set a secret; its value comes from standard input or is asked for.
     Set(SecretSetArgs),
     /// List the secrets, without their values.
     List(Json),
 }
 
-/// Set a secret.
+/// Set a secret; its value comes from standard input or is asked for.
 ///
 /// The value is asked for, or read from standard input or a file, and never taken from the command line, where other
 /// programs could read it. A single line loses its line end; several lines stay as they are.
@@ -78,14 +77,14 @@ pub struct SecretSetArgs {
 
 /// Repositories.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum RepoCommand {
-    /// Follow a repository elsewhere: its branches are fetched again and again.
     Add(RepoAddArgs),
     /// List the repositories and where to push to.
     List(Json),
 }
 
-/// Follow a repository elsewhere.
+/// Follow a repository elsewhere: its branches are fetched again and again.
 #[derive(Debug, Args)]
 pub struct RepoAddArgs {
     /// Where it is fetched from, by https or ssh.

@@ -4,7 +4,9 @@ use clap::Args;
 
 use super::{Component, Json};
 
-/// Show what differs between two environments: versions, settings, schema.
+/// Show what differs between two environments.
+///
+/// Versions, settings and the state of the database's schema, by component, and the environments' own rules.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// The first environment.
@@ -31,7 +33,9 @@ pub struct ApproveArgs {
     pub component: Component,
 }
 
-/// Send a change to an environment, past newer ones; its gates hold all the same.
+/// Send a change to an environment, past newer ones.
+///
+/// The environment's gates hold all the same.
 #[derive(Debug, Args)]
 pub struct PromoteArgs {
     /// Its version, commit (or the first digits) or package.
@@ -43,8 +47,9 @@ pub struct PromoteArgs {
     pub component: Component,
 }
 
-/// Return an environment as a whole, package and configuration, to its last proven state or to an earlier one. The
-/// package that is left is not deployed there again by itself.
+/// Return an environment to its last proven package, or to an earlier one.
+///
+/// It returns as a whole: package and configuration. The package that is left is not deployed there again by itself.
 #[derive(Debug, Args)]
 pub struct RollbackArgs {
     /// The environment.
@@ -60,7 +65,7 @@ pub struct RollbackArgs {
     pub component: Component,
 }
 
-/// Let a package be deployed again that was marked never-again, with the cause that makes it right.
+/// Let a package be deployed again that was marked never-again.
 #[derive(Debug, Args)]
 pub struct UnbarArgs {
     /// The package's digest, or its version or commit.
@@ -83,7 +88,10 @@ pub struct RunArgs {
     pub component: Component,
 }
 
-/// Say whether a step was done of which nobody knows how it ended, so that its run goes on.
+/// Say whether a step was done of which nobody knows how it ended.
+///
+/// A step with an effect on the world is never tried again blindly: after a crash its run waits until somebody has
+/// looked, and goes on with the answer.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("answer").required(true))]
 pub struct ResolveArgs {

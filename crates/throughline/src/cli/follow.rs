@@ -26,7 +26,7 @@ pub struct StatusArgs {
     pub json: Json,
 }
 
-/// List runs, newest first, or show one with its steps.
+/// List runs, or show one with its steps.
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     /// The run to show: its id or the last digits of it, or `latest`.

@@ -64,14 +64,16 @@ impl ServeArgs {
 
 /// The policy of environments.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum PolicyCommand {
     /// Print the policy in force, as YAML.
     Show,
-    /// Put a file in force.
     Set(PolicySetArgs),
 }
 
 /// Put a file in force.
+///
+/// It is checked here first, so that each mistake is told with its place.
 #[derive(Debug, Args)]
 pub struct PolicySetArgs {
     /// The file, such as environments.yaml; `-` reads standard input.
@@ -80,12 +82,12 @@ pub struct PolicySetArgs {
 
 /// The record of what happened.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum LedgerCommand {
     /// Check that every fact is as it was recorded.
     Verify(Json),
     /// Fold all views from the facts anew.
     Rebuild(Json),
-    /// Print the facts with their hashes, as JSON lines.
     Export(ExportArgs),
 }
 
@@ -97,7 +99,9 @@ pub struct ExportArgs {
     pub after: u64,
 }
 
-/// Stop the server. Deployed instances go on unless --everything is said.
+/// Stop the server.
+///
+/// Deployed instances go on unless --everything is said.
 #[derive(Debug, Args)]
 pub struct DownArgs {
     /// Stop the instances of all environments and their proxies too.

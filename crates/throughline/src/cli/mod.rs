@@ -6,7 +6,9 @@ mod follow;
 mod house;
 mod local;
 
-pub use access::{LoginArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs};
+pub use access::{
+    LoginArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs,
+};
 pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
 pub use follow::{LogsArgs, RunsArgs, StatusArgs};
 pub use house::{DownArgs, ExportArgs, LedgerCommand, PolicyCommand, PolicySetArgs, ServeArgs};
@@ -69,7 +71,13 @@ pub struct Global {
     #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
     pub settings: Option<PathBuf>,
     /// When to use colours.
-    #[arg(long, value_name = "WHEN", global = true, help_heading = "Global options", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        help_heading = "Global options",
+        hide_possible_values = true
+    )]
     #[arg(help = "When to use colours: auto, always or never")]
     pub color: Option<ColorChoice>,
 }
@@ -91,36 +99,26 @@ pub struct Component {
     pub component: Option<String>,
 }
 
-/// The commands.
+/// The commands. Those with arguments of their own are described there.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum Command {
-    /// Start the server.
     Serve(ServeArgs),
-    /// Show where a change is, the next gate, and what and whom it waits for.
     Status(StatusArgs),
-    /// List runs, or show one with its steps.
     Runs(RunsArgs),
-    /// Print what steps said.
     Logs(LogsArgs),
     /// Show what is where.
     Environments(Json),
-    /// Show what differs between two environments.
     Diff(DiffArgs),
-    /// Approve a change for an environment.
     Approve(ApproveArgs),
-    /// Send a change to an environment, past newer ones; its gates hold all the same.
     Promote(PromoteArgs),
-    /// Return an environment to its last proven package, or to an earlier one.
     Rollback(RollbackArgs),
-    /// Let a package be deployed again that was marked never-again.
     Unbar(UnbarArgs),
     /// End a run.
     Cancel(RunArgs),
     /// Try the failed steps of a run again.
     Retry(RunArgs),
-    /// Say whether a step was done of which nobody knows how it ended.
     Resolve(ResolveArgs),
-    /// Log in to a server: keep its address and a token, and print a link that logs a browser in.
     Login(LoginArgs),
     /// Show who one is to the server.
     Whoami(Json),
@@ -139,11 +137,8 @@ pub enum Command {
     /// Verify, rebuild and export the record of what happened.
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// Stop the server.
     Down(DownArgs),
-    /// Check throughline.yaml and environments.yaml, without a server.
     Check(CheckArgs),
-    /// Print the JSON Schema of throughline.yaml or environments.yaml, for editors.
     Schema(SchemaArgs),
     /// Show every setting, its value, and where that came from.
     Settings(Json),
@@ -158,9 +153,17 @@ pub enum Command {
 /// The commands as `--help` groups them; every command that is not hidden stands in one group.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Follow changes", &["status", "runs", "logs", "environments", "diff"]),
-    ("Deliver", &["approve", "promote", "rollback", "unbar", "cancel", "retry", "resolve"]),
+    (
+        "Deliver",
+        &["approve", "promote", "rollback", "unbar", "cancel", "retry", "resolve"],
+    ),
     ("On a laptop", &["check", "schema", "settings"]),
-    ("The server", &["serve", "login", "whoami", "token", "secret", "repo", "policy", "ledger", "down"]),
+    (
+        "The server",
+        &[
+            "serve", "login", "whoami", "token", "secret", "repo", "policy", "ledger", "down",
+        ],
+    ),
 ];
 
 impl Cli {
@@ -173,7 +176,10 @@ impl Cli {
         for (title, names) in GROUPS {
             let _ = writeln!(groups, "{header}{title}{header:#}");
             for name in *names {
-                let about = command.find_subcommand(name).and_then(clap::Command::get_about).map(ToString::to_string);
+                let about = command
+                    .find_subcommand(name)
+                    .and_then(clap::Command::get_about)
+                    .map(ToString::to_string);
                 let _ = writeln!(groups, "  {literal}{name:<14}{literal:#}{}", about.unwrap_or_default());
             }
             groups.push('\n');
@@ -181,7 +187,10 @@ impl Cli {
         let _ = writeln!(groups, "{header}Options of every command{header:#}");
         for option in command.get_arguments().filter(|each| each.is_global_set()) {
             let long = option.get_long().unwrap_or_default();
-            let value = option.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+            let value = option
+                .get_value_names()
+                .and_then(|names| names.first())
+                .map(ToString::to_string);
             let shown = format!("--{long} {}", value.unwrap_or_default());
             let help = option.get_help().map(ToString::to_string).unwrap_or_default();
             let _ = writeln!(groups, "  {literal}{shown:<21}{literal:#}{help}");
@@ -194,11 +203,29 @@ impl Cli {
 
     /// What the flags of this call say about settings.
     pub fn flags(&self) -> Flags {
-        let Global { server, token_file, ca_file, data, settings, color } = self.global.clone();
-        let flags = Flags { server, token_file, ca_file, data, settings, color, ..Flags::default() };
+        let Global {
+            server,
+            token_file,
+            ca_file,
+            data,
+            settings,
+            color,
+        } = self.global.clone();
+        let flags = Flags {
+            server,
+            token_file,
+            ca_file,
+            data,
+            settings,
+            color,
+            ..Flags::default()
+        };
         match &self.command {
             Command::Serve(serve) => serve.flags(flags),
-            command => Flags { component: command.component().and_then(|component| component.component.clone()), ..flags },
+            command => Flags {
+                component: command.component().and_then(|component| component.component.clone()),
+                ..flags
+            },
         }
     }
 }
@@ -233,7 +260,11 @@ mod tests {
     fn every_command_stands_in_one_group_of_the_help() {
         let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
         let command = Cli::command();
-        let mut shown: Vec<&str> = command.get_subcommands().filter(|each| !each.is_hide_set()).map(clap::Command::get_name).collect();
+        let mut shown: Vec<&str> = command
+            .get_subcommands()
+            .filter(|each| !each.is_hide_set())
+            .map(clap::Command::get_name)
+            .collect();
         grouped.sort_unstable();
         shown.sort_unstable();
         assert_eq!(grouped, shown);

@@ -17,7 +17,10 @@ impl Address {
             path.push('/');
             encode(part, &mut path);
         }
-        Self { path, query: String::new() }
+        Self {
+            path,
+            query: String::new(),
+        }
     }
 
     /// Adds a parameter, where there is a value.
@@ -61,8 +64,13 @@ mod tests {
 
     #[test]
     fn what_people_type_stays_one_part_of_the_path() {
-        let address = Address::of(&["components", "shop", "cart", "changes", "release/2.x?a#b"]).with("limit", Some(5)).with("kind", None::<&str>);
-        assert_eq!(address.to_string(), "/api/v1/components/shop/cart/changes/release%2F2.x%3Fa%23b?limit=5");
+        let address = Address::of(&["components", "shop", "cart", "changes", "release/2.x?a#b"])
+            .with("limit", Some(5))
+            .with("kind", None::<&str>);
+        assert_eq!(
+            address.to_string(),
+            "/api/v1/components/shop/cart/changes/release%2F2.x%3Fa%23b?limit=5"
+        );
         assert_eq!(Address::of(&[".."]).to_string(), "/api/v1/%2E%2E");
     }
 }

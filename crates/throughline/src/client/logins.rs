@@ -24,7 +24,9 @@ pub struct Logins {
 
 impl std::fmt::Debug for Logins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Logins").field("current", &self.current).finish_non_exhaustive()
+        f.debug_struct("Logins")
+            .field("current", &self.current)
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,11 +39,19 @@ impl Logins {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(Failure::new(Exit::Failed, format!("cannot read the logins in {}: {error}", path.display()))),
+            Err(error) => {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    format!("cannot read the logins in {}: {error}", path.display()),
+                ));
+            }
         };
         serde_json::from_str(&text).map_err(|error| {
-            Failure::new(Exit::BadFile, format!("{} does not hold logins: {error}", path.display()))
-                .hint("remove the file and log in again with `throughline login`")
+            Failure::new(
+                Exit::BadFile,
+                format!("{} does not hold logins: {error}", path.display()),
+            )
+            .hint("remove the file and log in again with `throughline login`")
         })
     }
 
@@ -50,14 +60,28 @@ impl Logins {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let wrong = |error: io::Error| Failure::new(Exit::Failed, format!("cannot keep the login in {}: {error}", path.display()));
+        let wrong = |error: io::Error| {
+            Failure::new(
+                Exit::Failed,
+                format!("cannot keep the login in {}: {error}", path.display()),
+            )
+        };
         let text = serde_json::to_string_pretty(self).map_err(|error| wrong(error.into()))?;
         if let Some(folder) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(wrong)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(wrong)?;
         }
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
         let written = (|| {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&fresh)?;
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;

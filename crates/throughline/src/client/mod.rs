@@ -79,7 +79,9 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("contact", &self.contact).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("contact", &self.contact)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,7 +111,11 @@ impl Client {
         if let Some(pem) = &contact.roots {
             config = config.tls_config(TlsConfig::builder().root_certs(roots(pem)?).build());
         }
-        Ok(Self { agent: Agent::new_with_config(config.build()), contact, entropy })
+        Ok(Self {
+            agent: Agent::new_with_config(config.build()),
+            contact,
+            entropy,
+        })
     }
 
     /// Whom the client talks to.
@@ -193,8 +199,17 @@ impl Client {
             return Ok(response);
         }
         let status = response.status();
-        let redirect = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
-        let body = response.into_body().into_with_config().limit(1 << 20).read_to_string().unwrap_or_default();
+        let redirect = response
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|to| to.to_str().ok())
+            .map(str::to_owned);
+        let body = response
+            .into_body()
+            .into_with_config()
+            .limit(1 << 20)
+            .read_to_string()
+            .unwrap_or_default();
         Err(problem::refused(&self.contact, status, redirect.as_deref(), &body))
     }
 
@@ -205,7 +220,9 @@ impl Client {
         sent: &Sent<'_>,
         key: Option<&str>,
     ) -> Result<Response<Body>, ureq::Error> {
-        let mut request = Request::builder().method(method).uri(format!("{}{address}", self.contact.server));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{address}", self.contact.server));
         if let Some(token) = &self.contact.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.0));
         }
@@ -214,30 +231,53 @@ impl Client {
         }
         match sent {
             Sent::Nothing => self.agent.run(request.body(())?),
-            Sent::Json(bytes) => {
-                self.agent.run(request.header(header::CONTENT_TYPE, "application/json").body(bytes.as_slice())?)
-            }
-            Sent::Yaml(bytes) => self.agent.run(request.header(header::CONTENT_TYPE, "text/yaml").body(*bytes)?),
+            Sent::Json(bytes) => self.agent.run(
+                request
+                    .header(header::CONTENT_TYPE, "application/json")
+                    .body(bytes.as_slice())?,
+            ),
+            Sent::Yaml(bytes) => self
+                .agent
+                .run(request.header(header::CONTENT_TYPE, "text/yaml").body(*bytes)?),
         }
     }
 
     fn whole(&self, response: Response<Body>) -> Result<String, Failure> {
         let mut text = String::new();
-        let read = response.into_body().into_with_config().limit(LARGEST).reader().read_to_string(&mut text);
-        read.map_err(|error| Failure::new(Exit::Failed, format!("the answer of {} broke off: {error}", self.contact.server)))?;
+        let read = response
+            .into_body()
+            .into_with_config()
+            .limit(LARGEST)
+            .reader()
+            .read_to_string(&mut text);
+        read.map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("the answer of {} broke off: {error}", self.contact.server),
+            )
+        })?;
         Ok(text)
     }
 
     fn document<T: DeserializeOwned>(&self, response: Response<Body>) -> Result<Answer<T>, Failure> {
         let text = self.whole(response)?;
         let raw: serde_json::Value = serde_json::from_str(&text).map_err(|_| {
-            Failure::new(Exit::Failed, format!("{} does not answer as a Throughline server", self.contact.server))
-                .hint("check the address of the server")
+            Failure::new(
+                Exit::Failed,
+                format!("{} does not answer as a Throughline server", self.contact.server),
+            )
+            .hint("check the address of the server")
         })?;
         let document = serde_json::from_value(raw.clone()).map_err(|error| {
-            let schema = raw.get("schema").and_then(serde_json::Value::as_str).unwrap_or("a document without schema");
-            Failure::new(Exit::Failed, format!("cannot read the server's answer ({schema}): {error}"))
-                .hint("the server may be newer or older than this program; see `throughline whoami`")
+            let schema = raw
+                .get("schema")
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or("a document without schema");
+            Failure::new(
+                Exit::Failed,
+                format!("cannot read the server's answer ({schema}): {error}"),
+            )
+            .hint("the server may be newer or older than this program; see `throughline whoami`")
         })?;
         Ok(Answer { document, raw })
     }
@@ -246,7 +286,10 @@ impl Client {
 /// Whether a connection broke in a way that a second try may mend.
 fn broken(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
 fn json(body: &impl Serialize) -> Result<Vec<u8>, Failure> {
@@ -254,7 +297,12 @@ fn json(body: &impl Serialize) -> Result<Vec<u8>, Failure> {
 }
 
 fn roots(pem: &[u8]) -> Result<RootCerts, Failure> {
-    let wrong = |reason: String| Failure::new(Exit::Usage, format!("the file of certificates cannot be used: {reason}"));
+    let wrong = |reason: String| {
+        Failure::new(
+            Exit::Usage,
+            format!("the file of certificates cannot be used: {reason}"),
+        )
+    };
     let mut certificates = Vec::new();
     for item in parse_pem(pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|error| wrong(error.to_string()))? {

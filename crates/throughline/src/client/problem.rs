@@ -22,8 +22,14 @@ pub(super) fn unreachable(contact: &Contact, error: &ureq::Error) -> Failure {
                 "check the address, and whether the server runs".to_owned()
             },
         ),
-        ureq::Error::HostNotFound => (format!("there is no machine of the name `{}`", super::host_of(server)), "check the address of the server".to_owned()),
-        ureq::Error::Timeout(_) => (format!("{server} did not answer in time"), "check the address, and whether the server runs".to_owned()),
+        ureq::Error::HostNotFound => (
+            format!("there is no machine of the name `{}`", super::host_of(server)),
+            "check the address of the server".to_owned(),
+        ),
+        ureq::Error::Timeout(_) => (
+            format!("{server} did not answer in time"),
+            "check the address, and whether the server runs".to_owned(),
+        ),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => (
             format!("no safe connection to {server}: {error}"),
             "where an authority of your own vouches for the server, name its certificates with --ca-file".to_owned(),
@@ -32,8 +38,14 @@ pub(super) fn unreachable(contact: &Contact, error: &ureq::Error) -> Failure {
             return Failure::new(Exit::Usage, format!("`{server}` is no address of a server"))
                 .hint("an address looks like https://deliver.example.org");
         }
-        ureq::Error::Io(error) => (format!("the connection to {server} broke: {error}"), "try again; nothing is done twice".to_owned()),
-        other => (format!("cannot talk to {server}: {other}"), "check the address of the server".to_owned()),
+        ureq::Error::Io(error) => (
+            format!("the connection to {server} broke: {error}"),
+            "try again; nothing is done twice".to_owned(),
+        ),
+        other => (
+            format!("cannot talk to {server}: {other}"),
+            "check the address of the server".to_owned(),
+        ),
     };
     Failure::new(Exit::NotReachable, message).hint(hint)
 }
@@ -76,5 +88,6 @@ pub(super) fn refused(contact: &Contact, status: StatusCode, redirect: Option<&s
             .hint("name the server by the address that it points to");
     }
     let reason = status.canonical_reason().unwrap_or("error").to_lowercase();
-    Failure::new(exit, format!("{server} answered {} ({reason})", status.as_u16())).hint("check that this is a Throughline server")
+    Failure::new(exit, format!("{server} answered {} ({reason})", status.as_u16()))
+        .hint("check that this is a Throughline server")
 }

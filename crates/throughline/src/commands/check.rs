@@ -49,14 +49,22 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
         checked.push(match kind {
             FileKind::Definition => {
                 let parsed = Definition::parse_bytes(&bytes, &name);
-                let holds = |definition: &Definition| definition.plan().steps.iter().map(|step| step.name.to_string()).collect();
+                let holds = |definition: &Definition| {
+                    definition
+                        .plan()
+                        .steps
+                        .iter()
+                        .map(|step| step.name.to_string())
+                        .collect()
+                };
                 let line = line(name, "definition", &parsed, holds);
                 definitions.extend(parsed.ok());
                 line
             }
             FileKind::Environments => {
                 let parsed = Environments::parse_bytes(&bytes, &name);
-                let holds = |environments: &Environments| environments.iter().map(|each| each.name.to_string()).collect();
+                let holds =
+                    |environments: &Environments| environments.iter().map(|each| each.name.to_string()).collect();
                 let line = line(name, "environments", &parsed, holds);
                 environments = parsed.ok();
                 line
@@ -65,11 +73,21 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
     }
     // Only together can it be said whether the one names what the other lacks.
     if let Some(environments) = &environments {
-        for (definition, line) in definitions.iter().zip(checked.iter_mut().filter(|line| line.kind == "definition")) {
+        for (definition, line) in definitions
+            .iter()
+            .zip(checked.iter_mut().filter(|line| line.kind == "definition"))
+        {
             line.doubtful = definition.unknown_environments(environments);
         }
     }
-    tell_all(&Checked { schema: "check/1", files: checked }, args.json.json, printer)
+    tell_all(
+        &Checked {
+            schema: "check/1",
+            files: checked,
+        },
+        args.json.json,
+        printer,
+    )
 }
 
 fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), Failure> {
@@ -85,22 +103,38 @@ fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), 
                 printer.data(&one(diagnostic, Tone::Waiting))?;
             }
             if file.right {
-                let what = if file.kind == "definition" { "steps" } else { "environments" };
+                let what = if file.kind == "definition" {
+                    "steps"
+                } else {
+                    "environments"
+                };
                 let holds = paint(Tone::Quiet, &format!("{what}: {}", file.holds.join(", ")));
                 printer.data(&format!("{} {} is right  {holds}\n", paint(Tone::Good, "✓"), file.file))?;
             }
         }
     }
-    if right { Ok(()) } else { Err(Failure::told(Exit::BadFile)) }
+    if right {
+        Ok(())
+    } else {
+        Err(Failure::told(Exit::BadFile))
+    }
 }
 
 /// Prints what is wrong with a file.
 pub(super) fn tell(diagnostics: &Diagnostics, printer: &mut Printer) -> Result<(), Failure> {
-    diagnostics.iter().try_for_each(|diagnostic| printer.data(&one(diagnostic, Tone::Bad)))
+    diagnostics
+        .iter()
+        .try_for_each(|diagnostic| printer.data(&one(diagnostic, Tone::Bad)))
 }
 
 fn one(diagnostic: &Diagnostic, tone: Tone) -> String {
-    let Diagnostic { file, line, column, message, hint } = diagnostic;
+    let Diagnostic {
+        file,
+        line,
+        column,
+        message,
+        hint,
+    } = diagnostic;
     let place = match (line, column) {
         (0, _) => file.clone(),
         (line, 0) => format!("{file}:{line}"),
@@ -113,30 +147,60 @@ fn one(diagnostic: &Diagnostic, tone: Tone) -> String {
     text
 }
 
-fn line<T>(file: String, kind: &'static str, parsed: &Result<T, Diagnostics>, holds: impl Fn(&T) -> Vec<String>) -> CheckedFile {
+fn line<T>(
+    file: String,
+    kind: &'static str,
+    parsed: &Result<T, Diagnostics>,
+    holds: impl Fn(&T) -> Vec<String>,
+) -> CheckedFile {
     CheckedFile {
         file,
         kind,
         right: parsed.is_ok(),
         holds: parsed.as_ref().map(holds).unwrap_or_default(),
-        wrong: parsed.as_ref().err().map(|wrong| wrong.iter().cloned().collect()).unwrap_or_default(),
+        wrong: parsed
+            .as_ref()
+            .err()
+            .map(|wrong| wrong.iter().cloned().collect())
+            .unwrap_or_default(),
         doubtful: Vec::new(),
     }
 }
 
 /// What a file is, by its name.
 fn kind_of(file: &Path) -> FileKind {
-    let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    if name.contains("environment") { FileKind::Environments } else { FileKind::Definition }
+    let name = file
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    if name.contains("environment") {
+        FileKind::Environments
+    } else {
+        FileKind::Definition
+    }
 }
 
 /// The files of the folder.
 fn here(folder: &Path) -> Result<Vec<(PathBuf, FileKind)>, Failure> {
-    let known = [(pipeline::definition::FILE, FileKind::Definition), (ENVIRONMENTS, FileKind::Environments)];
-    let files: Vec<_> = known.iter().filter(|(name, _)| folder.join(name).exists()).map(|(name, kind)| (PathBuf::from(name), *kind)).collect();
+    let known = [
+        (pipeline::definition::FILE, FileKind::Definition),
+        (ENVIRONMENTS, FileKind::Environments),
+    ];
+    let files: Vec<_> = known
+        .iter()
+        .filter(|(name, _)| folder.join(name).exists())
+        .map(|(name, kind)| (PathBuf::from(name), *kind))
+        .collect();
     if files.is_empty() {
-        return Err(Failure::new(Exit::NotFound, format!("there is no {} and no {ENVIRONMENTS} in {}", pipeline::definition::FILE, folder.display()))
-            .hint("go to the component's folder, or name the file: `throughline check FILE`"));
+        return Err(Failure::new(
+            Exit::NotFound,
+            format!(
+                "there is no {} and no {ENVIRONMENTS} in {}",
+                pipeline::definition::FILE,
+                folder.display()
+            ),
+        )
+        .hint("go to the component's folder, or name the file: `throughline check FILE`"));
     }
     Ok(files)
 }

@@ -22,12 +22,18 @@ pub(super) fn verify(json: bool, session: &Session, printer: &mut Printer) -> Re
         return Ok(());
     }
     let failure = Failure::told(Exit::Failed);
-    Err(if json { failure } else { failure.hint("compare with an earlier export before anything is written on top") })
+    Err(if json {
+        failure
+    } else {
+        failure.hint("compare with an earlier export before anything is written on top")
+    })
 }
 
 /// Folds all views anew.
 pub(super) fn rebuild(json: bool, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
-    let answer = session.client.post::<Rebuilt>(&Address::of(&["ledger", "rebuild"]), &serde_json::json!({}))?;
+    let answer = session
+        .client
+        .post::<Rebuilt>(&Address::of(&["ledger", "rebuild"]), &serde_json::json!({}))?;
     if json {
         return printer.document(&answer.raw);
     }
@@ -36,7 +42,9 @@ pub(super) fn rebuild(json: bool, session: &Session, printer: &mut Printer) -> R
 
 /// Prints the facts as they come.
 pub(super) fn export(after: u64, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
-    let mut reader = session.client.stream(&Address::of(&["ledger", "export"]).with("after", Some(after)))?;
+    let mut reader = session
+        .client
+        .stream(&Address::of(&["ledger", "export"]).with("after", Some(after)))?;
     let mut bytes = vec![0; 64 << 10];
     loop {
         match reader.read(&mut bytes) {

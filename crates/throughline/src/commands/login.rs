@@ -23,15 +23,26 @@ pub(super) fn login(args: &LoginArgs, around: &mut Around, printer: &mut Printer
             _ => server_of(&settings, &logins)?,
         },
     };
-    let mut contact = Contact { server, token: None, roots: roots_of(&settings)? };
+    let mut contact = Contact {
+        server,
+        token: None,
+        roots: roots_of(&settings)?,
+    };
     if contact.is_in_the_clear() {
-        return Err(Failure::new(Exit::Usage, format!("a token must not travel to {} for everybody to read", contact.server))
-            .hint("use its https address"));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("a token must not travel to {} for everybody to read", contact.server),
+        )
+        .hint("use its https address"));
     }
     contact.token = match &settings.token {
         Token::Stored => {
             let text = around.value(&format!("token for {}: ", contact.server), printer)?;
-            let source = if around.ask.is_some() { "what was typed" } else { "standard input" };
+            let source = if around.ask.is_some() {
+                "what was typed"
+            } else {
+                "standard input"
+            };
             Some(checked_token(&text, source)?)
         }
         _ => token_of(&settings, &logins, &contact.server)?,
@@ -44,12 +55,26 @@ pub(super) fn login(args: &LoginArgs, around: &mut Around, printer: &mut Printer
     logins.current = Some(contact.server.clone());
     logins.write(&settings.logins)?;
     let tick = paint(Tone::Good, "✓");
-    let roles = whoami.roles.iter().map(|role| clean(role)).collect::<Vec<_>>().join(", ");
-    printer.say(&format!("{tick} logged in to {} as {} ({roles})", contact.server, clean(&whoami.name)));
+    let roles = whoami
+        .roles
+        .iter()
+        .map(|role| clean(role))
+        .collect::<Vec<_>>()
+        .join(", ");
+    printer.say(&format!(
+        "{tick} logged in to {} as {} ({roles})",
+        contact.server,
+        clean(&whoami.name)
+    ));
     if args.no_link {
         return Ok(());
     }
-    let link = client.post::<LoginLink>(&Address::of(&["login-link"]), &serde_json::json!({}))?.document;
-    printer.say(&format!("open this in a browser; it works once, until {}:", printer.sight.clock(link.expires_at)));
+    let link = client
+        .post::<LoginLink>(&Address::of(&["login-link"]), &serde_json::json!({}))?
+        .document;
+    printer.say(&format!(
+        "open this in a browser; it works once, until {}:",
+        printer.sight.clock(link.expires_at)
+    ));
     printer.data(&format!("{}\n", clean(&link.url)))
 }

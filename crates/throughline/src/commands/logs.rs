@@ -51,7 +51,11 @@ impl Lines<'_> {
             });
         }
         let name = clean(step);
-        let text = parsed.show(self.steps.map(|width| (name.as_str(), width)), self.times, &self.printer.sight);
+        let text = parsed.show(
+            self.steps.map(|width| (name.as_str(), width)),
+            self.times,
+            &self.printer.sight,
+        );
         self.printer.data(&text)
     }
 }
@@ -59,7 +63,12 @@ impl Lines<'_> {
 /// Prints what steps said.
 pub(super) fn logs(args: &LogsArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let run = session.run(&args.run)?;
-    let mut lines = Lines { printer, steps: None, times: args.times, json: args.json };
+    let mut lines = Lines {
+        printer,
+        steps: None,
+        times: args.times,
+        json: args.json,
+    };
     if let Some(step) = &args.step {
         let address = log_address(run, step, args.attempt, args.follow);
         return read(&session.client, &address, |line| lines.print(step, line));
@@ -96,8 +105,10 @@ fn read(client: &Client, address: &Address, mut each: impl FnMut(&str) -> Result
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(error) => {
-                return Err(Failure::new(crate::Exit::NotReachable, format!("the log broke off: {error}"))
-                    .hint("the step goes on; ask for its log again"));
+                return Err(
+                    Failure::new(crate::Exit::NotReachable, format!("the log broke off: {error}"))
+                        .hint("the step goes on; ask for its log again"),
+                );
             }
         }
         let text = String::from_utf8_lossy(&line);
@@ -166,9 +177,20 @@ fn follow(client: &Client, run: RunId, lines: &mut Lines<'_>) -> Result<(), Fail
 }
 
 /// Begins to read the attempts of a step that are new; says how many.
-fn begin(client: &Client, run: RunId, step: &StepLine, begun: &mut BTreeMap<String, u32>, tell: &Sender<Told>) -> usize {
+fn begin(
+    client: &Client,
+    run: RunId,
+    step: &StepLine,
+    begun: &mut BTreeMap<String, u32>,
+    tell: &Sender<Told>,
+) -> usize {
     let last = begun.get(&step.name).copied().unwrap_or(0);
-    let fresh: Vec<u32> = step.attempts.iter().map(|attempt| attempt.attempt).filter(|attempt| *attempt > last).collect();
+    let fresh: Vec<u32> = step
+        .attempts
+        .iter()
+        .map(|attempt| attempt.attempt)
+        .filter(|attempt| *attempt > last)
+        .collect();
     for attempt in &fresh {
         begun.insert(step.name.clone(), *attempt);
         let address = log_address(run, &step.name, Some(*attempt), true);

@@ -64,13 +64,21 @@ pub struct Around {
 
 impl std::fmt::Debug for Around {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Around").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Around")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
 impl Around {
     fn session(&self, printer: &mut Printer) -> Result<Session, Failure> {
-        Session::open(self.layers.client()?, self.variables.clone(), self.entropy.clone(), self.clock.clone(), printer)
+        Session::open(
+            self.layers.client()?,
+            self.variables.clone(),
+            self.entropy.clone(),
+            self.clock.clone(),
+            printer,
+        )
     }
 
     /// A text from standard input, or from a person who is asked `question`.
@@ -90,7 +98,10 @@ fn capped(input: &mut dyn Read, name: &str) -> Result<Vec<u8>, Failure> {
     let read = input.take(LARGEST_INPUT + 1).read_to_end(&mut bytes);
     read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read {name}: {error}")))?;
     if bytes.len() as u64 > LARGEST_INPUT {
-        return Err(Failure::new(Exit::BadFile, format!("{name} is larger than {} MiB", LARGEST_INPUT >> 20)));
+        return Err(Failure::new(
+            Exit::BadFile,
+            format!("{name} is larger than {} MiB", LARGEST_INPUT >> 20),
+        ));
     }
     Ok(bytes)
 }
@@ -99,12 +110,19 @@ fn capped(input: &mut dyn Read, name: &str) -> Result<Vec<u8>, Failure> {
 fn read_file(path: &Path, shown: &Path) -> Result<Vec<u8>, Failure> {
     let name = shown.display().to_string();
     let wrong = |error: std::io::Error| {
-        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::BadFile };
+        let exit = if error.kind() == std::io::ErrorKind::NotFound {
+            Exit::NotFound
+        } else {
+            Exit::BadFile
+        };
         Failure::new(exit, format!("cannot read {name}: {error}"))
     };
     let metadata = std::fs::metadata(path).map_err(wrong)?;
     if metadata.is_dir() {
-        return Err(Failure::new(Exit::BadFile, format!("{name} is a folder, and a file is expected")));
+        return Err(Failure::new(
+            Exit::BadFile,
+            format!("{name} is a folder, and a file is expected"),
+        ));
     }
     capped(&mut std::fs::File::open(path).map_err(wrong)?, &name)
 }
@@ -112,7 +130,10 @@ fn read_file(path: &Path, shown: &Path) -> Result<Vec<u8>, Failure> {
 /// Says what the server did.
 fn done(answer: &Answer<Done>, printer: &mut Printer) {
     let tick = crate::show::paint::paint(crate::show::paint::Tone::Good, "✓");
-    printer.say(&format!("{tick} {}", crate::show::paint::clean(&answer.document.message)));
+    printer.say(&format!(
+        "{tick} {}",
+        crate::show::paint::clean(&answer.document.message)
+    ));
 }
 
 /// Runs a command.
@@ -177,5 +198,9 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
 
 /// The end of a hidden process, which told all there is to tell.
 fn hidden(code: i32) -> Result<(), Failure> {
-    if code == 0 { Ok(()) } else { Err(Failure::told(Exit::Failed)) }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Failure::told(Exit::Failed))
+    }
 }

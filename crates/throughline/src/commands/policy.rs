@@ -19,9 +19,15 @@ pub(super) fn show(session: &Session, printer: &mut Printer) -> Result<(), Failu
 /// Puts a file in force. It is checked here first, so that each mistake is told with its place.
 pub(super) fn set(args: &PolicySetArgs, around: &mut Around, printer: &mut Printer) -> Result<(), Failure> {
     let (bytes, name) = if args.file == Path::new("-") {
-        (capped(&mut around.input, "standard input")?, "standard input".to_owned())
+        (
+            capped(&mut around.input, "standard input")?,
+            "standard input".to_owned(),
+        )
     } else {
-        (read_file(&around.folder.join(&args.file), &args.file)?, args.file.display().to_string())
+        (
+            read_file(&around.folder.join(&args.file), &args.file)?,
+            args.file.display().to_string(),
+        )
     };
     if let Err(diagnostics) = pipeline::Environments::parse_bytes(&bytes, &name) {
         super::check::tell(&diagnostics, printer)?;

@@ -11,8 +11,13 @@ use crate::wire::Promote;
 /// Sends a change to an environment.
 pub(super) fn promote(args: PromoteArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let component = session.component()?.to_string();
-    let body = Promote { component, change: args.change };
-    let answer = session.client.post(&Address::of(&["environments", &args.environment, "promote"]), &body)?;
+    let body = Promote {
+        component,
+        change: args.change,
+    };
+    let answer = session
+        .client
+        .post(&Address::of(&["environments", &args.environment, "promote"]), &body)?;
     done(&answer, printer);
     Ok(())
 }

@@ -15,13 +15,22 @@ use crate::wire::{NewRepository, Repositories};
 /// Follows a repository elsewhere.
 pub(super) fn add(args: RepoAddArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let name = match &args.name {
-        Some(name) => name.parse::<ComponentName>().map_err(|error| Failure::new(Exit::Usage, format!("{error}")))?,
+        Some(name) => name
+            .parse::<ComponentName>()
+            .map_err(|error| Failure::new(Exit::Usage, format!("{error}")))?,
         None => name_of(&args.url).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("`{}` does not say what the component is called", args.url))
-                .hint("say its name with --as team/name")
+            Failure::new(
+                Exit::Usage,
+                format!("`{}` does not say what the component is called", args.url),
+            )
+            .hint("say its name with --as team/name")
         })?,
     };
-    let body = NewRepository { component: name.to_string(), url: args.url, credentials: args.credentials };
+    let body = NewRepository {
+        component: name.to_string(),
+        url: args.url,
+        credentials: args.credentials,
+    };
     let answer = session.client.post(&Address::of(&["repositories"]), &body)?;
     done(&answer, printer);
     Ok(())

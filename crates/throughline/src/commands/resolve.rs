@@ -8,9 +8,18 @@ use crate::session::Session;
 use crate::wire::Resolve;
 
 /// Says whether a step was done.
-pub(super) fn resolve(run: &str, step: &str, done: bool, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
+pub(super) fn resolve(
+    run: &str,
+    step: &str,
+    done: bool,
+    session: &Session,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
     let run = session.run(run)?.to_string();
-    let answer = session.client.post(&Address::of(&["runs", &run, "steps", step, "resolve"]), &Resolve { done })?;
+    let answer = session.client.post(
+        &Address::of(&["runs", &run, "steps", step, "resolve"]),
+        &Resolve { done },
+    )?;
     tell(&answer, printer);
     Ok(())
 }

@@ -11,9 +11,14 @@ use crate::wire::{RollBack, RolledBack};
 /// Returns an environment to an earlier state.
 pub(super) fn rollback(args: RollbackArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let component = session.component()?.to_string();
-    let body = RollBack { component, to: args.to, reason: args.reason };
-    let answer =
-        session.client.post::<RolledBack>(&Address::of(&["environments", &args.environment, "rollback"]), &body)?;
+    let body = RollBack {
+        component,
+        to: args.to,
+        reason: args.reason,
+    };
+    let answer = session
+        .client
+        .post::<RolledBack>(&Address::of(&["environments", &args.environment, "rollback"]), &body)?;
     let environment = clean(&args.environment);
     printer.say(&format!("{} {environment} goes back", paint(Tone::Good, "✓")));
     if let Some(run) = answer.document.run {

@@ -24,8 +24,12 @@ pub(super) fn set(args: &SecretSetArgs, around: &mut Around, printer: &mut Print
         None => without_line_end(around.value(&format!("value of {}: ", args.name), printer)?),
     };
     if value.is_empty() {
-        return Err(Failure::new(Exit::Usage, format!("the value of `{}` is empty", args.name))
-            .hint(format!("pipe it in: `printf %s VALUE | throughline secret set {}`", args.name)));
+        return Err(
+            Failure::new(Exit::Usage, format!("the value of `{}` is empty", args.name)).hint(format!(
+                "pipe it in: `printf %s VALUE | throughline secret set {}`",
+                args.name
+            )),
+        );
     }
     let mut parts = vec!["secrets"];
     parts.extend(args.name.split('/'));

@@ -16,9 +16,16 @@ pub(super) fn serve(settings: ServeSettings, printer: &mut Printer) -> Result<()
 fn tell(started: &Started, printer: &mut Printer) {
     let Started { url, data, first_token } = started;
     let name = |text: &str| paint(Tone::Quiet, &format!("{text:<8}"));
-    printer.say(&format!("{} {}", paint(Tone::Good, "●"), paint(Tone::Strong, "Throughline is ready")));
+    printer.say(&format!(
+        "{} {}",
+        paint(Tone::Good, "●"),
+        paint(Tone::Strong, "Throughline is ready")
+    ));
     printer.say(&format!("  {} {}", name("pages"), paint(Tone::Busy, url)));
-    printer.say(&format!("  {} git push {url}/git/TEAM/NAME.git HEAD:main", name("push")));
+    printer.say(&format!(
+        "  {} git push {url}/git/TEAM/NAME.git HEAD:main",
+        name("push")
+    ));
     printer.say(&format!("  {} {}", name("data"), data.display()));
     if let Some(token) = first_token {
         printer.say("");
@@ -27,8 +34,13 @@ fn tell(started: &Started, printer: &mut Printer) {
         // A reader that has gone is no reason to stop serving.
         let _ = printer.data(&format!("{token}\n"));
         printer.say("");
-        printer.hint(&format!("log in with `throughline login {url}`; git takes the token as password"));
+        printer.hint(&format!(
+            "log in with `throughline login {url}`; git takes the token as password"
+        ));
     }
     printer.say("");
-    printer.say(&paint(Tone::Quiet, "Ctrl-C stops the server; deployed instances go on."));
+    printer.say(&paint(
+        Tone::Quiet,
+        "Ctrl-C stops the server; deployed instances go on.",
+    ));
 }

@@ -30,9 +30,18 @@ pub(super) fn settings(layers: &Layers, json: bool, printer: &mut Printer) -> Re
     let values = layers.values()?;
     let lines = TABLE.iter().zip(values).map(|(setting, found)| {
         let (value, source) = found.unzip();
-        Line { name: setting.name.replace('_', "-"), value, source, default: setting.default }
+        Line {
+            name: setting.name.replace('_', "-"),
+            value,
+            source,
+            default: setting.default,
+        }
     });
-    let document = Settings { schema: "settings/1", file: layers.path.display().to_string(), settings: lines.collect() };
+    let document = Settings {
+        schema: "settings/1",
+        file: layers.path.display().to_string(),
+        settings: lines.collect(),
+    };
     if json {
         return printer.document(&document);
     }
@@ -40,7 +49,11 @@ pub(super) fn settings(layers: &Layers, json: bool, printer: &mut Printer) -> Re
     for line in document.settings {
         let default = (Tone::Quiet, line.default.replace('`', ""));
         let value = line.value.map_or(default, |value| (Tone::Strong, value));
-        table.row([(Tone::Plain, line.name), value, (Tone::Quiet, line.source.unwrap_or_else(|| "default".to_owned()))]);
+        table.row([
+            (Tone::Plain, line.name),
+            value,
+            (Tone::Quiet, line.source.unwrap_or_else(|| "default".to_owned())),
+        ]);
     }
     printer.data(&table.render(None))?;
     printer.say(&format!("the settings file is {}", document.file));

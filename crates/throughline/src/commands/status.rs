@@ -27,9 +27,9 @@ struct Overview<'a> {
 /// Shows a change, or everything.
 pub(super) fn status(args: &StatusArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     match meant(args, session)? {
-        Some((component, change)) if args.follow => {
-            follow(session, |first| one(&component, &change, args.json.json, first, session, printer))
-        }
+        Some((component, change)) if args.follow => follow(session, |first| {
+            one(&component, &change, args.json.json, first, session, printer)
+        }),
         Some((component, change)) => one(&component, &change, args.json.json, true, session, printer).map(|_| ()),
         None if args.follow => follow(session, |_| overview(args, session, printer).map(|()| false)),
         None => overview(args, session, printer),
@@ -44,9 +44,10 @@ fn meant(args: &StatusArgs, session: &Session) -> Result<Option<(ComponentName, 
     if args.all || session.named_component()?.is_some() {
         return Ok(None);
     }
-    let (Some(component), Some(commit)) =
-        (session.component_here()?, session.checkout().and_then(|checkout| checkout.commit.clone()))
-    else {
+    let (Some(component), Some(commit)) = (
+        session.component_here()?,
+        session.checkout().and_then(|checkout| checkout.commit.clone()),
+    ) else {
         return Ok(None);
     };
     // A commit that was not pushed yet is no change of the server.
@@ -91,23 +92,34 @@ fn one(
         let text = show::change::change(&answer.document, &printer.sight);
         printer.data(&text)?;
     }
-    Ok(!matches!(answer.document.change.state.as_str(), "building" | "waiting" | "deploying"))
+    Ok(!matches!(
+        answer.document.change.state.as_str(),
+        "building" | "waiting" | "deploying"
+    ))
 }
 
 /// Shows what is where, and the newest changes.
 fn overview(args: &StatusArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let component = session.named_component()?;
     let environments = session.client.get::<Environments>(&Address::of(&["environments"]))?;
-    let address = Address::of(&["changes"]).with("component", component.as_ref()).with("limit", Some(NEWEST));
+    let address = Address::of(&["changes"])
+        .with("component", component.as_ref())
+        .with("limit", Some(NEWEST));
     let changes = session.client.get::<Changes>(&address)?;
     if args.json.json {
-        return printer.document(&Overview { schema: "overview/1", environments: &environments.raw, changes: &changes.raw });
+        return printer.document(&Overview {
+            schema: "overview/1",
+            environments: &environments.raw,
+            changes: &changes.raw,
+        });
     }
     printer.sight.now = session.now();
     let mut document = environments.document;
     if let Some(component) = &component {
         for environment in &mut document.environments {
-            environment.components.retain(|placed| placed.component == component.as_str());
+            environment
+                .components
+                .retain(|placed| placed.component == component.as_str());
         }
     }
     let mut text = show::environment::environments(&document, &printer.sight);

@@ -15,13 +15,20 @@ use crate::wire::{MadeToken, NewToken, Tokens};
 /// Makes a token and prints it: the only time.
 pub(super) fn create(args: TokenCreateArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let lifetime_seconds = args.lifetime.map(|span| span.0.as_secs());
-    let body = NewToken { name: args.name, role: args.role, lifetime_seconds };
+    let body = NewToken {
+        name: args.name,
+        role: args.role,
+        lifetime_seconds,
+    };
     let answer = session.client.post::<MadeToken>(&Address::of(&["tokens"]), &body)?;
     if args.json.json {
         return printer.document(&answer.raw);
     }
     let ends = args.lifetime.map(|span| format!(", for {span}")).unwrap_or_default();
-    printer.say(&format!("the token of `{}` ({}{ends}); it is shown this once:", body.name, body.role));
+    printer.say(&format!(
+        "the token of `{}` ({}{ends}); it is shown this once:",
+        body.name, body.role
+    ));
     printer.data(&format!("{}\n", answer.document.token))
 }
 
@@ -39,7 +46,10 @@ pub(super) fn list(json: bool, session: &Session, printer: &mut Printer) -> Resu
 pub(super) fn revoke(token: &str, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let id = match token.parse::<TokenId>() {
         Ok(id) => id,
-        Err(_) => named(token, &session.client.get::<Tokens>(&Address::of(&["tokens"]))?.document)?,
+        Err(_) => named(
+            token,
+            &session.client.get::<Tokens>(&Address::of(&["tokens"]))?.document,
+        )?,
     };
     let answer = session.client.delete(&Address::of(&["tokens", &id.to_string()]))?;
     done(&answer, printer);
@@ -48,11 +58,19 @@ pub(super) fn revoke(token: &str, session: &Session, printer: &mut Printer) -> R
 
 /// The one token of a name that has not been revoked.
 fn named(name: &str, tokens: &Tokens) -> Result<TokenId, Failure> {
-    let meant: Vec<TokenId> = tokens.tokens.iter().filter(|each| each.name == name && !each.revoked).map(|each| each.id).collect();
+    let meant: Vec<TokenId> = tokens
+        .tokens
+        .iter()
+        .filter(|each| each.name == name && !each.revoked)
+        .map(|each| each.id)
+        .collect();
     match meant.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Failure::new(Exit::NotFound, format!("there is no token `{name}`")).hint("`throughline token list` shows them")),
-        several => Err(Failure::new(Exit::Usage, format!("{} tokens are named `{name}`", several.len()))
-            .hint("name it by its id; `throughline token list` shows it")),
+        [] => Err(Failure::new(Exit::NotFound, format!("there is no token `{name}`"))
+            .hint("`throughline token list` shows them")),
+        several => Err(
+            Failure::new(Exit::Usage, format!("{} tokens are named `{name}`", several.len()))
+                .hint("name it by its id; `throughline token list` shows it"),
+        ),
     }
 }

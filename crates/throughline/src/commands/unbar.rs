@@ -16,12 +16,20 @@ pub(super) fn unbar(args: UnbarArgs, session: &Session, printer: &mut Printer) -
     let component = session.component()?;
     let package = match args.change.parse::<Digest>() {
         Ok(digest) => digest,
-        Err(_) => session.change(&component, &args.change)?.document.change.package.ok_or_else(|| {
-            Failure::new(Exit::NotFound, format!("the change `{}` has no package", args.change))
-        })?,
+        Err(_) => session
+            .change(&component, &args.change)?
+            .document
+            .change
+            .package
+            .ok_or_else(|| Failure::new(Exit::NotFound, format!("the change `{}` has no package", args.change)))?,
     };
-    let body = Unbar { component: component.to_string(), cause: args.cause };
-    let answer = session.client.post(&Address::of(&["packages", &package.to_string(), "unbar"]), &body)?;
+    let body = Unbar {
+        component: component.to_string(),
+        cause: args.cause,
+    };
+    let answer = session
+        .client
+        .post(&Address::of(&["packages", &package.to_string(), "unbar"]), &body)?;
     done(&answer, printer);
     Ok(())
 }

@@ -13,5 +13,8 @@ pub(super) fn whoami(json: bool, session: &Session, printer: &mut Printer) -> Re
     if json {
         return printer.document(&answer.raw);
     }
-    printer.data(&show::access::whoami(&answer.document, &session.client.contact().server))
+    printer.data(&show::access::whoami(
+        &answer.document,
+        &session.client.contact().server,
+    ))
 }

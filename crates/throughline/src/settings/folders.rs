@@ -21,7 +21,10 @@ impl Folders {
         let folder = |variable: &str, below_home: &str, alone: &str| {
             absolute(variable)
                 .or_else(|| home.as_ref().map(|home| home.join(below_home)))
-                .map_or_else(|| current.join(".throughline").join(alone), |base| base.join("throughline"))
+                .map_or_else(
+                    || current.join(".throughline").join(alone),
+                    |base| base.join("throughline"),
+                )
         };
         Self {
             configuration: folder("XDG_CONFIG_HOME", ".config", "configuration"),

@@ -64,17 +64,33 @@ impl Layers {
     /// When the file cannot be read, or says something that is no setting.
     pub fn read(flags: Flags, variables: BTreeMap<String, String>, current: &Path) -> Result<Self, Failure> {
         let folders = Folders::of(&variables, current);
-        let named = flags.settings.clone().or_else(|| variables.get("THROUGHLINE_SETTINGS").map(PathBuf::from));
-        let path = named.as_ref().map_or_else(|| folders.configuration.join("config.toml"), |named| current.join(named));
+        let named = flags
+            .settings
+            .clone()
+            .or_else(|| variables.get("THROUGHLINE_SETTINGS").map(PathBuf::from));
+        let path = named.as_ref().map_or_else(
+            || folders.configuration.join("config.toml"),
+            |named| current.join(named),
+        );
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => String::new(),
             Err(error) => {
-                return Err(Failure::new(Exit::Usage, format!("cannot read the settings file {}: {error}", path.display())));
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("cannot read the settings file {}: {error}", path.display()),
+                ));
             }
         };
         let file: SettingsFile = toml::from_str(&text).map_err(|error| misplaced(&path, &text, &error))?;
-        Ok(Self { flags, variables, file, path, folders, current: current.to_owned() })
+        Ok(Self {
+            flags,
+            variables,
+            file,
+            path,
+            folders,
+            current: current.to_owned(),
+        })
     }
 
     pub(super) fn find<T: FromStr<Err: fmt::Display>>(
@@ -86,17 +102,29 @@ impl Layers {
         stored: Option<T>,
     ) -> Result<Option<Found<T>>, Failure> {
         if let (Some(value), Some(flag)) = (given, flag) {
-            return Ok(Some(Found { value, source: Source::Flag(flag) }));
+            return Ok(Some(Found {
+                value,
+                source: Source::Flag(flag),
+            }));
         }
         // An empty variable is an unset one.
         if let Some(text) = self.variables.get(variable).filter(|text| !text.is_empty()) {
             let value = text.parse().map_err(|error: T::Err| {
-                Failure::new(Exit::Usage, format!("the environment variable {variable} does not fit: {error}"))
+                Failure::new(
+                    Exit::Usage,
+                    format!("the environment variable {variable} does not fit: {error}"),
+                )
             })?;
-            return Ok(Some(Found { value, source: Source::Variable(variable) }));
+            return Ok(Some(Found {
+                value,
+                source: Source::Variable(variable),
+            }));
         }
         let stored = stored.zip(key);
-        Ok(stored.map(|(value, key)| Found { value, source: Source::File(self.path.clone(), key) }))
+        Ok(stored.map(|(value, key)| Found {
+            value,
+            source: Source::File(self.path.clone(), key),
+        }))
     }
 
     /// A path: relative to the settings file where it stands there, else to the current folder.
@@ -128,7 +156,13 @@ impl Layers {
         let data = self.data()?;
         let token = match (self.token_file()?, self.token()?) {
             // A flag says more than a variable.
-            (Some(Found { value, source: Source::Flag(_) }), _) => Token::File(self.current.join(value)),
+            (
+                Some(Found {
+                    value,
+                    source: Source::Flag(_),
+                }),
+                _,
+            ) => Token::File(self.current.join(value)),
             (_, Some(found)) => Token::Given(found.value),
             (Some(found), None) => Token::File(self.path(found)),
             (None, None) => Token::Stored,
@@ -138,7 +172,9 @@ impl Layers {
             token,
             roots: self.ca_file()?.map(|found| self.path(found)),
             component: self.component()?,
-            data_named: data.as_ref().is_some_and(|found| !matches!(found.source, Source::File(..))),
+            data_named: data
+                .as_ref()
+                .is_some_and(|found| !matches!(found.source, Source::File(..))),
             data: data.map_or_else(|| self.folders.data.clone(), |found| self.path(found)),
             logins: self.folders.configuration.join("logins.json"),
             current: self.current.clone(),
@@ -150,15 +186,25 @@ impl Layers {
     /// # Errors
     /// When a value does not fit.
     pub fn serve(&self) -> Result<ServeSettings, Failure> {
-        let secret_key = self.secret_key_file()?.map(|found| self.path(found)).map(|path| read_secret_key(&path)).transpose()?;
+        let secret_key = self
+            .secret_key_file()?
+            .map(|found| self.path(found))
+            .map(|path| read_secret_key(&path))
+            .transpose()?;
         Ok(ServeSettings {
-            data: self.data()?.map_or_else(|| self.folders.data.clone(), |found| self.path(found)),
-            address: self.address()?.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8400)), |found| found.value),
+            data: self
+                .data()?
+                .map_or_else(|| self.folders.data.clone(), |found| self.path(found)),
+            address: self
+                .address()?
+                .map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8400)), |found| found.value),
             behind_proxy: self.behind_proxy()?.is_some_and(|found| found.value),
             public_url: self.public_url()?.map(|found| found.value),
             environments: self.environments()?.map(|found| self.path(found)),
             max_parallel: self.max_parallel()?.map_or_else(processors, |found| found.value.0),
-            poll_interval: self.poll_interval()?.map_or(Duration::from_secs(30), |found| found.value.0),
+            poll_interval: self
+                .poll_interval()?
+                .map_or(Duration::from_secs(30), |found| found.value.0),
             largest_push: self.largest_push()?.map_or(1 << 30, |found| found.value.0),
             secret_key,
             log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
@@ -172,14 +218,21 @@ fn processors() -> usize {
 }
 
 fn read_secret_key(path: &Path) -> Result<Secret, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read the key of the secrets from {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read the key of the secrets from {}: {error}", path.display()),
+        )
+    })?;
     let key = text.trim();
     if key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(Secret(key.to_owned()));
     }
-    Err(Failure::new(Exit::Usage, format!("{} holds no key: 64 hex digits are expected", path.display()))
-        .hint("make one with `openssl rand -hex 32`"))
+    Err(Failure::new(
+        Exit::Usage,
+        format!("{} holds no key: 64 hex digits are expected", path.display()),
+    )
+    .hint("make one with `openssl rand -hex 32`"))
 }
 
 /// The error of the settings file, with its place.
@@ -187,7 +240,11 @@ fn misplaced(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));
     let before = &text.as_bytes()[..start];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = String::from_utf8_lossy(before).lines().last().filter(|_| !before.ends_with(b"\n")).map_or(1, |last| last.chars().count() + 1);
+    let column = String::from_utf8_lossy(before)
+        .lines()
+        .last()
+        .filter(|_| !before.ends_with(b"\n"))
+        .map_or(1, |last| last.chars().count() + 1);
     let message = error.message().lines().next().unwrap_or_default();
     let (message, hint) = match message.split_once(", expected ") {
         Some((message, expected)) => (message, format!("expected {expected}")),

@@ -16,7 +16,11 @@ pub struct ValueError {
 }
 
 fn wrong(text: &str, what: &'static str, expected: &'static str) -> ValueError {
-    ValueError { text: text.chars().take(80).collect(), what, expected }
+    ValueError {
+        text: text.chars().take(80).collect(),
+        what,
+        expected,
+    }
 }
 
 /// A number and the unit behind it.
@@ -34,7 +38,13 @@ impl FromStr for Span {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let error = || wrong(text, "length of time", "a number with `s`, `m`, `h` or `d` is expected, such as `30s`");
+        let error = || {
+            wrong(
+                text,
+                "length of time",
+                "a number with `s`, `m`, `h` or `d` is expected, such as `30s`",
+            )
+        };
         let (number, unit) = number_and_unit(text).ok_or_else(error)?;
         let seconds = match unit {
             "s" => 1,
@@ -44,14 +54,22 @@ impl FromStr for Span {
             _ => return Err(error()),
         };
         // A century is longer than anything that is meant.
-        number.checked_mul(seconds).filter(|seconds| (1..=3_155_760_000).contains(seconds)).map(Duration::from_secs).map(Self).ok_or_else(error)
+        number
+            .checked_mul(seconds)
+            .filter(|seconds| (1..=3_155_760_000).contains(seconds))
+            .map(Duration::from_secs)
+            .map(Self)
+            .ok_or_else(error)
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        match [(86_400, 'd'), (3_600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0) {
+        match [(86_400, 'd'), (3_600, 'h'), (60, 'm')]
+            .into_iter()
+            .find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit))
+        {
             Some((unit, letter)) => write!(f, "{}{letter}", seconds / unit),
             None => write!(f, "{seconds}s"),
         }
@@ -66,7 +84,13 @@ impl FromStr for Size {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let error = || wrong(text, "size", "a number with `KiB`, `MiB`, `GiB` or `B` is expected, such as `512MiB`");
+        let error = || {
+            wrong(
+                text,
+                "size",
+                "a number with `KiB`, `MiB`, `GiB` or `B` is expected, such as `512MiB`",
+            )
+        };
         let (number, unit) = number_and_unit(text).ok_or_else(error)?;
         let bytes = match unit {
             "" | "B" => 1,
@@ -75,13 +99,20 @@ impl FromStr for Size {
             "GiB" => 1 << 30,
             _ => return Err(error()),
         };
-        number.checked_mul(bytes).filter(|bytes| *bytes > 0).map(Self).ok_or_else(error)
+        number
+            .checked_mul(bytes)
+            .filter(|bytes| *bytes > 0)
+            .map(Self)
+            .ok_or_else(error)
     }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter().find(|(bits, _)| self.0 % (1 << bits) == 0) {
+        match [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+            .into_iter()
+            .find(|(bits, _)| self.0.is_multiple_of(1 << bits))
+        {
             Some((bits, unit)) => write!(f, "{}{unit}", self.0 >> bits),
             None => write!(f, "{}B", self.0),
         }
@@ -97,7 +128,9 @@ impl FromStr for Amount {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let number = text.trim().parse().ok().filter(|number| (1..=10_000).contains(number));
-        number.map(Self).ok_or_else(|| wrong(text, "number", "1 to 10000 is expected"))
+        number
+            .map(Self)
+            .ok_or_else(|| wrong(text, "number", "1 to 10000 is expected"))
     }
 }
 
@@ -127,7 +160,11 @@ impl FromStr for ColorChoice {
             "auto" => Ok(Self::Auto),
             "always" => Ok(Self::Always),
             "never" => Ok(Self::Never),
-            _ => Err(wrong(text, "choice of colours", "`auto`, `always` or `never` is expected")),
+            _ => Err(wrong(
+                text,
+                "choice of colours",
+                "`auto`, `always` or `never` is expected",
+            )),
         }
     }
 }
@@ -180,7 +217,10 @@ deserialize_from_text!(Span, Size, ColorChoice);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        u64::deserialize(deserializer)?.to_string().parse().map_err(de::Error::custom)
+        u64::deserialize(deserializer)?
+            .to_string()
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -200,7 +240,16 @@ mod tests {
 
     #[test]
     fn what_is_no_value_is_refused() {
-        for text in ["", "s", "30", "-1s", "0s", "1y", "99999999999999999999d", "999999999999d"] {
+        for text in [
+            "",
+            "s",
+            "30",
+            "-1s",
+            "0s",
+            "1y",
+            "99999999999999999999d",
+            "999999999999d",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
         for text in ["", "MiB", "0", "1MB", "99999999999GiB"] {

@@ -6,12 +6,24 @@ use crate::wire::{Rebuilt, Repositories, Secrets, Tokens, Verified, Whoami};
 
 /// Who one is.
 pub fn whoami(whoami: &Whoami, server: &str) -> String {
-    let roles = if whoami.roles.is_empty() { "no role".to_owned() } else { whoami.roles.iter().map(|role| clean(role)).collect::<Vec<_>>().join(", ") };
+    let roles = if whoami.roles.is_empty() {
+        "no role".to_owned()
+    } else {
+        whoami
+            .roles
+            .iter()
+            .map(|role| clean(role))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let mut table = Table::new(&["", ""]);
     table.row([(Tone::Quiet, "name".into()), (Tone::Strong, whoami.name.clone())]);
     table.row([(Tone::Quiet, "roles".into()), (Tone::Plain, roles)]);
     table.row([(Tone::Quiet, "actor".into()), (Tone::Plain, whoami.actor.clone())]);
-    table.row([(Tone::Quiet, "server".into()), (Tone::Plain, format!("{server} (throughline {})", whoami.version))]);
+    table.row([
+        (Tone::Quiet, "server".into()),
+        (Tone::Plain, format!("{server} (throughline {})", whoami.version)),
+    ]);
     table.render(None)
 }
 
@@ -29,13 +41,22 @@ pub fn tokens(tokens: &Tokens, sight: &Sight) -> String {
             (false, Some(at)) => (Tone::Plain, sight.ago(at)),
             (false, None) => (Tone::Quiet, "never".to_owned()),
         };
-        let name_tone = if token.revoked || ended { Tone::Quiet } else { Tone::Strong };
+        let name_tone = if token.revoked || ended {
+            Tone::Quiet
+        } else {
+            Tone::Strong
+        };
         table.row([
             (name_tone, token.name.clone()),
             (Tone::Plain, token.roles.join(", ")),
             (Tone::Plain, token.id.to_string()),
             (Tone::Quiet, sight.ago(token.created_at)),
-            (Tone::Quiet, token.last_used_at.map_or_else(|| "never".to_owned(), |at| sight.ago(at))),
+            (
+                Tone::Quiet,
+                token
+                    .last_used_at
+                    .map_or_else(|| "never".to_owned(), |at| sight.ago(at)),
+            ),
             ends,
         ]);
     }
@@ -79,9 +100,16 @@ pub fn repositories(repositories: &Repositories, sight: &Sight) -> String {
 pub fn verified(verified: &Verified) -> String {
     if verified.verified {
         let hash = verified.hash.map(|hash| format!("  {hash}")).unwrap_or_default();
-        return format!("{} {} facts, each as it was recorded{}\n", paint(Tone::Good, "✓"), verified.facts, paint(Tone::Quiet, &hash));
+        return format!(
+            "{} {} facts, each as it was recorded{}\n",
+            paint(Tone::Good, "✓"),
+            verified.facts,
+            paint(Tone::Quiet, &hash)
+        );
     }
-    let place = verified.first_bad.map_or_else(|| "a fact is".to_owned(), |fact| format!("fact {fact} is"));
+    let place = verified
+        .first_bad
+        .map_or_else(|| "a fact is".to_owned(), |fact| format!("fact {fact} is"));
     let mut text = format!("{} {place} not as it was recorded\n", paint(Tone::Bad, "✗"));
     if let Some(problem) = &verified.problem {
         text.push_str(&format!("  {}\n", clean(problem)));
@@ -94,7 +122,11 @@ pub fn rebuilt(rebuilt: &Rebuilt) -> String {
     let mut text = format!("All views are folded anew, up to fact {}.\n", rebuilt.position);
     let mut table = Table::new(&["", ""]).indented(2);
     for view in &rebuilt.views {
-        let (tone, words) = if view.differed { (Tone::Waiting, "differed; it is right now") } else { (Tone::Good, "as before") };
+        let (tone, words) = if view.differed {
+            (Tone::Waiting, "differed; it is right now")
+        } else {
+            (Tone::Good, "as before")
+        };
         table.row([(Tone::Plain, view.name.clone()), (tone, words.to_owned())]);
     }
     text.push_str(&table.render(None));

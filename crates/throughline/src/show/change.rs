@@ -69,7 +69,9 @@ fn place(station: &Station) -> String {
 
 /// Times of a station: when, how long, how long it usually takes.
 fn timing(station: &Station, sight: &Sight) -> String {
-    let usually = station.usually_seconds.map(|seconds| format!("usually {}", length(Duration::from_secs(seconds))));
+    let usually = station
+        .usually_seconds
+        .map(|seconds| format!("usually {}", length(Duration::from_secs(seconds))));
     let mut parts = Vec::new();
     match station.state {
         StationState::Reached | StationState::Proven | StationState::Passed => {
@@ -82,7 +84,11 @@ fn timing(station: &Station, sight: &Sight) -> String {
             }
         }
         StationState::Underway => {
-            parts.extend(station.started_at.map(|at| format!("for {}", length(between(at, sight.now)))));
+            parts.extend(
+                station
+                    .started_at
+                    .map(|at| format!("for {}", length(between(at, sight.now)))),
+            );
             parts.extend(usually);
         }
         StationState::Waiting | StationState::NotYet => parts.extend(usually),
@@ -101,20 +107,31 @@ pub fn change(change: &Change, sight: &Sight) -> String {
     text.push_str(&way(change, sight));
     if let Some(reasons) = &change.never_again {
         section(&mut text, "Never again");
-        text.push_str(&format!("  {} this package is not deployed any more\n", paint(Tone::Bad, "✗")));
+        text.push_str(&format!(
+            "  {} this package is not deployed any more\n",
+            paint(Tone::Bad, "✗")
+        ));
         for reason in reasons {
             text.push_str(&wrapped(&clean(reason), 4, sight));
         }
     }
     text.push_str(&next(change, sight));
-    let told: Vec<&Verdict> = change.verdicts.iter().filter(|verdict| !verdict.reasons.is_empty()).collect();
+    let told: Vec<&Verdict> = change
+        .verdicts
+        .iter()
+        .filter(|verdict| !verdict.reasons.is_empty())
+        .collect();
     if !told.is_empty() {
         section(&mut text, "Verdicts");
         for verdict in told {
             text.push_str(&one_verdict(verdict, sight));
         }
     }
-    let stuck = change.stations.iter().rev().find(|station| matches!(station.state, StationState::Failed | StationState::Returned));
+    let stuck = change
+        .stations
+        .iter()
+        .rev()
+        .find(|station| matches!(station.state, StationState::Failed | StationState::Returned));
     if let Some(run) = stuck.and_then(|station| station.run) {
         let command = format!("throughline runs {}", short_run(run));
         text.push_str(&format!("\nWhat happened: {}\n", paint(Tone::Busy, &command)));
@@ -124,7 +141,10 @@ pub fn change(change: &Change, sight: &Sight) -> String {
 
 fn head(line: &ChangeLine, sight: &Sight) -> String {
     let (sign, tone) = sign(&line.state);
-    let version = line.version.as_deref().map_or_else(|| short(&line.commit).to_owned(), clean);
+    let version = line
+        .version
+        .as_deref()
+        .map_or_else(|| short(&line.commit).to_owned(), clean);
     let mut text = format!(
         "{} {}  {}\n",
         paint(Tone::Strong, &format!("{} {version}", clean(&line.component))),
@@ -144,13 +164,21 @@ fn way(change: &Change, sight: &Sight) -> String {
     let mut text = String::new();
     let places: Vec<String> = change.stations.iter().map(place).collect();
     let place_width = places.iter().map(|place| width(place)).max().unwrap_or(0);
-    let words_width = change.stations.iter().map(|station| width(station_words(station))).max().unwrap_or(0);
+    let words_width = change
+        .stations
+        .iter()
+        .map(|station| width(station_words(station)))
+        .max()
+        .unwrap_or(0);
     for (index, station) in change.stations.iter().enumerate() {
         let look = look(station.state);
         let last = index + 1 == change.stations.len();
         // The line to the next station is drawn full as far as the change has come.
         let reached_next = change.stations.get(index + 1).is_some_and(|next| {
-            !matches!(next.state, StationState::NotYet | StationState::Waiting | StationState::NotComing)
+            !matches!(
+                next.state,
+                StationState::NotYet | StationState::Waiting | StationState::NotComing
+            )
         });
         let rail = match (last, reached_next) {
             (true, _) => " ".to_owned(),
@@ -158,14 +186,22 @@ fn way(change: &Change, sight: &Sight) -> String {
             (false, false) => paint(Tone::Quiet, "┊"),
         };
         let name = format!("{:<place_width$}", places[index]);
-        let name_tone = if matches!(station.state, StationState::NotYet | StationState::NotComing) { Tone::Quiet } else { Tone::Strong };
+        let name_tone = if matches!(station.state, StationState::NotYet | StationState::NotComing) {
+            Tone::Quiet
+        } else {
+            Tone::Strong
+        };
         let words = format!("{:<words_width$}", station_words(station));
         let mut detail = timing(station, sight);
         if station.place == Place::Package
             && let Some(package) = &change.change.package
         {
             let digest = format!("sha256:{}", package.short());
-            detail = if detail.is_empty() { digest } else { format!("{detail}, {digest}") };
+            detail = if detail.is_empty() {
+                digest
+            } else {
+                format!("{detail}, {digest}")
+            };
         }
         let line = format!(
             "  {}  {}  {}  {}",
@@ -198,25 +234,44 @@ fn trimmed(line: &str) -> &str {
 /// The next gate: what is missing, whom it waits for, what to type.
 fn next(change: &Change, sight: &Sight) -> String {
     let mut text = String::new();
-    let mut environments: Vec<&str> = change.waiting.iter().map(|waiting| waiting.environment.as_str()).collect();
+    let mut environments: Vec<&str> = change
+        .waiting
+        .iter()
+        .map(|waiting| waiting.environment.as_str())
+        .collect();
     environments.dedup();
     for environment in environments {
         text.push('\n');
-        text.push_str(&paint(Tone::Strong, &format!("Next: the gate of {}", clean(environment))));
+        text.push_str(&paint(
+            Tone::Strong,
+            &format!("Next: the gate of {}", clean(environment)),
+        ));
         text.push('\n');
-        for waiting in change.waiting.iter().filter(|waiting| waiting.environment == environment) {
+        for waiting in change
+            .waiting
+            .iter()
+            .filter(|waiting| waiting.environment == environment)
+        {
             text.push_str(&one_waiting(&change.change, waiting, sight));
         }
     }
     if let Some(seconds) = usually_left(&change.stations, sight) {
         let last = change.stations.last().map(place).unwrap_or_default();
-        text.push_str(&format!("\nUsually in {last} in about {} from here.\n", roughly(seconds)));
+        text.push_str(&format!(
+            "\nUsually in {last} in about {} from here.\n",
+            roughly(seconds)
+        ));
     }
     text
 }
 
 fn one_waiting(line: &ChangeLine, waiting: &Waiting, sight: &Sight) -> String {
-    let mut text = format!("  {} {}: {}\n", paint(Tone::Waiting, "◇"), clean(&waiting.gate), clean(&waiting.what));
+    let mut text = format!(
+        "  {} {}: {}\n",
+        paint(Tone::Waiting, "◇"),
+        clean(&waiting.gate),
+        clean(&waiting.what)
+    );
     let whom = match (&waiting.whom, waiting.until) {
         (Some(whom), _) => format!("waits for {}", paint(Tone::Strong, &clean(whom))),
         (None, Some(until)) => format!("goes on by itself at {} ({})", sight.clock(until), sight.ago(until)),
@@ -258,7 +313,11 @@ fn one_verdict(verdict: &Verdict, sight: &Sight) -> String {
         "wait" => ("◇", Tone::Waiting),
         _ => ("?", Tone::Waiting),
     };
-    let place = verdict.environment.as_deref().map(|name| format!(" in {}", clean(name))).unwrap_or_default();
+    let place = verdict
+        .environment
+        .as_deref()
+        .map(|name| format!(" in {}", clean(name)))
+        .unwrap_or_default();
     let mut text = format!(
         "  {} {}{place}: {}  {}\n",
         paint(tone, sign),
@@ -281,7 +340,9 @@ fn wrapped(text: &str, indent: usize, sight: &Sight) -> String {
 
 /// `text` in lines of at most `columns` columns, broken at spaces.
 fn lines(text: &str, columns: Option<usize>) -> Vec<String> {
-    let Some(columns) = columns.map(|columns| columns.max(20)) else { return vec![text.to_owned()] };
+    let Some(columns) = columns.map(|columns| columns.max(20)) else {
+        return vec![text.to_owned()];
+    };
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let mut line = lines.pop().unwrap_or_default();
@@ -303,12 +364,19 @@ pub fn changes(changes: &Changes, sight: &Sight) -> String {
         let text = paint(Tone::Quiet, "○ no change yet; push a commit, and its way shows here");
         return format!("  {text}\n");
     }
-    let one_component = changes.changes.windows(2).all(|pair| pair[0].component == pair[1].component);
+    let one_component = changes
+        .changes
+        .windows(2)
+        .all(|pair| pair[0].component == pair[1].component);
     let mut table = Table::new(&["", "", "", "", "", ""]).indented(2).flexible(4);
     for line in &changes.changes {
         let (sign, tone) = sign(&line.state);
         let name = line.version.clone().unwrap_or_else(|| line.branch.clone());
-        let component = if one_component { String::new() } else { line.component.clone() };
+        let component = if one_component {
+            String::new()
+        } else {
+            line.component.clone()
+        };
         table.row([
             (tone, format!("{sign} {}", words(&line.state))),
             (Tone::Strong, name),

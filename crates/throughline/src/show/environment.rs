@@ -17,24 +17,43 @@ pub fn environments(environments: &Environments, sight: &Sight) -> String {
         text.push('\n');
         text.push_str(&held(environment, sight));
     }
-    if text.is_empty() { "No environment yet.\n".to_owned() } else { text }
+    if text.is_empty() {
+        "No environment yet.\n".to_owned()
+    } else {
+        text
+    }
 }
 
 fn rules(environment: &EnvironmentLine) -> String {
     let mut parts = Vec::new();
     if !environment.after.is_empty() {
-        parts.push(format!("after {}", environment.after.iter().map(|name| clean(name)).collect::<Vec<_>>().join(" and ")));
+        parts.push(format!(
+            "after {}",
+            environment
+                .after
+                .iter()
+                .map(|name| clean(name))
+                .collect::<Vec<_>>()
+                .join(" and ")
+        ));
     }
     parts.push(clean(&environment.strategy));
     if environment.soak_seconds > 0 {
-        parts.push(format!("soaks {}", length(std::time::Duration::from_secs(environment.soak_seconds))));
+        parts.push(format!(
+            "soaks {}",
+            length(std::time::Duration::from_secs(environment.soak_seconds))
+        ));
     }
     parts.join(" · ")
 }
 
 fn held(environment: &EnvironmentLine, sight: &Sight) -> String {
     if environment.components.is_empty() {
-        return format!("  {} {}\n", paint(Tone::Quiet, "○"), paint(Tone::Quiet, "nothing here yet"));
+        return format!(
+            "  {} {}\n",
+            paint(Tone::Quiet, "○"),
+            paint(Tone::Quiet, "nothing here yet")
+        );
     }
     let mut table = Table::new(&["", "", "", "", "", "", ""]).indented(2);
     for placed in &environment.components {
@@ -43,9 +62,18 @@ fn held(environment: &EnvironmentLine, sight: &Sight) -> String {
             (tone, sign.to_owned()),
             (Tone::Plain, placed.component.clone()),
             (Tone::Strong, version(placed)),
-            (Tone::Quiet, placed.commit.as_deref().map(short).unwrap_or_default().to_owned()),
+            (
+                Tone::Quiet,
+                placed.commit.as_deref().map(short).unwrap_or_default().to_owned(),
+            ),
             (tone, state),
-            (Tone::Quiet, placed.since.map(|at| format!("since {}", sight.ago(at))).unwrap_or_default()),
+            (
+                Tone::Quiet,
+                placed
+                    .since
+                    .map(|at| format!("since {}", sight.ago(at)))
+                    .unwrap_or_default(),
+            ),
             (Tone::Plain, placed.url.clone().unwrap_or_default()),
         ]);
         // Traffic and what is coming stand below, so the lines are made one by one.
@@ -60,7 +88,11 @@ fn held(environment: &EnvironmentLine, sight: &Sight) -> String {
 }
 
 fn version(placed: &Placed) -> String {
-    placed.version.clone().or_else(|| placed.package.map(|package| package.short())).unwrap_or_else(|| "nothing".to_owned())
+    placed
+        .version
+        .clone()
+        .or_else(|| placed.package.map(|package| package.short()))
+        .unwrap_or_else(|| "nothing".to_owned())
 }
 
 fn state(placed: &Placed) -> (&'static str, Tone, String) {
@@ -80,7 +112,10 @@ fn state(placed: &Placed) -> (&'static str, Tone, String) {
 fn below(placed: &Placed) -> String {
     let mut text = String::new();
     if let Some(coming) = &placed.coming {
-        let run = placed.run.map(|run| format!("  run {}", short_run(run))).unwrap_or_default();
+        let run = placed
+            .run
+            .map(|run| format!("  run {}", short_run(run)))
+            .unwrap_or_default();
         text.push_str(&format!(
             "    {} {}{}\n",
             paint(Tone::Busy, "◐"),
@@ -92,7 +127,11 @@ fn below(placed: &Placed) -> String {
     let worth_telling = placed.traffic.len() > 1 || placed.traffic.iter().any(|group| group.healthy < group.instances);
     if worth_telling {
         for group in &placed.traffic {
-            let share = if total == 0 { 0 } else { u64::from(group.weight) * 100 / u64::from(total) };
+            let share = if total == 0 {
+                0
+            } else {
+                u64::from(group.weight) * 100 / u64::from(total)
+            };
             let well = group.healthy == group.instances;
             let instances = format!("{} of {} well", group.healthy, group.instances);
             text.push_str(&format!(
@@ -121,12 +160,34 @@ pub fn difference(difference: &Difference, sight: &Sight) -> String {
         }
     }
     for component in components {
-        section(&mut text, &component.map_or_else(|| "The environments themselves".to_owned(), clean));
+        section(
+            &mut text,
+            &component.map_or_else(|| "The environments themselves".to_owned(), clean),
+        );
         let mut table = Table::new(&["", "", "", ""]).indented(2);
-        table.row([(Tone::Plain, String::new()), (Tone::Quiet, left.clone()), (Tone::Plain, String::new()), (Tone::Quiet, right.clone())]);
-        for each in difference.differing.iter().filter(|each| each.component.as_deref() == component) {
-            let value = |value: &Option<String>| value.as_deref().map_or_else(|| (Tone::Quiet, "–".to_owned()), |value| (Tone::Strong, readable(value)));
-            table.row([(Tone::Plain, each.what.clone()), value(&each.left), (Tone::Quiet, "→".to_owned()), value(&each.right)]);
+        table.row([
+            (Tone::Plain, String::new()),
+            (Tone::Quiet, left.clone()),
+            (Tone::Plain, String::new()),
+            (Tone::Quiet, right.clone()),
+        ]);
+        for each in difference
+            .differing
+            .iter()
+            .filter(|each| each.component.as_deref() == component)
+        {
+            let value = |value: &Option<String>| {
+                value.as_deref().map_or_else(
+                    || (Tone::Quiet, "–".to_owned()),
+                    |value| (Tone::Strong, readable(value)),
+                )
+            };
+            table.row([
+                (Tone::Plain, each.what.clone()),
+                value(&each.left),
+                (Tone::Quiet, "→".to_owned()),
+                value(&each.right),
+            ]);
         }
         text.push_str(&table.render(sight.width));
     }

@@ -54,7 +54,9 @@ pub fn paint(tone: Tone, text: &str) -> String {
 /// Text from elsewhere on one line, without anything that moves the cursor, sets colours, or turns
 /// the direction of writing.
 pub fn clean(text: &str) -> String {
-    let harmful = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     anstream::adapter::strip_str(text)
         .to_string()
         .chars()
@@ -80,7 +82,9 @@ pub fn clean_log(text: &str) -> String {
             }
             _ => {
                 // Not a colour: the whole sequence goes, up to its final byte.
-                let last = after.find(|c: char| ('@'..='~').contains(&c)).map_or(after.len(), |last| last + 1);
+                let last = after
+                    .find(|c: char| ('@'..='~').contains(&c))
+                    .map_or(after.len(), |last| last + 1);
                 rest = &after[last..];
             }
         }
@@ -139,7 +143,10 @@ pub struct Table {
 impl Table {
     /// A table with these headings; none where the headings are empty.
     pub fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), ..Self::default() }
+        Self {
+            header: header.to_vec(),
+            ..Self::default()
+        }
     }
 
     /// Begins each line with `indent` spaces.
@@ -195,10 +202,18 @@ impl Table {
             text.push('\n');
         };
         if headed {
-            line(&mut shown.iter().map(|column| (Tone::Quiet, self.header[*column], widths[*column])));
+            line(
+                &mut shown
+                    .iter()
+                    .map(|column| (Tone::Quiet, self.header[*column], widths[*column])),
+            );
         }
         for row in &self.rows {
-            line(&mut shown.iter().map(|column| (row[*column].0, row[*column].1.as_str(), widths[*column])));
+            line(
+                &mut shown
+                    .iter()
+                    .map(|column| (row[*column].0, row[*column].1.as_str(), widths[*column])),
+            );
         }
         text
     }
@@ -211,7 +226,10 @@ mod tests {
     #[test]
     fn text_from_elsewhere_cannot_steer_the_terminal() {
         assert_eq!(clean("a\u{1b}[2Jb\u{7}\nc\u{202e}d"), "ab cd");
-        assert_eq!(clean_log("\u{1b}[31mred\u{1b}[2J\u{1b}]0;title\u{7}"), "\u{1b}[31mred]0;title\u{1b}[0m");
+        assert_eq!(
+            clean_log("\u{1b}[31mred\u{1b}[2J\u{1b}]0;title\u{7}"),
+            "\u{1b}[31mred]0;title\u{1b}[0m"
+        );
         assert_eq!(clean_log("a\tb\r"), "a\tb");
         assert_eq!(clean_log("\u{1b}[12;"), "");
     }
@@ -227,8 +245,16 @@ mod tests {
     #[test]
     fn a_table_leaves_out_columns_without_content() {
         let mut table = Table::new(&["NAME", "NOTE", "AGE"]);
-        table.row([(Tone::Strong, "one".into()), (Tone::Plain, String::new()), (Tone::Quiet, "3 s".into())]);
-        table.row([(Tone::Strong, "twelve".into()), (Tone::Plain, String::new()), (Tone::Quiet, "4 s".into())]);
+        table.row([
+            (Tone::Strong, "one".into()),
+            (Tone::Plain, String::new()),
+            (Tone::Quiet, "3 s".into()),
+        ]);
+        table.row([
+            (Tone::Strong, "twelve".into()),
+            (Tone::Plain, String::new()),
+            (Tone::Quiet, "4 s".into()),
+        ]);
         let text = anstream::adapter::strip_str(&table.render(None)).to_string();
         assert_eq!(text, "NAME    AGE\none     3 s\ntwelve  4 s\n");
     }

@@ -28,7 +28,8 @@ fn look(state: &str, result: Option<&str>) -> (&'static str, Tone, String) {
 }
 
 fn lasted(from: Option<Timestamp>, to: Option<Timestamp>, sight: &Sight) -> String {
-    from.map(|from| length(between(from, to.unwrap_or(sight.now)))).unwrap_or_default()
+    from.map(|from| length(between(from, to.unwrap_or(sight.now))))
+        .unwrap_or_default()
 }
 
 /// What a run is about: `1.2.0 to production`, `main`.
@@ -55,14 +56,28 @@ pub fn runs(runs: &Runs, sight: &Sight) -> String {
     let mut table = Table::new(&["", "RUN", "KIND", "COMPONENT", "WHERE", "COMMIT", "TOOK", "WHEN", "WHY"]).flexible(8);
     for run in &runs.runs {
         let (sign, tone, words) = look(&run.state, run.result.as_deref());
-        let reason = if run.result.as_deref() == Some("succeeded") { None } else { run.reason.clone() };
+        let reason = if run.result.as_deref() == Some("succeeded") {
+            None
+        } else {
+            run.reason.clone()
+        };
         table.row([
             (tone, format!("{sign} {words}")),
             (Tone::Plain, short_run(run.id)),
             (Tone::Plain, run.kind.clone()),
-            (Tone::Plain, if one_component { String::new() } else { run.component.clone() }),
+            (
+                Tone::Plain,
+                if one_component {
+                    String::new()
+                } else {
+                    run.component.clone()
+                },
+            ),
             (Tone::Strong, subject(run)),
-            (Tone::Quiet, run.commit.as_deref().map(short).unwrap_or_default().to_owned()),
+            (
+                Tone::Quiet,
+                run.commit.as_deref().map(short).unwrap_or_default().to_owned(),
+            ),
             (Tone::Plain, lasted(run.started_at, run.finished_at, sight)),
             (Tone::Quiet, sight.ago(run.requested_at)),
             (Tone::Plain, reason.unwrap_or_default()),
@@ -80,10 +95,17 @@ pub fn runs(runs: &Runs, sight: &Sight) -> String {
 pub fn run(run: &Run, sight: &Sight) -> String {
     let line = &run.run;
     let (sign, tone, words) = look(&line.state, line.result.as_deref());
-    let place = if subject(line).is_empty() { String::new() } else { format!(" · {}", clean(&subject(line))) };
+    let place = if subject(line).is_empty() {
+        String::new()
+    } else {
+        format!(" · {}", clean(&subject(line)))
+    };
     let mut text = format!(
         "{}  {}\n",
-        paint(Tone::Strong, &format!("{} of {}{place}", clean(&line.kind), clean(&line.component))),
+        paint(
+            Tone::Strong,
+            &format!("{} of {}{place}", clean(&line.kind), clean(&line.component))
+        ),
         paint(tone, &format!("{sign} {words}"))
     );
     let mut second = vec![line.id.to_string()];
@@ -91,11 +113,18 @@ pub fn run(run: &Run, sight: &Sight) -> String {
     second.push(sight.ago(line.requested_at));
     let took = lasted(line.started_at, line.finished_at, sight);
     if !took.is_empty() {
-        second.push(format!("{} {took}", if line.finished_at.is_some() { "took" } else { "for" }));
+        second.push(format!(
+            "{} {took}",
+            if line.finished_at.is_some() { "took" } else { "for" }
+        ));
     }
     text.push_str(&paint(Tone::Quiet, &second.join(" · ")));
     text.push('\n');
-    if let Some(reason) = line.reason.as_ref().filter(|_| line.result.as_deref() != Some("succeeded")) {
+    if let Some(reason) = line
+        .reason
+        .as_ref()
+        .filter(|_| line.result.as_deref() != Some("succeeded"))
+    {
         text.push_str(&format!("{}\n", clean(reason)));
     }
     text.push('\n');
@@ -123,11 +152,22 @@ pub fn run(run: &Run, sight: &Sight) -> String {
     text.push_str(&table.render(sight.width));
     for step in run.steps.iter().filter(|step| step.state == "asking") {
         text.push('\n');
-        text.push_str(&format!("Nobody knows whether {} was done. Look, then say:\n", paint(Tone::Strong, &clean(&step.name))));
-        let command = format!("throughline resolve {} {} --done", short_run(line.id), clean(&step.name));
+        text.push_str(&format!(
+            "Nobody knows whether {} was done. Look, then say:\n",
+            paint(Tone::Strong, &clean(&step.name))
+        ));
+        let command = format!(
+            "throughline resolve {} {} --done",
+            short_run(line.id),
+            clean(&step.name)
+        );
         text.push_str(&format!("  {}   or --not-done\n", paint(Tone::Busy, &command)));
     }
-    if let Some(failed) = run.steps.iter().find(|step| matches!(step.result.as_deref(), Some("failed" | "timed-out"))) {
+    if let Some(failed) = run
+        .steps
+        .iter()
+        .find(|step| matches!(step.result.as_deref(), Some("failed" | "timed-out")))
+    {
         let command = format!("throughline logs {} {}", short_run(line.id), clean(&failed.name));
         text.push_str(&format!("\nWhat it said: {}\n", paint(Tone::Busy, &command)));
     }
@@ -156,9 +196,17 @@ impl<'a> LogLine<'a> {
                 "e" => true,
                 _ => return None,
             };
-            Some(Self { at: Some(at), is_error, text: parts.next().unwrap_or_default() })
+            Some(Self {
+                at: Some(at),
+                is_error,
+                text: parts.next().unwrap_or_default(),
+            })
         })();
-        parsed.unwrap_or(Self { at: None, is_error: false, text: line })
+        parsed.unwrap_or(Self {
+            at: None,
+            is_error: false,
+            text: line,
+        })
     }
 
     /// The line as it is printed, behind the name of its step where that is given.
@@ -168,8 +216,17 @@ impl<'a> LogLine<'a> {
             text.push_str(&paint(Tone::Quiet, &format!("{step:<width$} │ ")));
         }
         if times {
-            let time = self.at.map(|at| at.to_zoned(sight.zone.clone()).strftime("%H:%M:%S%.3f").to_string());
-            text.push_str(&paint(Tone::Quiet, &format!("{:<12} {} ", time.unwrap_or_default(), if self.is_error { "!" } else { " " })));
+            let time = self
+                .at
+                .map(|at| at.to_zoned(sight.zone.clone()).strftime("%H:%M:%S%.3f").to_string());
+            text.push_str(&paint(
+                Tone::Quiet,
+                &format!(
+                    "{:<12} {} ",
+                    time.unwrap_or_default(),
+                    if self.is_error { "!" } else { " " }
+                ),
+            ));
         }
         text.push_str(&clean_log(self.text));
         text.push('\n');

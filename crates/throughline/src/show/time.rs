@@ -54,7 +54,11 @@ impl Sight {
     /// The time of the day, with the date where it is not today.
     pub fn clock(&self, at: Timestamp) -> String {
         let (then, today) = (at.to_zoned(self.zone.clone()), self.now.to_zoned(self.zone.clone()));
-        let shape = if then.date() == today.date() { "%H:%M:%S" } else { "%-d %b %Y %H:%M:%S" };
+        let shape = if then.date() == today.date() {
+            "%H:%M:%S"
+        } else {
+            "%-d %b %Y %H:%M:%S"
+        };
         then.strftime(shape).to_string()
     }
 }

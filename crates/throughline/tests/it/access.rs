@@ -12,21 +12,33 @@ use crate::sample;
 use crate::support::{Home, Server};
 
 fn link() -> LoginLink {
-    LoginLink { schema: "login-link/1".into(), url: "http://127.0.0.1:8400/login?code=once".into(), expires_at: sample::at("14:15:00") }
+    LoginLink {
+        schema: "login-link/1".into(),
+        url: "http://127.0.0.1:8400/login?code=once".into(),
+        expires_at: sample::at("14:15:00"),
+    }
 }
 
 #[test]
 fn a_login_is_kept_for_this_user_alone_and_used_from_then_on() {
-    let server = Server::new().on("GET /api/v1/whoami", &sample::whoami()).on("POST /api/v1/login-link", &link());
+    let server = Server::new()
+        .on("GET /api/v1/whoami", &sample::whoami())
+        .on("POST /api/v1/login-link", &link());
     let mut home = Home::new().typing("tl_typed\n");
     home.hide(&server.url, "http://SERVER");
     let called = home.call(&["login", &server.url]);
     assert_snapshot!(called.shown());
     let store = home.configuration().join("logins.json");
     assert_eq!(std::fs::metadata(&store).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::metadata(home.configuration()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        std::fs::metadata(home.configuration()).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     assert_eq!(home.call(&["whoami"]).exit, Exit::Done);
-    assert_eq!(server.asked().last().unwrap().headers["authorization"], "Bearer tl_typed");
+    assert_eq!(
+        server.asked().last().unwrap().headers["authorization"],
+        "Bearer tl_typed"
+    );
 }
 
 #[test]
@@ -35,18 +47,26 @@ fn a_token_that_the_server_does_not_accept_is_not_kept() {
     let mut home = Home::new().typing("tl_wrong\n");
     home.hide(&server.url, "http://SERVER");
     let called = home.call(&["login", &server.url]);
-    assert_eq!((called.exit, called.err.as_str()), (
-        Exit::Refused,
-        "error: http://SERVER does not accept the token\nhint: log in with `throughline login http://SERVER`\n"
-    ));
+    assert_eq!(
+        (called.exit, called.err.as_str()),
+        (
+            Exit::Refused,
+            "error: http://SERVER does not accept the token\nhint: log in with `throughline login http://SERVER`\n"
+        )
+    );
     assert!(!home.configuration().join("logins.json").exists());
 }
 
 #[test]
 fn a_token_does_not_travel_in_the_clear() {
-    let called = Home::new().typing("tl_x\n").call(&["login", "http://deliver.example.org"]);
+    let called = Home::new()
+        .typing("tl_x\n")
+        .call(&["login", "http://deliver.example.org"]);
     assert_eq!(called.exit, Exit::Usage);
-    assert_eq!(called.err, "error: a token must not travel to http://deliver.example.org for everybody to read\nhint: use its https address\n");
+    assert_eq!(
+        called.err,
+        "error: a token must not travel to http://deliver.example.org for everybody to read\nhint: use its https address\n"
+    );
 }
 
 #[test]
@@ -61,12 +81,19 @@ fn a_local_server_is_found_by_its_data_folder() {
 #[test]
 fn a_token_is_printed_alone_so_that_it_can_be_stored() {
     let id: TokenId = TokenId::of_key("ci");
-    let made = MadeToken { schema: "token/1".into(), id, token: "tl_fresh".into() };
+    let made = MadeToken {
+        schema: "token/1".into(),
+        id,
+        token: "tl_fresh".into(),
+    };
     let server = Server::new().on("POST /api/v1/tokens", &made);
     let called = Home::at(&server).call(&["token", "create", "ci", "--role", "viewer", "--for", "30d"]);
     assert_snapshot!(called.shown());
     let body: serde_json::Value = serde_json::from_str(&server.wrote().body).unwrap();
-    assert_eq!(body, json!({"name": "ci", "role": "viewer", "lifetime_seconds": 2_592_000}));
+    assert_eq!(
+        body,
+        json!({"name": "ci", "role": "viewer", "lifetime_seconds": 2_592_000})
+    );
 }
 
 fn tokens() -> Tokens {
@@ -88,13 +115,18 @@ fn tokens() -> Tokens {
     soon.expires_at = Some("2026-03-20T00:00:00Z".parse().unwrap());
     let mut revoked = line("old", "4");
     revoked.revoked = true;
-    Tokens { schema: "tokens/1".into(), tokens: vec![admin, soon, ended, revoked] }
+    Tokens {
+        schema: "tokens/1".into(),
+        tokens: vec![admin, soon, ended, revoked],
+    }
 }
 
 #[test]
 fn tokens_are_listed_and_revoked_by_name() {
     let ci = TokenId::of_key("3");
-    let server = Server::new().on("GET /api/v1/tokens", &tokens()).on(&format!("DELETE /api/v1/tokens/{ci}"), &Done::new("revoked"));
+    let server = Server::new()
+        .on("GET /api/v1/tokens", &tokens())
+        .on(&format!("DELETE /api/v1/tokens/{ci}"), &Done::new("revoked"));
     assert_snapshot!(Home::at(&server).call(&["token", "list"]).shown());
     assert_eq!(Home::at(&server).call(&["token", "revoke", "ci"]).exit, Exit::Done);
     assert_eq!(Home::at(&server).call(&["token", "revoke", "old"]).exit, Exit::NotFound);
@@ -103,25 +135,43 @@ fn tokens_are_listed_and_revoked_by_name() {
 #[test]
 fn a_secret_comes_from_standard_input_or_a_file() {
     let server = Server::new()
-        .on("PUT /api/v1/secrets/shop/registry", &Done::new("the secret `shop/registry` is set"))
+        .on(
+            "PUT /api/v1/secrets/shop/registry",
+            &Done::new("the secret `shop/registry` is set"),
+        )
         .on("PUT /api/v1/secrets/key", &Done::new("the secret `key` is set"));
     let home = Home::at(&server).typing("hunter2\n");
-    assert_eq!(home.call(&["secret", "set", "shop/registry"]).err, "✓ the secret `shop/registry` is set\n");
+    assert_eq!(
+        home.call(&["secret", "set", "shop/registry"]).err,
+        "✓ the secret `shop/registry` is set\n"
+    );
     assert_eq!(server.wrote().body, r#"{"value":"hunter2"}"#);
     home.file("key.pem", "-----BEGIN\nabc\n");
-    assert_eq!(home.call(&["secret", "set", "key", "--file", "key.pem"]).exit, Exit::Done);
+    assert_eq!(
+        home.call(&["secret", "set", "key", "--file", "key.pem"]).exit,
+        Exit::Done
+    );
     assert_eq!(server.wrote().body, r#"{"value":"-----BEGIN\nabc\n"}"#);
     assert_eq!(Home::at(&server).call(&["secret", "set", "key"]).exit, Exit::Usage);
-    assert_eq!(Home::at(&server).call(&["secret", "set", "key", "value"]).exit, Exit::Usage);
+    assert_eq!(
+        Home::at(&server).call(&["secret", "set", "key", "value"]).exit,
+        Exit::Usage
+    );
 }
 
 #[test]
 fn secrets_and_repositories_are_listed() {
     let secrets = Secrets {
         schema: "secrets/1".into(),
-        secrets: vec![SecretLine { name: "shop/registry".into(), version: 2, set_at: sample::at("13:05:00") }],
+        secrets: vec![SecretLine {
+            name: "shop/registry".into(),
+            version: 2,
+            set_at: sample::at("13:05:00"),
+        }],
     };
-    let server = Server::new().on("GET /api/v1/secrets", &secrets).on("GET /api/v1/repositories", &sample::repositories());
+    let server = Server::new()
+        .on("GET /api/v1/secrets", &secrets)
+        .on("GET /api/v1/repositories", &sample::repositories());
     assert_snapshot!(Home::at(&server).call(&["secret", "list"]).shown());
     assert_snapshot!(Home::at(&server).call(&["repo", "list"]).shown());
 }
@@ -130,22 +180,43 @@ fn secrets_and_repositories_are_listed() {
 fn a_followed_repository_is_called_as_its_url_ends() {
     let server = Server::new().on("POST /api/v1/repositories", &Done::new("followed"));
     let url = "https://code.example.org/shop/search.git";
-    assert_eq!(Home::at(&server).call(&["repo", "add", url, "--credentials", "forge"]).exit, Exit::Done);
+    assert_eq!(
+        Home::at(&server)
+            .call(&["repo", "add", url, "--credentials", "forge"])
+            .exit,
+        Exit::Done
+    );
     let body: serde_json::Value = serde_json::from_str(&server.wrote().body).unwrap();
-    assert_eq!(body, json!({"component": "shop/search", "url": url, "credentials": "forge"}));
-    assert_eq!(Home::at(&server).call(&["repo", "add", "https://code.example.org/search"]).exit, Exit::Usage);
+    assert_eq!(
+        body,
+        json!({"component": "shop/search", "url": url, "credentials": "forge"})
+    );
+    assert_eq!(
+        Home::at(&server)
+            .call(&["repo", "add", "https://code.example.org/search"])
+            .exit,
+        Exit::Usage
+    );
 }
 
 #[test]
 fn the_policy_is_printed_as_it_is_and_checked_before_it_is_sent() {
-    let server = Server::new().reply("GET /api/v1/policy", 200, "text/yaml", "throughline: 1\n").on("PUT /api/v1/policy", &Done::new("in force"));
+    let server = Server::new()
+        .reply("GET /api/v1/policy", 200, "text/yaml", "throughline: 1\n")
+        .on("PUT /api/v1/policy", &Done::new("in force"));
     let home = Home::at(&server);
     assert_eq!(home.call(&["policy", "show"]).out, "throughline: 1\n");
-    home.file("environments.yaml", "throughline: 1\nenvironments:\n  staging:\n    target: { kind: process }\n");
+    home.file(
+        "environments.yaml",
+        "throughline: 1\nenvironments:\n  staging:\n    target: { kind: process }\n",
+    );
     let called = home.call(&["policy", "set", "environments.yaml"]);
     assert_eq!(called.exit, Exit::Done, "{}{}", called.out, called.err);
     assert_eq!(server.wrote().headers["content-type"], "text/yaml");
-    home.file("wrong.yaml", "throughline: 1\nenvironments:\n  staging:\n    targt: { kind: process }\n");
+    home.file(
+        "wrong.yaml",
+        "throughline: 1\nenvironments:\n  staging:\n    targt: { kind: process }\n",
+    );
     let called = home.call(&["policy", "set", "wrong.yaml"]);
     assert_eq!(called.exit, Exit::BadFile);
     assert_snapshot!(called.shown());
@@ -171,17 +242,30 @@ fn a_ledger_that_was_tampered_with_makes_verify_fail() {
     };
     let server = Server::new().on("GET /api/v1/ledger/verify", &bad);
     assert_snapshot!(Home::at(&server).call(&["ledger", "verify"]).shown());
-    assert_eq!(Home::at(&server).call(&["ledger", "verify", "--json"]).exit, Exit::Failed);
+    assert_eq!(
+        Home::at(&server).call(&["ledger", "verify", "--json"]).exit,
+        Exit::Failed
+    );
 }
 
 #[test]
 fn views_are_rebuilt_and_facts_exported() {
-    let view = |name: &str, differed| RebuiltView { name: name.into(), differed };
-    let rebuilt = Rebuilt { schema: "ledger-rebuilt/1".into(), position: 1234, views: vec![view("runs", false), view("delivery", true)] };
+    let view = |name: &str, differed| RebuiltView {
+        name: name.into(),
+        differed,
+    };
+    let rebuilt = Rebuilt {
+        schema: "ledger-rebuilt/1".into(),
+        position: 1234,
+        views: vec![view("runs", false), view("delivery", true)],
+    };
     let facts = "{\"seq\":6}\n{\"seq\":7}\n";
-    let server = Server::new()
-        .on("POST /api/v1/ledger/rebuild", &rebuilt)
-        .reply("GET /api/v1/ledger/export?after=5", 200, "application/jsonl", facts);
+    let server = Server::new().on("POST /api/v1/ledger/rebuild", &rebuilt).reply(
+        "GET /api/v1/ledger/export?after=5",
+        200,
+        "application/jsonl",
+        facts,
+    );
     assert_snapshot!(Home::at(&server).call(&["ledger", "rebuild"]).shown());
     assert_eq!(Home::at(&server).call(&["ledger", "export", "--after", "5"]).out, facts);
 }

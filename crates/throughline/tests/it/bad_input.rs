@@ -26,7 +26,10 @@ fn a_server_that_does_not_answer_is_named() {
 fn an_address_that_is_none_is_refused() {
     for address in ["deliver.example.org", "http://", "http://[", "ftp:/x y"] {
         let called = Home::new().call(&["whoami", "--server", address]);
-        assert!(matches!(called.exit, Exit::Usage | Exit::NotReachable), "{address}: {called:?}");
+        assert!(
+            matches!(called.exit, Exit::Usage | Exit::NotReachable),
+            "{address}: {called:?}"
+        );
         assert!(called.err.starts_with("error: "), "{address}: {}", called.err);
     }
 }
@@ -35,12 +38,27 @@ fn an_address_that_is_none_is_refused() {
 fn refusals_keep_the_servers_words_and_hints() {
     let server = Server::new()
         .problem("GET /api/v1/whoami", 401, "log-in", "nobody is logged in", None)
-        .problem("GET /api/v1/tokens", 403, "denied", "the role `viewer` may not list tokens", Some("ask an admin for the role"))
+        .problem(
+            "GET /api/v1/tokens",
+            403,
+            "denied",
+            "the role `viewer` may not list tokens",
+            Some("ask an admin for the role"),
+        )
         .problem("GET /api/v1/secrets", 503, "stopping", "the server is stopping", None)
-        .problem("POST /api/v1/environments/production/promote", 409, "refused", "the package is barred in production:\n  the canary failed", None)
+        .problem(
+            "POST /api/v1/environments/production/promote",
+            409,
+            "refused",
+            "the package is barred in production:\n  the canary failed",
+            None,
+        )
         .reply("GET /api/v1/repositories", 502, "text/html", "<h1>bad gateway</h1>")
         .reply("GET /api/v1/environments", 200, "text/html", "<h1>hello</h1>")
-        .on("GET /api/v1/runs?limit=20", &serde_json::json!({"schema": "runs/9", "rows": []}));
+        .on(
+            "GET /api/v1/runs?limit=20",
+            &serde_json::json!({"schema": "runs/9", "rows": []}),
+        );
     let home = Home::at(&server);
     let mut shown = String::new();
     for arguments in [
@@ -54,7 +72,11 @@ fn refusals_keep_the_servers_words_and_hints() {
         &["runs", sample::RUN],
         &["promote", "1.2.0", "production", "-c", "Shop"],
     ] {
-        shown.push_str(&format!("$ throughline {}\n{}\n", arguments.join(" "), home.call(arguments).shown()));
+        shown.push_str(&format!(
+            "$ throughline {}\n{}\n",
+            arguments.join(" "),
+            home.call(arguments).shown()
+        ));
     }
     assert_snapshot!(shown);
 }
@@ -65,7 +87,10 @@ fn not_logged_in_is_told_apart_from_a_wrong_token() {
     let mut home = Home::new();
     home.hide(&server.url, "http://SERVER");
     let called = home.call(&["whoami", "--server", &server.url]);
-    assert_eq!(called.err, "error: not logged in to http://SERVER\nhint: log in with `throughline login http://SERVER`\n");
+    assert_eq!(
+        called.err,
+        "error: not logged in to http://SERVER\nhint: log in with `throughline login http://SERVER`\n"
+    );
 }
 
 #[test]
@@ -81,7 +106,10 @@ fn misuse_ends_with_its_own_code_and_a_near_name() {
     assert_snapshot!(home.call(&["statsu"]).shown());
     assert_eq!(home.call(&["status", "--no-such"]).exit, Exit::Usage);
     assert_eq!(home.call(&["secret", "set", "name", "value"]).exit, Exit::Usage);
-    assert_eq!(home.call(&["token", "create", "ci", "--for", "forever"]).exit, Exit::Usage);
+    assert_eq!(
+        home.call(&["token", "create", "ci", "--for", "forever"]).exit,
+        Exit::Usage
+    );
     assert_eq!(home.call(&["--help"]).exit, Exit::Done);
     assert_eq!(home.call(&["--version"]).out, "throughline 0.1.0\n");
 }
@@ -103,7 +131,10 @@ fn files_of_tokens_and_certificates_are_checked() {
     }
     home.file("token", "tl_filed\n");
     assert_eq!(home.call(&["whoami", "--token-file", "token"]).exit, Exit::Done);
-    assert_eq!(server.asked().last().unwrap().headers["authorization"], "Bearer tl_filed");
+    assert_eq!(
+        server.asked().last().unwrap().headers["authorization"],
+        "Bearer tl_filed"
+    );
 }
 
 #[test]
@@ -115,5 +146,9 @@ fn a_login_store_that_is_broken_says_what_to_do() {
     std::fs::write(home.configuration().join("logins.json"), "{").unwrap();
     let called = home.call(&["whoami"]);
     assert_eq!(called.exit, Exit::BadFile);
-    assert!(called.err.contains("hint: remove the file and log in again"), "{}", called.err);
+    assert!(
+        called.err.contains("hint: remove the file and log in again"),
+        "{}",
+        called.err
+    );
 }

@@ -5,7 +5,8 @@ use throughline::Exit;
 
 use crate::support::Home;
 
-const DEFINITION: &str = "throughline: 1\nsteps:\n  compile:\n    run: make\n  test:\n    run: make test\n    needs: [compile]\n";
+const DEFINITION: &str =
+    "throughline: 1\nsteps:\n  compile:\n    run: make\n  test:\n    run: make test\n    needs: [compile]\n";
 const ENVIRONMENTS: &str = "throughline: 1\nenvironments:\n  staging:\n    target: { kind: process }\n  production:\n    after: [staging]\n    target: { kind: process }\n";
 
 #[test]
@@ -21,7 +22,10 @@ fn right_files_say_what_they_hold() {
 #[test]
 fn each_mistake_is_placed_and_has_a_mend() {
     let home = Home::new();
-    home.file("throughline.yaml", "throughline: 1\nsteps:\n  test:\n    run: make test\n    needs: [compil]\n  compile:\n    rnu: make\n");
+    home.file(
+        "throughline.yaml",
+        "throughline: 1\nsteps:\n  test:\n    run: make test\n    needs: [compil]\n  compile:\n    rnu: make\n",
+    );
     let called = home.call(&["check"]);
     assert_eq!(called.exit, Exit::BadFile);
     assert_snapshot!(called.shown());
@@ -55,7 +59,10 @@ fn a_file_of_another_name_can_be_said_to_be_environments() {
     let home = Home::new();
     home.file("policy.yaml", ENVIRONMENTS);
     assert_eq!(home.call(&["check", "policy.yaml"]).exit, Exit::BadFile);
-    assert_eq!(home.call(&["check", "policy.yaml", "--as", "environments"]).exit, Exit::Done);
+    assert_eq!(
+        home.call(&["check", "policy.yaml", "--as", "environments"]).exit,
+        Exit::Done
+    );
 }
 
 #[test]

@@ -13,7 +13,10 @@ fn pages_made_from_the_program_are_as_it_would_make_them_now() {
             std::fs::write(&path, text).unwrap();
         } else {
             let stored = std::fs::read_to_string(&path).unwrap_or_default();
-            assert_eq!(stored, text, "docs/{name} is not up to date: THROUGHLINE_WRITE_DOCS=1 cargo nextest run -p throughline documents");
+            assert_eq!(
+                stored, text,
+                "docs/{name} is not up to date: THROUGHLINE_WRITE_DOCS=1 cargo nextest run -p throughline documents"
+            );
         }
     }
 }

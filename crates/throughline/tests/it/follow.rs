@@ -10,7 +10,9 @@ const CHANGE: &str = "GET /api/v1/components/shop/cart/changes/1.2.0";
 
 fn status(change: &throughline::wire::Change) -> String {
     let server = Server::new().on(CHANGE, change);
-    Home::at(&server).call(&["status", "1.2.0", "--component", "shop/cart"]).shown()
+    Home::at(&server)
+        .call(&["status", "1.2.0", "--component", "shop/cart"])
+        .shown()
 }
 
 #[test]
@@ -31,7 +33,9 @@ fn a_change_that_went_back_says_why_with_numbers() {
 #[test]
 fn on_a_narrow_terminal_sentences_are_broken_and_colours_repeat_the_words() {
     let server = Server::new().on(CHANGE, &sample::returned());
-    let called = Home::at(&server).on_terminal(60).call(&["status", "1.2.0", "--component", "shop/cart"]);
+    let called = Home::at(&server)
+        .on_terminal(60)
+        .call(&["status", "1.2.0", "--component", "shop/cart"]);
     assert_snapshot!(called.out.replace('\u{1b}', "^"));
 }
 
@@ -51,7 +55,9 @@ fn titles_are_cut_to_the_terminal() {
     let server = Server::new()
         .on("GET /api/v1/environments", &sample::environments())
         .on("GET /api/v1/changes?limit=10", &sample::changes());
-    let called = Home::at(&server).on_terminal(72).call(&["status", "--all", "--color", "never"]);
+    let called = Home::at(&server)
+        .on_terminal(72)
+        .call(&["status", "--all", "--color", "never"]);
     assert_snapshot!(called.out);
 }
 
@@ -62,7 +68,9 @@ fn nothing_there_yet_is_said_so() {
     environments.environments[0].components.clear();
     let mut changes = sample::changes();
     changes.changes.clear();
-    let server = Server::new().on("GET /api/v1/environments", &environments).on("GET /api/v1/changes?limit=10", &changes);
+    let server = Server::new()
+        .on("GET /api/v1/environments", &environments)
+        .on("GET /api/v1/changes?limit=10", &changes);
     assert_snapshot!(Home::at(&server).call(&["status"]).shown());
 }
 
@@ -71,7 +79,12 @@ fn in_a_repository_the_commit_that_is_checked_out_is_meant() {
     let home = Home::new();
     home.git(&["init", "--quiet", "--initial-branch=main"]);
     home.git(&["commit", "--quiet", "--allow-empty", "--message=Begin"]);
-    home.git(&["remote", "add", "origin", "https://ada@code.example.org/shop/search.git"]);
+    home.git(&[
+        "remote",
+        "add",
+        "origin",
+        "https://ada@code.example.org/shop/search.git",
+    ]);
     let commit = home.git(&["rev-parse", "HEAD"]);
     let mut change = sample::deploying();
     change.change.component = "shop/search".into();
@@ -81,7 +94,11 @@ fn in_a_repository_the_commit_that_is_checked_out_is_meant() {
     let home = home.with("THROUGHLINE_SERVER", &server.url);
     let called = home.call(&["status"]);
     assert_eq!(called.exit, Exit::Done, "{}", called.err);
-    assert!(called.out.starts_with("shop/search 1.2.0 ◐ deploying"), "{}", called.out);
+    assert!(
+        called.out.starts_with("shop/search 1.2.0 ◐ deploying"),
+        "{}",
+        called.out
+    );
 }
 
 #[test]
@@ -90,12 +107,17 @@ fn a_document_is_printed_as_it_came_even_when_the_server_says_more() {
     document["something_new"] = true.into();
     let server = Server::new().on(CHANGE, &document);
     let called = Home::at(&server).call(&["status", "1.2.0", "--component", "shop/cart", "--json"]);
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&called.out).unwrap(), document);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&called.out).unwrap(),
+        document
+    );
 }
 
 #[test]
 fn a_followed_change_is_shown_anew_until_its_end() {
-    let server = Server::new().on(CHANGE, &sample::returned()).open("GET /api/v1/events", "id: 1\ndata: {}\n\n");
+    let server = Server::new()
+        .on(CHANGE, &sample::returned())
+        .open("GET /api/v1/events", "id: 1\ndata: {}\n\n");
     let called = Home::at(&server).call(&["status", "1.2.0", "--component", "shop/cart", "--follow"]);
     assert_eq!(called.exit, Exit::Done);
     assert_eq!(called.out.matches("Never again").count(), 1);
@@ -129,23 +151,37 @@ fn a_run_shows_its_steps_and_where_to_read_on() {
 fn a_run_that_asks_says_what_to_type() {
     let mut run = sample::failed_run();
     run.run = sample::run_line("deployment", "asking", None);
-    run.steps = vec![sample::step("migrate", "asking", None), sample::step("roll-out", "waiting", None)];
+    run.steps = vec![
+        sample::step("migrate", "asking", None),
+        sample::step("roll-out", "waiting", None),
+    ];
     let server = Server::new().on(&format!("GET /api/v1/runs/{}", sample::RUN), &run);
     assert_snapshot!(Home::at(&server).call(&["runs", sample::RUN]).shown());
 }
 
 #[test]
 fn a_run_is_found_by_the_end_of_its_id() {
-    let runs = throughline::wire::Runs { schema: "runs/1".into(), runs: vec![sample::failed_run().run], next: None };
+    let runs = throughline::wire::Runs {
+        schema: "runs/1".into(),
+        runs: vec![sample::failed_run().run],
+        next: None,
+    };
     let server = Server::new()
         .on("GET /api/v1/runs?limit=500", &runs)
         .on(&format!("GET /api/v1/runs/{}", sample::RUN), &sample::failed_run());
     assert_eq!(Home::at(&server).call(&["runs", "0a1bc"]).exit, Exit::Done);
     let called = Home::at(&server).call(&["runs", "zzzzz"]);
-    assert_eq!((called.exit, called.err.as_str()), (Exit::NotFound, "error: there is no run `zzzzz`\nhint: `throughline runs` lists them\n"));
+    assert_eq!(
+        (called.exit, called.err.as_str()),
+        (
+            Exit::NotFound,
+            "error: there is no run `zzzzz`\nhint: `throughline runs` lists them\n"
+        )
+    );
 }
 
-const LOG: &str = "1772373601000 o    Compiling cart\n1772373602500 e \u{1b}[31merror\u{1b}[0m: no\u{1b}[2J such thing\n";
+const LOG: &str =
+    "1772373601000 o    Compiling cart\n1772373602500 e \u{1b}[31merror\u{1b}[0m: no\u{1b}[2J such thing\n";
 
 fn log_address(step: &str, query: &str) -> String {
     format!("GET /api/v1/runs/{}/steps/{step}/log{query}", sample::RUN)
@@ -157,9 +193,15 @@ fn a_log_is_printed_without_what_steers_a_terminal() {
     let plain = Home::at(&server).call(&["logs", sample::RUN, "test"]);
     assert_eq!(plain.out, "   Compiling cart\nerror: no such thing\n");
     let terminal = Home::at(&server).on_terminal(80).call(&["logs", sample::RUN, "test"]);
-    assert_eq!(terminal.out, "   Compiling cart\n\u{1b}[31merror\u{1b}[0m: no such thing\u{1b}[0m\n");
+    assert_eq!(
+        terminal.out,
+        "   Compiling cart\n\u{1b}[31merror\u{1b}[0m: no such thing\u{1b}[0m\n"
+    );
     let times = Home::at(&server).call(&["logs", sample::RUN, "test", "--times"]);
-    assert_eq!(times.out, "14:00:01.000      Compiling cart\n14:00:02.500 ! error: no such thing\n");
+    assert_eq!(
+        times.out,
+        "14:00:01.000      Compiling cart\n14:00:02.500 ! error: no such thing\n"
+    );
     let json = Home::at(&server).call(&["logs", sample::RUN, "test", "--json"]);
     let first: serde_json::Value = serde_json::from_str(json.out.lines().next().unwrap()).unwrap();
     assert_eq!(first["at"], "2026-03-01T14:00:01Z");
@@ -172,7 +214,10 @@ fn the_logs_of_all_steps_stand_behind_their_names() {
         .on(&format!("GET /api/v1/runs/{}", sample::RUN), &sample::failed_run())
         .reply(&log_address("compile", ""), 200, "text/plain", "1772373601000 o one\n")
         .reply(&log_address("test", ""), 200, "text/plain", "1772373602000 e two\n");
-    assert_eq!(Home::at(&server).call(&["logs", sample::RUN]).out, "compile │ one\ntest    │ two\n");
+    assert_eq!(
+        Home::at(&server).call(&["logs", sample::RUN]).out,
+        "compile │ one\ntest    │ two\n"
+    );
 }
 
 #[test]
@@ -180,9 +225,24 @@ fn a_followed_run_is_read_attempt_by_attempt_until_it_has_ended() {
     let server = Server::new()
         .on(&format!("GET /api/v1/runs/{}", sample::RUN), &sample::failed_run())
         .open("GET /api/v1/events", "")
-        .reply(&log_address("compile", "?attempt=1&follow=true"), 200, "text/plain", "1772373601000 o one\n")
-        .reply(&log_address("test", "?attempt=1&follow=true"), 200, "text/plain", "1772373602000 e two\n")
-        .reply(&log_address("test", "?attempt=2&follow=true"), 200, "text/plain", "1772373603000 e three\n");
+        .reply(
+            &log_address("compile", "?attempt=1&follow=true"),
+            200,
+            "text/plain",
+            "1772373601000 o one\n",
+        )
+        .reply(
+            &log_address("test", "?attempt=1&follow=true"),
+            200,
+            "text/plain",
+            "1772373602000 e two\n",
+        )
+        .reply(
+            &log_address("test", "?attempt=2&follow=true"),
+            200,
+            "text/plain",
+            "1772373603000 e three\n",
+        );
     let called = Home::at(&server).call(&["logs", "--follow", sample::RUN]);
     let mut lines: Vec<&str> = called.out.lines().collect();
     lines.sort_unstable();
@@ -198,26 +258,38 @@ fn environments_show_what_is_where_and_how_requests_are_shared() {
 
 #[test]
 fn a_difference_is_told_by_component() {
-    let differing = |component: Option<&str>, what: &str, left: Option<&str>, right: Option<&str>| throughline::wire::Differing {
-        component: component.map(Into::into),
-        what: what.into(),
-        left: left.map(Into::into),
-        right: right.map(Into::into),
-    };
+    let differing =
+        |component: Option<&str>, what: &str, left: Option<&str>, right: Option<&str>| throughline::wire::Differing {
+            component: component.map(Into::into),
+            what: what.into(),
+            left: left.map(Into::into),
+            right: right.map(Into::into),
+        };
     let difference = throughline::wire::Difference {
         schema: "difference/1".into(),
         left: "staging".into(),
         right: "production".into(),
         differing: vec![
             differing(Some("shop/cart"), "version", Some("1.2.0"), Some("1.1.0")),
-            differing(Some("shop/cart"), "package", Some(&facts::Digest::of("1").to_string()), Some(&facts::Digest::of("2").to_string())),
+            differing(
+                Some("shop/cart"),
+                "package",
+                Some(&facts::Digest::of("1").to_string()),
+                Some(&facts::Digest::of("2").to_string()),
+            ),
             differing(Some("shop/cart"), "setting PAGE_SIZE", Some("50"), None),
             differing(None, "strategy", Some("rolling"), Some("canary")),
         ],
     };
     let server = Server::new().on("GET /api/v1/environments/staging/difference/production", &difference);
     assert_snapshot!(Home::at(&server).call(&["diff", "staging", "production"]).shown());
-    let same = throughline::wire::Difference { differing: vec![], ..difference };
+    let same = throughline::wire::Difference {
+        differing: vec![],
+        ..difference
+    };
     let server = Server::new().on("GET /api/v1/environments/staging/difference/production", &same);
-    assert_eq!(Home::at(&server).call(&["diff", "staging", "production"]).out, "staging and production do not differ.\n");
+    assert_eq!(
+        Home::at(&server).call(&["diff", "staging", "production"]).out,
+        "staging and production do not differ.\n"
+    );
 }

@@ -25,11 +25,23 @@ pub fn change_line(state: &str) -> ChangeLine {
 }
 
 pub fn station(place: Place, state: StationState) -> Station {
-    Station { place, state, started_at: None, reached_at: None, run: None, note: None, usually_seconds: None }
+    Station {
+        place,
+        state,
+        started_at: None,
+        reached_at: None,
+        run: None,
+        note: None,
+        usually_seconds: None,
+    }
 }
 
 fn reached(place: Place, state: StationState, from: &str, to: &str) -> Station {
-    Station { started_at: Some(at(from)), reached_at: Some(at(to)), ..station(place, state) }
+    Station {
+        started_at: Some(at(from)),
+        reached_at: Some(at(to)),
+        ..station(place, state)
+    }
 }
 
 fn built() -> Vec<Station> {
@@ -37,7 +49,12 @@ fn built() -> Vec<Station> {
         reached(Place::Commit, StationState::Reached, "14:00:00", "14:00:00"),
         reached(Place::Run, StationState::Reached, "14:00:01", "14:00:43"),
         reached(Place::Package, StationState::Reached, "14:00:43", "14:00:43"),
-        reached(Place::Environment("staging".into()), StationState::Proven, "14:00:44", "14:01:02"),
+        reached(
+            Place::Environment("staging".into()),
+            StationState::Proven,
+            "14:00:44",
+            "14:01:02",
+        ),
     ]
 }
 
@@ -55,7 +72,12 @@ pub fn deploying() -> Change {
         change: change_line("deploying"),
         stations,
         waiting: vec![],
-        verdicts: vec![verdict("tests", Some("staging"), "pass", &["smoke test `orders` passed"])],
+        verdicts: vec![verdict(
+            "tests",
+            Some("staging"),
+            "pass",
+            &["smoke test `orders` passed"],
+        )],
         never_again: None,
     }
 }
@@ -107,7 +129,12 @@ pub fn returned() -> Change {
     let mut stations = built();
     stations.push(Station {
         run: Some(RUN.parse().unwrap()),
-        ..reached(Place::Environment("production".into()), StationState::Returned, "14:02:00", "14:04:48")
+        ..reached(
+            Place::Environment("production".into()),
+            StationState::Returned,
+            "14:02:00",
+            "14:04:48",
+        )
     });
     Change {
         schema: "change/1".into(),
@@ -118,7 +145,9 @@ pub fn returned() -> Change {
             "canary",
             Some("production"),
             "fail",
-            &["the canary failed 61 of 402 requests (15.2 %), the baseline 0 of 398; the difference is above the margin of 1 % (α = 0.05)"],
+            &[
+                "the canary failed 61 of 402 requests (15.2 %), the baseline 0 of 398; the difference is above the margin of 1 % (α = 0.05)",
+            ],
         )],
         never_again: Some(vec!["the canary in production failed".into()]),
     }
@@ -141,7 +170,11 @@ pub fn changes() -> Changes {
         arrived_at: "2026-02-26T09:00:00Z".parse().unwrap(),
         ..change_line("build-failed")
     };
-    Changes { schema: "changes/1".into(), changes: vec![change_line("deploying"), older, failed], next: None }
+    Changes {
+        schema: "changes/1".into(),
+        changes: vec![change_line("deploying"), older, failed],
+        next: None,
+    }
 }
 
 fn placed(version: &str) -> Placed {
@@ -163,7 +196,13 @@ fn placed(version: &str) -> Placed {
 }
 
 fn group(name: &str, version: &str, instances: u32, healthy: u32, weight: u32) -> Traffic {
-    Traffic { group: name.into(), package: Digest::of(version), instances, healthy, weight }
+    Traffic {
+        group: name.into(),
+        package: Digest::of(version),
+        instances,
+        healthy,
+        weight,
+    }
 }
 
 pub fn environments() -> Environments {
@@ -200,7 +239,11 @@ pub fn environments() -> Environments {
         soak_seconds: 0,
         components: vec![],
     };
-    Environments { schema: "environments/1".into(), policy: Digest::of("policy"), environments: vec![staging, production, empty] }
+    Environments {
+        schema: "environments/1".into(),
+        policy: Digest::of("policy"),
+        environments: vec![staging, production, empty],
+    }
 }
 
 pub fn run_line(kind: &str, state: &str, result: Option<&str>) -> RunLine {
@@ -256,11 +299,18 @@ pub fn failed_run() -> Run {
     test.started_at = Some(at("14:00:20"));
     test.finished_at = Some(at("14:00:43"));
     test.message = Some("exit code 101".into());
-    test.attempts = vec![attempt(1, Some("failed"), Some(101)), attempt(2, Some("failed"), Some(101))];
+    test.attempts = vec![
+        attempt(1, Some("failed"), Some(101)),
+        attempt(2, Some("failed"), Some(101)),
+    ];
     let package = step("package", "finished", Some("skipped"));
     let mut line = run_line("build", "finished", Some("failed"));
     line.reason = Some("the step `test` failed".into());
-    Run { schema: "run/1".into(), run: line, steps: vec![compile, test, package] }
+    Run {
+        schema: "run/1".into(),
+        run: line,
+        steps: vec![compile, test, package],
+    }
 }
 
 pub fn repositories() -> Repositories {
@@ -272,7 +322,10 @@ pub fn repositories() -> Repositories {
     };
     Repositories {
         schema: "repositories/1".into(),
-        repositories: vec![line("shop/cart", None), line("shop/search", Some("https://code.example.org/shop/search.git"))],
+        repositories: vec![
+            line("shop/cart", None),
+            line("shop/search", Some("https://code.example.org/shop/search.git")),
+        ],
     }
 }
 

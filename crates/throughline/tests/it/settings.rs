@@ -24,9 +24,18 @@ fn value(home: &Home, arguments: &[&str], name: &str) -> (serde_json::Value, ser
 #[test]
 fn a_flag_says_more_than_a_variable_and_that_more_than_the_file() {
     let home = home_with("server = \"https://file.example.org\"\n");
-    assert_eq!(value(&home, &[], "server"), ("https://file.example.org".into(), "`server` in HOME/.config/throughline/config.toml".into()));
+    assert_eq!(
+        value(&home, &[], "server"),
+        (
+            "https://file.example.org".into(),
+            "`server` in HOME/.config/throughline/config.toml".into()
+        )
+    );
     let home = home.with("THROUGHLINE_SERVER", "https://variable.example.org");
-    assert_eq!(value(&home, &[], "server"), ("https://variable.example.org".into(), "THROUGHLINE_SERVER".into()));
+    assert_eq!(
+        value(&home, &[], "server"),
+        ("https://variable.example.org".into(), "THROUGHLINE_SERVER".into())
+    );
     let flag = value(&home, &["--server", "https://flag.example.org"], "server");
     assert_eq!(flag, ("https://flag.example.org".into(), "--server".into()));
 }
@@ -43,12 +52,21 @@ fn every_setting_is_shown_with_its_source_and_the_token_never() {
 
 #[test]
 fn a_mistake_in_the_file_is_placed() {
-    for file in ["server = \"a\"\nadress = \"127.0.0.1:1\"\n", "poll-interval = \"soon\"\n", "= 1\n", "max-parallel = 0\n"] {
+    for file in [
+        "server = \"a\"\nadress = \"127.0.0.1:1\"\n",
+        "poll-interval = \"soon\"\n",
+        "= 1\n",
+        "max-parallel = 0\n",
+    ] {
         let called = home_with(file).call(&["settings"]);
         assert_eq!(called.exit, Exit::BadFile, "{file}: {}", called.shown());
         assert!(called.err.contains("config.toml:"), "{}", called.err);
     }
-    assert_snapshot!(home_with("server = \"a\"\nadress = \"127.0.0.1:1\"\n").call(&["settings"]).shown());
+    assert_snapshot!(
+        home_with("server = \"a\"\nadress = \"127.0.0.1:1\"\n")
+            .call(&["settings"])
+            .shown()
+    );
     assert_snapshot!(home_with("poll-interval = \"soon\"\n").call(&["settings"]).shown());
 }
 
@@ -56,7 +74,10 @@ fn a_mistake_in_the_file_is_placed() {
 fn a_variable_that_does_not_fit_is_named() {
     let called = Home::new().with("THROUGHLINE_MAX_PARALLEL", "many").call(&["settings"]);
     assert_eq!(called.exit, Exit::Usage);
-    assert_eq!(called.err, "error: the environment variable THROUGHLINE_MAX_PARALLEL does not fit: `many` is no number: 1 to 10000 is expected\n");
+    assert_eq!(
+        called.err,
+        "error: the environment variable THROUGHLINE_MAX_PARALLEL does not fit: `many` is no number: 1 to 10000 is expected\n"
+    );
 }
 
 #[test]
@@ -79,5 +100,10 @@ fn colours_are_off_where_the_user_says_so() {
     assert!(!coloured(Home::new().with("TERM", "dumb"), &[]));
     assert!(!coloured(Home::new(), &["--color", "never"]));
     assert!(coloured(Home::new().with("NO_COLOR", "1"), &["--color", "always"]));
-    assert!(Home::new().call(&["settings", "--color", "always"]).out.contains('\u{1b}'));
+    assert!(
+        Home::new()
+            .call(&["settings", "--color", "always"])
+            .out
+            .contains('\u{1b}')
+    );
 }

@@ -77,15 +77,31 @@ impl Home {
         std::fs::create_dir(&current).unwrap();
         let home = folder.path().display().to_string();
         let path = std::env::var("PATH").unwrap_or_default();
-        let variables = [("HOME", home.as_str()), ("PATH", &path), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CEILING_DIRECTORIES", &home)];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let variables = [
+            ("HOME", home.as_str()),
+            ("PATH", &path),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CEILING_DIRECTORIES", &home),
+        ];
+        let variables = variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         let hidden = vec![(home, "HOME".to_owned())];
-        Self { folder, variables, current, input: String::new(), terminal: None, hidden }
+        Self {
+            folder,
+            variables,
+            current,
+            input: String::new(),
+            terminal: None,
+            hidden,
+        }
     }
 
     /// A home whose calls go to `server`, with a token.
     pub fn at(server: &Server) -> Self {
-        let mut home = Self::new().with("THROUGHLINE_SERVER", &server.url).with("THROUGHLINE_TOKEN", "tl_test");
+        let mut home = Self::new()
+            .with("THROUGHLINE_SERVER", &server.url)
+            .with("THROUGHLINE_TOKEN", "tl_test");
         home.hidden.push((server.url.clone(), "http://SERVER".to_owned()));
         home
     }
@@ -123,7 +139,10 @@ impl Home {
     pub fn call(&self, arguments: &[&str]) -> Called {
         let (out, err) = (Shared::default(), Shared::default());
         let world = World {
-            arguments: std::iter::once("throughline").chain(arguments.iter().copied()).map(OsString::from).collect(),
+            arguments: std::iter::once("throughline")
+                .chain(arguments.iter().copied())
+                .map(OsString::from)
+                .collect(),
             variables: self.variables.clone(),
             folder: self.current.clone(),
             input: Box::new(Cursor::new(self.input.clone().into_bytes())),
@@ -136,16 +155,38 @@ impl Home {
             zone: jiff::tz::TimeZone::UTC,
         };
         let exit = throughline::run(world);
-        let tidy = |text: String| self.hidden.iter().fold(text, |text, (secret, name)| text.replace(secret, name));
-        Called { exit, out: tidy(out.text()), err: tidy(err.text()) }
+        let tidy = |text: String| {
+            self.hidden
+                .iter()
+                .fold(text, |text, (secret, name)| text.replace(secret, name))
+        };
+        Called {
+            exit,
+            out: tidy(out.text()),
+            err: tidy(err.text()),
+        }
     }
 
     /// Runs git in the current folder.
     pub fn git(&self, arguments: &[&str]) -> String {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let who = [("GIT_AUTHOR_NAME", "Ada"), ("GIT_AUTHOR_EMAIL", "ada@example.org"), ("GIT_COMMITTER_NAME", "Ada"), ("GIT_COMMITTER_EMAIL", "ada@example.org")];
-        let spec = process::Spec::new("git").args(arguments).folder(&self.current).variables(&self.variables).variables(who);
-        let output = runtime.block_on(process::run(spec, b"", std::time::Duration::from_secs(20), 1 << 20)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let who = [
+            ("GIT_AUTHOR_NAME", "Ada"),
+            ("GIT_AUTHOR_EMAIL", "ada@example.org"),
+            ("GIT_COMMITTER_NAME", "Ada"),
+            ("GIT_COMMITTER_EMAIL", "ada@example.org"),
+        ];
+        let spec = process::Spec::new("git")
+            .args(arguments)
+            .folder(&self.current)
+            .variables(&self.variables)
+            .variables(who);
+        let output = runtime
+            .block_on(process::run(spec, b"", std::time::Duration::from_secs(20), 1 << 20))
+            .unwrap();
         assert!(output.is_success(), "{}", output.complaint());
         output.text().trim().to_owned()
     }
@@ -176,7 +217,11 @@ impl Server {
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Self { url, replies: Arc::default(), asked: Arc::default() };
+        let server = Self {
+            url,
+            replies: Arc::default(),
+            asked: Arc::default(),
+        };
         let (replies, asked) = (server.replies.clone(), server.asked.clone());
         std::thread::spawn(move || {
             let mut open = Vec::new();
@@ -189,11 +234,19 @@ impl Server {
 
     /// Answers `GET /api/v1/runs?limit=20` and the like with a document.
     pub fn on(self, request: &str, document: &impl Serialize) -> Self {
-        self.reply(request, 200, "application/json", &serde_json::to_string(document).unwrap())
+        self.reply(
+            request,
+            200,
+            "application/json",
+            &serde_json::to_string(document).unwrap(),
+        )
     }
 
     pub fn reply(self, request: &str, status: u16, kind: &'static str, text: &str) -> Self {
-        self.replies.lock().unwrap().insert(request.to_owned(), Reply::Whole(status, kind, text.to_owned()));
+        self.replies
+            .lock()
+            .unwrap()
+            .insert(request.to_owned(), Reply::Whole(status, kind, text.to_owned()));
         self
     }
 
@@ -206,12 +259,20 @@ impl Server {
             code: code.into(),
             hint: hint.map(Into::into),
         };
-        self.reply(request, status, "application/problem+json", &serde_json::to_string(&problem).unwrap())
+        self.reply(
+            request,
+            status,
+            "application/problem+json",
+            &serde_json::to_string(&problem).unwrap(),
+        )
     }
 
     /// Answers with a stream that does not end.
     pub fn open(self, request: &str, text: &str) -> Self {
-        self.replies.lock().unwrap().insert(request.to_owned(), Reply::Open(text.to_owned()));
+        self.replies
+            .lock()
+            .unwrap()
+            .insert(request.to_owned(), Reply::Open(text.to_owned()));
         self
     }
 
@@ -221,7 +282,10 @@ impl Server {
 
     /// The last request that changes something.
     pub fn wrote(&self) -> Asked {
-        self.asked().into_iter().rfind(|asked| !asked.line.starts_with("GET ")).expect("a request that changes something")
+        self.asked()
+            .into_iter()
+            .rfind(|asked| !asked.line.starts_with("GET "))
+            .expect("a request that changes something")
     }
 }
 
@@ -236,18 +300,31 @@ fn answer(stream: TcpStream, replies: &Mutex<BTreeMap<String, Reply>>, asked: &M
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim_end().split_once(": ") else { break };
+        let Some((name, value)) = header.trim_end().split_once(": ") else {
+            break;
+        };
         headers.insert(name.to_lowercase(), value.to_owned());
     }
-    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let length = headers
+        .get("content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    asked.lock().unwrap().push(Asked { line: request.clone(), headers, body: String::from_utf8(body).ok()? });
+    asked.lock().unwrap().push(Asked {
+        line: request.clone(),
+        headers,
+        body: String::from_utf8(body).ok()?,
+    });
     let replies = replies.lock().unwrap();
     let mut stream = stream;
     match replies.get(&request) {
         Some(Reply::Open(text)) => {
-            write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{text}").ok()?;
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{text}"
+            )
+            .ok()?;
             return Some(stream);
         }
         Some(Reply::Whole(status, kind, text)) => {
@@ -259,7 +336,11 @@ fn answer(stream: TcpStream, replies: &Mutex<BTreeMap<String, Reply>>, asked: &M
                 r#"{{"type":"about:blank","title":"Not Found","status":404,"code":"not-found","detail":"nothing answers {request}"}}"#
             );
             let length = text.len();
-            write!(stream, "HTTP/1.1 404 X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}").ok()?;
+            write!(
+                stream,
+                "HTTP/1.1 404 X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}"
+            )
+            .ok()?;
         }
     }
     None
