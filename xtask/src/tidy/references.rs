@@ -255,10 +255,11 @@ fn unknown_command(
         ));
     };
     let words = words(rest);
-    if let Some(first) = words.first() {
-        if !HIDDEN.contains(first) && !commands.contains(*first) {
-            return Some(format!("there is no command `throughline {first}`"));
-        }
+    if let Some(first) = words
+        .first()
+        .filter(|first| !HIDDEN.contains(first) && !commands.contains(**first))
+    {
+        return Some(format!("there is no command `throughline {first}`"));
     }
     let flags = rest
         .split_whitespace()
