@@ -374,6 +374,8 @@ impl Keeper {
         if let Some(address) = self.state.address {
             self.proxy.listen_only_on(address);
         }
+        // Some of these may have been on their way back into a group that still holds.
+        self.fill();
         self.settling.extend(
             failed
                 .askers

@@ -26,7 +26,8 @@ impl Data {
 
 impl Drop for Data {
     fn drop(&mut self) {
-        for pid in processes_of(self.path(), "") {
+        let left = [keepers_of(self.path()), processes_of(self.path(), "")].concat();
+        for pid in left {
             if let Some(left) = process::Identity::of_pid(pid) {
                 let _ = left.signal(process::Signal::KILL);
             }
@@ -50,7 +51,8 @@ pub fn own_program() -> PathBuf {
 pub fn settings(data: &Path) -> ProcessSettings {
     let keeper = "TEST_ROLE=keeper; export TEST_ROLE; shift; TEST_FOLDER=\"$1\"; export TEST_FOLDER; exec";
     let program = own_program();
-    let script = format!("{keeper} '{}' {}", program.display(), role::ARGUMENTS.join(" "));
+    // The folder is an argument, too, so that the keeper of a folder is found.
+    let script = format!("{keeper} '{}' {} \"$1\"", program.display(), role::ARGUMENTS.join(" "));
     ProcessSettings {
         arguments: vec!["-c".to_owned(), script, "keeper".to_owned()],
         ..ProcessSettings::new(data, "/bin/sh")
@@ -144,19 +146,28 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
     panic!("this did not come: {what}");
 }
 
-/// The living processes that bear the mark of an instance or a keeper of the data folder `data`.
+/// The living processes of the data folder `data` that have a variable which begins with `variable`.
 pub fn processes_of(data: &Path, variable: &str) -> Vec<u32> {
     let folder = data.display().to_string();
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
+    pids(|pid| {
         let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let environ = String::from_utf8_lossy(&environ);
-        if environ.contains(&folder) && environ.split('\0').any(|v| v.starts_with(variable)) {
-            found.push(pid);
-        }
-    }
-    found
+        environ.contains(&folder) && environ.split('\0').any(|v| v.starts_with(variable))
+    })
+}
+
+/// The keepers of the data folder `data`, whose variables only root can read.
+pub fn keepers_of(data: &Path) -> Vec<u32> {
+    let folder = data.display().to_string();
+    pids(|pid| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let arguments = String::from_utf8_lossy(&arguments);
+        arguments.contains(&folder) && arguments.contains(role::ARGUMENTS[0])
+    })
+}
+
+fn pids(wanted: impl Fn(u32) -> bool) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| wanted(*pid)).collect()
 }
