@@ -1,0 +1,88 @@
+//! The first start, and the defaults that nobody has to think of.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use crate::house::{ENVIRONMENTS, House, bytes_of, files_below};
+
+#[test]
+fn the_first_start_gives_one_admin_token_and_no_later_start_gives_another() {
+    let mut house = House::new();
+    let token = house.token.clone();
+    assert!(token.starts_with("tl_"), "{token}");
+    assert_eq!(house.get("/api/v1/whoami").is(200)["roles"], json!(["admin"]));
+
+    house.interrupt();
+    house.token.clear();
+    house.start();
+    assert_eq!(house.token, "", "a later start gives no token");
+    house.token = token;
+    house.get("/api/v1/whoami").is(200);
+    let tokens = house.get("/api/v1/tokens").is(200);
+    assert_eq!(tokens["tokens"].as_array().unwrap().len(), 1);
+    for path in house.files() {
+        let text = String::from_utf8_lossy(&bytes_of(&path)).into_owned();
+        assert!(!text.contains(&house.token), "{} holds the token", path.display());
+    }
+    assert!(!house.log().contains(&house.token), "the log holds the token");
+}
+
+#[test]
+fn the_data_folder_is_its_owners_alone() {
+    let house = House::new();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(house.data()), 0o700);
+    for entry in std::fs::read_dir(house.data()).unwrap().flatten() {
+        if entry.path().is_dir() {
+            assert_eq!(mode(&entry.path()), 0o700, "{}", entry.path().display());
+        }
+    }
+    for name in ["operations.db", "secrets.key"] {
+        assert_eq!(mode(&house.data().join(name)), 0o600, "{name}");
+    }
+    assert!(!files_below(house.data()).is_empty());
+}
+
+#[test]
+fn a_server_that_others_could_reach_is_refused_unless_a_proxy_stands_before_it() {
+    for (address, behind_proxy, starts) in [
+        ("127.0.0.1:0", false, true),
+        ("[::1]:0", false, true),
+        ("0.0.0.0:0", false, false),
+        ("[::]:0", false, false),
+        ("0.0.0.0:0", true, true),
+    ] {
+        let settings = json!({ "address": address, "behind_proxy": behind_proxy });
+        let mut house = House::prepared(ENVIRONMENTS, settings);
+        match house.try_start() {
+            Ok(()) => assert!(starts, "{address} is served"),
+            Err(said) => {
+                assert!(!starts, "{address}: {said}");
+                assert!(said.contains("can be reached from other machines"), "{said}");
+                assert!(said.contains("hint: ") && said.contains("--behind-proxy"), "{said}");
+                assert!(!house.data().exists(), "a refused start leaves nothing behind");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_server_on_the_same_folder_is_refused() {
+    let house = House::new();
+    let mut other = House::prepared(ENVIRONMENTS, json!({ "data": house.data() }));
+    let said = other.try_start().unwrap_err();
+    assert!(said.contains("is used by another server"), "{said}");
+    assert!(said.contains("hint: "), "{said}");
+    house.get("/api/v1/whoami").is(200);
+    // The folder is the first server's to clear.
+    std::mem::forget(other);
+}
+
+#[test]
+fn a_policy_that_is_wrong_is_refused_with_its_place() {
+    let mut house = House::prepared("throughline: 1\nenvironments:\n  staging: { soack: 1s }\n", json!({}));
+    let said = house.try_start().unwrap_err();
+    assert!(said.contains("environments.yaml:3:"), "{said}");
+    assert!(said.contains("did you mean `soak`?"), "{said}");
+}

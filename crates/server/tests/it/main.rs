@@ -1,0 +1,11 @@
+//! A real server, real git, real processes: what people and machines meet, from outside.
+//!
+//! [`house`] starts servers in folders of their own and asks them, [`repository`] pushes to them. Each
+//! other module is about one subject.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod house;
+mod repository;
+
+mod first_start;
