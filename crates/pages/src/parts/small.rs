@@ -198,7 +198,7 @@ pub fn timeline(now: Timestamp, entries: &[Entry]) -> Markup {
                         @if let Some(by) = &entry.by { span.by { (by) } }
                         (time::ago(now, entry.at))
                     }
-                    @if let Some(detail) = &entry.detail { p.timeline-detail { (detail) } }
+                    @if let Some(detail) = &entry.detail { p.timeline-detail { (prose(detail)) } }
                 }
             }
         }

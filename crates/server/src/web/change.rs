@@ -27,7 +27,7 @@ use crate::api::component;
 use crate::error::ServerError;
 use crate::house::House;
 use crate::problem::Problem;
-use crate::way::{Read, Reader, VerdictRow, tell};
+use crate::way::{ChangeRow, Deployed, Read, Reader, VerdictRow, tell};
 
 /// How many earlier changes say how long the whole way usually takes.
 const EARLIER: usize = 20;
@@ -143,7 +143,7 @@ impl Telling<'_> {
         all.flatten().collect()
     }
 
-    /// From the push to the end of the path, over the last changes that came there.
+    /// From the commit to the end of the path, over the last changes that came there.
     async fn whole_way(&self) -> Result<Option<Usually>, Problem> {
         let Some(end) = self.read.path.ends().into_iter().next() else {
             return Ok(None);
@@ -157,13 +157,13 @@ impl Telling<'_> {
         let rows = self.house.ledger.select(query).await?.rows;
         let mut arrived: std::collections::BTreeMap<u64, facts::Timestamp> = std::collections::BTreeMap::new();
         for row in &rows {
-            let deployed = crate::way::Deployed::of(row)?;
+            let deployed = Deployed::of(row)?;
             let package = self
                 .read
                 .state
                 .packages
                 .get(&deployed.package)
-                .filter(|_| !deployed.purpose.is_return());
+                .filter(|_| !deployed.purpose.is_return() && Some(deployed.package) != self.read.package);
             if let (Some(package), Some(at)) = (package, deployed.finished_at) {
                 arrived
                     .entry(package.order)
@@ -177,11 +177,18 @@ impl Telling<'_> {
         let orders = arrived.keys().map(|order| i64::try_from(*order).unwrap_or(i64::MAX));
         let query = Select::from(crate::changes::view::CHANGES).any_of("position", orders);
         let rows = self.house.ledger.select(query).await?.rows;
-        let times = rows.iter().filter_map(|row| {
-            let change = crate::way::ChangeRow::of(row).ok()?;
-            names::between(change.arrived_at, arrived.get(&change.position).copied())
-        });
-        Ok(names::usually(times.collect()))
+        let mut times = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let change = ChangeRow::of(row)?;
+            let said = self
+                .memory
+                .commits
+                .get(self.house, &self.read.component, &change.commit)
+                .await;
+            let committed_at = said.map_or(change.arrived_at, |said| said.committed_at);
+            times.extend(names::between(committed_at, arrived.get(&change.position).copied()));
+        }
+        Ok(names::usually(times))
     }
 
     /// The canaries: the one that runs, then the recorded verdicts, latest first.

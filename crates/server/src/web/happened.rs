@@ -9,9 +9,9 @@ use ledger::{Op, Row, Select};
 use pages::links;
 use pages::model::{Entry, Return, Tone};
 
-use super::Memory;
 use super::guard::sentence;
 use super::names::{self, People};
+use super::{Memory, stations};
 use crate::error::ServerError;
 use crate::house::House;
 use crate::way::{Deployed, Read};
@@ -139,6 +139,7 @@ pub(super) fn entries(read: &Read, people: &People, returns: &[Returned]) -> Vec
         entries: Vec::new(),
     };
     entries.built();
+    entries.known();
     for deployed in read.deployments.iter().filter(|one| Some(one.package) == read.package) {
         entries.deployed(deployed);
     }
@@ -146,7 +147,6 @@ pub(super) fn entries(read: &Read, people: &People, returns: &[Returned]) -> Vec
         entries.returned(&returned.by);
     }
     entries.judged();
-    entries.known();
     let mut entries = entries.entries;
     // Of equal moments the later one was added later.
     entries.reverse();
@@ -265,11 +265,11 @@ impl Entries<'_> {
             };
             let about = match verdict.about.as_str() {
                 "canary" => "The canary".to_owned(),
-                other => format!("`{other}`"),
+                other => stations::about(other).to_owned(),
             };
             let reason = verdict.reasons.first().map(|reason| sentence(reason));
-            let text = format!("{about} {word}{place}").replace('`', "");
-            let text = text.get(..1).map_or_else(String::new, str::to_uppercase) + text.get(1..).unwrap_or_default();
+            let text = sentence(&format!("{about} {word}{place}"));
+            let text = text.trim_end_matches('.').to_owned();
             self.push(verdict.recorded_at, tone, text).detail = reason;
         }
     }

@@ -10,8 +10,10 @@ use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
 use engine::query::AttemptRow;
+use engine::view::RUNS;
 use executor::logs::{self, Follow};
 use facts::StepName;
+use ledger::{Op, Select};
 use pages::model::LogLine;
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -25,6 +27,8 @@ use crate::problem::Problem;
 
 /// How often a page is told that something happened, at most.
 const TICK: Duration = Duration::from_millis(200);
+/// How often a page is told to look at a deployment that is under way.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How many lines of a log one message carries, at most.
 const LINES: usize = 500;
 
@@ -47,8 +51,21 @@ fn stream(reader: mpsc::Receiver<Result<Event, Infallible>>) -> Messages {
     Sse::new(ReceiverStream::new(reader)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }
 
+/// Whether a deployment is under way: requests are counted then, of which no fact tells.
+async fn is_moving(house: &House) -> bool {
+    let open = Select::from(RUNS)
+        .any_of("state", super::runs::open_states())
+        .filter("kind", Op::Eq, "deployment")
+        .limit(1);
+    house
+        .ledger
+        .select(open)
+        .await
+        .is_ok_and(|found| !found.rows.is_empty())
+}
+
 /// One message for what happened since the last one; its id is the ledger's position. Many facts at
-/// once are one reason to look again.
+/// once are one reason to look again, and so is each moment of a deployment, whose canary counts.
 pub(super) async fn events(
     State(house): State<Arc<House>>,
     _visit: Visit,
@@ -59,10 +76,14 @@ pub(super) async fn events(
     let (messages, reader) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut head = house.ledger.follow();
+        let (mut moving, mut again) = (is_moving(&house).await, false);
         loop {
             let position = *head.borrow_and_update();
-            if position > seen {
-                seen = position;
+            if position > seen || again {
+                if position > seen {
+                    moving = is_moving(&house).await;
+                }
+                (seen, again) = (position, false);
                 let message = Event::default().id(position.to_string()).data(position.to_string());
                 if messages.send(Ok(message)).await.is_err() {
                     return;
@@ -75,6 +96,7 @@ pub(super) async fn events(
             }
             tokio::select! {
                 changed = head.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(MOMENT), if moving => again = true,
                 () = messages.closed() => return,
                 () = house.stopping.cancelled() => return,
             }

@@ -178,8 +178,9 @@ pub(super) async fn run_usually(house: &House, run: &RunRow) -> Result<Option<Us
         ..Default::default()
     };
     let runs = engine::query::runs(&*house.ledger, &filter, EARLIER, None).await?.rows;
+    let others = runs.iter().filter(|one| one.id != run.id);
     Ok(usually(
-        runs.iter()
+        others
             .filter_map(|one| between(one.requested_at, one.finished_at))
             .collect(),
     ))

@@ -193,6 +193,7 @@ async fn recent(
         let moves = read
             .deployments
             .iter()
+            .filter(|one| Some(one.package) == read.package)
             .map(|one| one.finished_at.unwrap_or(one.intended_at));
         let moved_at = moves.chain(ended).chain([read.change.arrived_at]).max();
         recent.push(RecentChange {

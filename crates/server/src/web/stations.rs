@@ -152,6 +152,11 @@ fn state_of(state: wire::StationState) -> StationState {
     }
 }
 
+/// What a verdict is about, in a word: a check's own name.
+pub(super) fn about(about: &str) -> &str {
+    about.strip_prefix("verify ").unwrap_or(about)
+}
+
 /// The marks of an environment: the last verdict on each subject, and the gates that hold it.
 fn environment(read: &Read, name: &EnvironmentName, station: &mut Station, cells: &[(EnvironmentName, Cell)]) {
     for verdict in read
@@ -159,9 +164,10 @@ fn environment(read: &Read, name: &EnvironmentName, station: &mut Station, cells
         .iter()
         .filter(|verdict| verdict.environment.as_ref() == Some(name))
     {
-        station.verdicts.retain(|mark| mark.about != verdict.about);
+        let about = about(&verdict.about);
+        station.verdicts.retain(|mark| mark.about != about);
         station.verdicts.push(VerdictMark {
-            about: verdict.about.clone(),
+            about: about.to_owned(),
             result: verdict.result,
             reasons: verdict
                 .reasons
