@@ -61,7 +61,14 @@ fn held(environment: &EnvironmentLine, sight: &Sight) -> String {
         table.row([
             (tone, sign.to_owned()),
             (Tone::Plain, placed.component.clone()),
-            (Tone::Strong, version(placed)),
+            (
+                if placed.package.is_some() {
+                    Tone::Strong
+                } else {
+                    Tone::Quiet
+                },
+                version(placed),
+            ),
             (
                 Tone::Quiet,
                 placed.commit.as_deref().map(short).unwrap_or_default().to_owned(),
@@ -92,7 +99,7 @@ fn version(placed: &Placed) -> String {
         .version
         .clone()
         .or_else(|| placed.package.map(|package| package.short()))
-        .unwrap_or_else(|| "nothing".to_owned())
+        .unwrap_or_else(|| "nothing yet".to_owned())
 }
 
 fn state(placed: &Placed) -> (&'static str, Tone, String) {
