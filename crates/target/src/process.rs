@@ -12,13 +12,13 @@
 //! program is newer than a keeper's, a new keeper takes over: it is given the listening sockets, so
 //! no connection is refused, and the old one answers what it has accepted and ends.
 //!
-//! - [`keeper`]: the process. [`converge`]: how a desired state becomes true. [`supervise`]: what
-//!   happens by itself. [`handover`]: from an old keeper to a new one.
-//! - [`instance`]: one process of a package. [`health`]: watching it.
-//! - [`state`]: the files. [`vault`]: secrets between two starts. [`control`]: the socket's language.
+//! - `keeper`: the process. `converge`: how a desired state becomes true. `supervise`: what
+//!   happens by itself. `handover`: from an old keeper to a new one.
+//! - `instance`: one process of a package. `health`: watching it.
+//! - `state`: the files. `vault`: secrets between two starts. `control`: the socket's language.
 
 mod client;
-pub mod control;
+mod control;
 mod converge;
 mod handover;
 mod health;
