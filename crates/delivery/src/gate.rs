@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kinds::DeploymentResult;
 use crate::path::{EnvironmentPolicy, Path, takes};
-use crate::state::{Environment, Package, State};
+use crate::state::{Environment, Mend, Package, State};
 
 /// What would have to happen before a requirement is met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +127,7 @@ pub fn judge(state: &State, path: &Path, policy: &EnvironmentPolicy, package: &P
         requirements.push(proven_in(state, path, earlier, package, now));
     }
     requirements.push(free(&here, package));
+    requirements.extend(whole(&here, state, package));
     for approval in &policy.approvals {
         requirements.push(approved(&here, package, &approval.role, approval.of));
     }
@@ -219,6 +220,24 @@ fn free(here: &Environment, package: &Package) -> Requirement {
         Some(_) => pass("environment is free", "this package is being deployed here"),
         None => pass("environment is free", "no deployment is under way here"),
     }
+}
+
+/// After a return that failed, a person has to say what should be there; asking for a package says it.
+fn whole(here: &Environment, state: &State, package: &Package) -> Option<Requirement> {
+    let name = "environment is whole";
+    if here.open.is_some() || here.mend(&state.packages) != Some(Mend::Person) {
+        return None;
+    }
+    if here.requested.is_some_and(|(asked, _)| asked == package.digest) {
+        return Some(pass(name, "the way back failed, and somebody asked for this package"));
+    }
+    Some(wait(
+        name,
+        "the way back failed: the environment may hold traces of the package that failed",
+        WaitsFor::Person {
+            about: "ask for a rollback, or for a package".to_owned(),
+        },
+    ))
 }
 
 fn approved(here: &Environment, package: &Package, role: &str, of: u32) -> Requirement {

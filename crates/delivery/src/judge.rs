@@ -27,6 +27,20 @@ pub struct Answers {
     pub routes: Vec<RouteAnswers>,
 }
 
+impl Answers {
+    /// No answers yet, in these buckets of latency.
+    pub fn none(bounds_us: Vec<u64>) -> Self {
+        // One bucket for everything, where none are known.
+        let bounds_us = if bounds_us.is_empty() { vec![1] } else { bounds_us };
+        Self {
+            requests: 0,
+            errors: 0,
+            latency: Histogram::new(bounds_us),
+            routes: Vec::new(),
+        }
+    }
+}
+
 /// What a group answered on one route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteAnswers {
@@ -100,7 +114,7 @@ pub fn requests_for_a_pass(policy: &Canary) -> Result<u64, RuleError> {
 /// Judges the canary at `now`.
 ///
 /// # Errors
-/// When the policy's numbers are out of range or the histograms cannot be compared.
+/// When the policy's numbers are out of range, or a group has more errors than requests.
 pub fn judge(
     policy: &Canary,
     canary: Answers,
@@ -115,7 +129,7 @@ pub fn judge(
     };
     let errors = judge_errors(&error_rule, arm(&canary), arm(&baseline))?;
     let latency = match latency_rule {
-        Some(rule) => Some(judge_latency(&rule, &canary.latency, &baseline.latency)?),
+        Some(rule) => Some(compare_latency(&rule, &canary.latency, &baseline.latency)?),
         None => None,
     };
     let deadline = started_at.checked_add(policy.deadline).unwrap_or(Timestamp::MAX);
@@ -154,6 +168,22 @@ pub fn judge(
         deadline,
         by_evidence,
     })
+}
+
+/// Judges latencies. Histograms that cannot be compared, such as those of two proxies of different
+/// versions, are no evidence: the canary waits, as it does without requests.
+fn compare_latency(rule: &LatencyRule, canary: &Histogram, baseline: &Histogram) -> Result<Judged, RuleError> {
+    match judge_latency(rule, canary, baseline) {
+        Err(RuleError::Histogram(error)) => {
+            let nothing = Answers::none(Vec::new()).latency;
+            let judged = judge_latency(rule, &nothing, &nothing)?;
+            Ok(Judged {
+                reason: format!("the latencies cannot be compared: {error}"),
+                ..judged
+            })
+        }
+        judged => judged,
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +248,25 @@ mod tests {
         .unwrap();
         assert_eq!(verdict.judgement, Judgement::Fail);
         assert!(verdict.reasons[0].contains("slower"), "{:?}", verdict.reasons);
+    }
+
+    #[test]
+    fn latencies_that_cannot_be_compared_are_no_evidence() {
+        let unlike = Answers {
+            latency: Histogram::new(Vec::new()),
+            ..answers(2_000, 0, 5_000)
+        };
+        for (canary, baseline) in [
+            (answers(2_000, 0, 5_000), unlike.clone()),
+            (unlike.clone(), answers(2_000, 0, 5_000)),
+            (unlike.clone(), unlike),
+            (answers(2_000, 0, 5_000), Answers::none(Vec::new())),
+        ] {
+            let verdict = judge(&policy(), canary.clone(), baseline.clone(), at(0), at(1)).unwrap();
+            assert_eq!(verdict.judgement, Judgement::Wait, "{:?}", verdict.reasons);
+            let verdict = judge(&policy(), canary, baseline, at(0), at(60)).unwrap();
+            assert_eq!(verdict.judgement, Judgement::Unknown, "{:?}", verdict.reasons);
+        }
     }
 
     #[test]

@@ -102,14 +102,15 @@ pub fn plan(is_return: bool, strategy: &Strategy, beside: bool, document: &Packa
                 roll_out(&mut steps, "promote", Shape::Full)?;
             }
         }
-        // A health check that just missed its deadline on a busy machine deserves a second look
-        // before a package is given up.
-        for step in steps.iter_mut().filter(|step| step.action == ROLL_OUT) {
-            step.retries = Retries {
-                times: 2,
-                ..Retries::default()
-            };
-        }
+    }
+    // What is around the package may fail for a moment: a database that restarts, a proxy that is
+    // handed over. And a health check that just missed its deadline on a busy machine deserves a
+    // second look before a package is given up. What says for sure that it is bad is not repeated.
+    for step in &mut steps {
+        step.retries = Retries {
+            times: 2,
+            ..Retries::default()
+        };
     }
     for check in &document.verify {
         let input = VerifyInput {

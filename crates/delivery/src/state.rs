@@ -8,7 +8,7 @@ use facts::{Actor, Commit, ComponentName, Digest, EnvironmentName, ReleaseLine, 
 use pipeline::document::Gate;
 use policy::gate::KnownVerdict;
 
-use crate::kinds::{DeliveryFact, DeploymentIntended, DeploymentResult};
+use crate::kinds::{DeliveryFact, DeploymentIntended, DeploymentResult, Purpose};
 
 /// A package that came onto the path.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +66,7 @@ pub struct Last {
     pub intent: DeploymentIntended,
     /// How it ended.
     pub result: DeploymentResult,
-    /// Whether a return is due.
+    /// Whether the environment may hold traces of it, or of one that failed before it.
     pub disturbed: bool,
     /// Why it ended so.
     pub reasons: Vec<String>,
@@ -121,16 +121,51 @@ pub struct Environment {
     pub approvals: Vec<Approval>,
     /// Packages that had their automatic turn: they come again only when somebody asks.
     pub tried: BTreeSet<Digest>,
+    /// Packages that were deployed here with success at some time. Nothing older than the newest of
+    /// them comes by itself, not even after an earlier state was brought back.
+    pub stood: BTreeSet<Digest>,
     /// Packages passed over, with what took their place.
     pub superseded: BTreeMap<Digest, Digest>,
-    /// What somebody asked for and has not begun.
+    /// What somebody asked for and has not begun. It is void once something else was deployed or
+    /// the package is found bad.
     pub requested: Option<(Digest, Actor)>,
+}
+
+/// What is to be done about an environment that may hold traces of a failed deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// This package has to be brought back.
+    Return(Digest),
+    /// Nothing was there before: the next package is simply deployed over the traces.
+    GoOn,
+    /// The return failed, or nothing may come back: a person has to say what should be there.
+    Person,
 }
 
 impl Environment {
     /// Whether the package was ever proven here.
     pub fn has_proven(&self, package: Digest) -> bool {
         self.proven.iter().any(|proven| proven.package == package)
+    }
+
+    /// What is to be done when the last deployment failed and left traces; `None` when the
+    /// environment is as `current` says.
+    pub fn mend(&self, packages: &BTreeMap<Digest, Package>) -> Option<Mend> {
+        let last = self
+            .last
+            .as_ref()
+            .filter(|last| last.disturbed && last.result != DeploymentResult::Succeeded)?;
+        if last.intent.purpose.is_return() {
+            return Some(Mend::Person);
+        }
+        let Some(before) = last.intent.from.package else {
+            return Some(Mend::GoOn);
+        };
+        let may_come = |digest: &Digest| packages.get(digest).is_some_and(|package| package.bar.is_none());
+        let back = Some(before)
+            .filter(may_come)
+            .or_else(|| Some(self.return_target(Some(before), packages)?.package));
+        Some(back.map_or(Mend::Person, Mend::Return))
     }
 
     /// The newest proven state whose package is neither `without` nor barred.
@@ -184,7 +219,10 @@ impl State {
                 let environment = self.environments.entry(body.environment.clone()).or_default();
                 environment.generation = body.generation;
                 environment.tried.insert(body.package);
-                environment.requested = None;
+                // A return only restores what whoever asked was looking at.
+                if body.purpose != Purpose::Return {
+                    environment.requested = None;
+                }
                 environment.open = Some(Open {
                     intent: body.clone(),
                     at,
@@ -198,16 +236,25 @@ impl State {
                 else {
                     return;
                 };
-                if body.result == DeploymentResult::Succeeded {
+                let succeeded = body.result == DeploymentResult::Succeeded;
+                // Traces stay until something was deployed over them, whatever failed in between.
+                let disturbed =
+                    !succeeded && (body.disturbed || environment.last.as_ref().is_some_and(|last| last.disturbed));
+                if succeeded {
                     environment.since = Some(at);
                     environment.is_proven = false;
+                    environment.stood.insert(open.intent.package);
+                    // Whoever asked for it meanwhile has it now.
+                    environment
+                        .requested
+                        .take_if(|(package, _)| *package == open.intent.package);
                 }
                 environment.current = body.state.clone();
                 environment.approvals.clear();
                 environment.last = Some(Last {
                     intent: open.intent,
                     result: body.result,
-                    disturbed: body.disturbed,
+                    disturbed,
                     reasons: body.reasons.clone(),
                     at,
                 });
@@ -232,6 +279,9 @@ impl State {
                         at,
                     });
                 }
+                for environment in self.environments.values_mut() {
+                    environment.requested.take_if(|(package, _)| *package == body.package);
+                }
             }
             DeliveryFact::Unbarred(body) => {
                 if let Some(package) = self.packages.get_mut(&body.package) {
@@ -239,6 +289,7 @@ impl State {
                 }
                 for environment in self.environments.values_mut() {
                     environment.tried.remove(&body.package);
+                    environment.stood.remove(&body.package);
                 }
             }
             DeliveryFact::Superseded(body) => {

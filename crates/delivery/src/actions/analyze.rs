@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepAction, StepContext};
-use facts::Timestamp;
 use facts::published::Judgement;
+use facts::{Digest, Timestamp};
 use serde_json::json;
 use statistics::Histogram;
-use target::{Evidence, GroupEvidence};
+use target::{Evidence, GroupEvidence, RouteEvidence};
 
 use super::{ActionParts, context, placement, rejected};
 use crate::judge::{Answers, CanaryVerdict, RouteAnswers, judge};
@@ -56,13 +56,13 @@ impl Analyze {
             .find_map(|outputs| outputs.get("since")?.as_str()?.parse::<Timestamp>().ok())
             .unwrap_or_else(|| self.0.clock.now());
         for look in 0_u32.. {
-            let evidence = target
-                .evidence(&placement)
-                .await
-                .map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
+            // A target that cannot say for a moment is asked again; the deadline holds all the same.
+            let evidence = target.evidence(&placement).await.unwrap_or_else(|error| {
+                step.log.out(&format!("nothing could be seen at this look: {error}"));
+                None
+            });
             let now = self.0.clock.now();
-            let canary = answers(evidence.as_ref(), CANARY);
-            let baseline = answers(evidence.as_ref(), BASELINE);
+            let (canary, baseline) = both(evidence.as_ref(), context.intent.package, context.intent.from.package);
             let verdict = judge(&policy, canary, baseline, started_at, now)
                 .map_err(|error| ActionOutcome::failed(format!("the canary cannot be judged: {error}")))?;
             if verdict.judgement != Judgement::Wait {
@@ -102,37 +102,37 @@ impl Analyze {
     }
 }
 
-/// What a group answered; nothing where the target knows nothing of it.
-fn answers(evidence: Option<&Evidence>, group: &str) -> Answers {
-    let found = evidence.and_then(|evidence| evidence.groups.iter().find(|found| found.group == group));
-    match found {
-        None => Answers {
-            requests: 0,
-            errors: 0,
-            latency: Histogram::new(Vec::new()),
-            routes: Vec::new(),
+/// What canary and baseline answered, each only while it runs what it should. A group of which
+/// nothing is known has answered nothing, in the buckets of the other.
+fn both(evidence: Option<&Evidence>, new: Digest, old: Option<Digest>) -> (Answers, Answers) {
+    let group = |name: &str, package: Option<Digest>| {
+        let groups = &evidence?.groups;
+        groups
+            .iter()
+            .find(|found| found.group == name && Some(found.package) == package)
+    };
+    let (canary, baseline) = (group(CANARY, Some(new)), group(BASELINE, old));
+    let buckets = canary.or(baseline).map(|known| known.latency.bounds_us.clone());
+    let answers = |group: Option<&GroupEvidence>| match group {
+        Some(group) => answers(group),
+        None => Answers::none(buckets.clone().unwrap_or_default()),
+    };
+    (answers(canary), answers(baseline))
+}
+
+fn answers(group: &GroupEvidence) -> Answers {
+    let route = |route: &RouteEvidence| RouteAnswers {
+        route: route.route.clone(),
+        requests: route.requests,
+        errors: route.errors,
+    };
+    Answers {
+        requests: group.requests,
+        errors: group.errors,
+        latency: Histogram {
+            bounds_us: group.latency.bounds_us.clone(),
+            counts: group.latency.counts.clone(),
         },
-        Some(GroupEvidence {
-            requests,
-            errors,
-            latency,
-            routes,
-            ..
-        }) => Answers {
-            requests: *requests,
-            errors: *errors,
-            latency: Histogram {
-                bounds_us: latency.bounds_us.clone(),
-                counts: latency.counts.clone(),
-            },
-            routes: routes
-                .iter()
-                .map(|route| RouteAnswers {
-                    route: route.route.clone(),
-                    requests: route.requests,
-                    errors: route.errors,
-                })
-                .collect(),
-        },
+        routes: group.routes.iter().map(route).collect(),
     }
 }

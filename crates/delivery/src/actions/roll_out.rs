@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepAction, StepContext};
+use facts::Digest;
 use serde_json::json;
 use target::{Desired, Group, Refused, Stamp, TargetError};
 
@@ -50,9 +51,15 @@ impl RollOut {
         };
         let placement = placement(step, &context);
         let mut observed = None;
-        for (phase, shapes) in (input.first_phase..).zip(phases(input.shape, context.instances, &context.canary())) {
+        let phases = phases(input.shape, context.instances, &context.canary());
+        // The phase up to which an earlier attempt of this step came.
+        let mut reached = input.first_phase;
+        for (phase, shapes) in (input.first_phase..).zip(&phases) {
             if step.cancel.is_cancelled() {
                 return Err(ActionOutcome::cancelled());
+            }
+            if phase < reached {
+                continue;
             }
             let groups: Vec<Group> = shapes
                 .iter()
@@ -82,7 +89,26 @@ impl RollOut {
             };
             crashpoint::reach("delivery.apply.before");
             let progress = |line: String| step.log.out(&line);
-            observed = Some(target.apply(&desired, &progress).await.map_err(failed)?);
+            let applied = tokio::select! {
+                applied = target.apply(&desired, &progress) => applied,
+                // What it was about is over: the way back has a generation of its own.
+                () = step.cancel.cancelled() => return Err(ActionOutcome::cancelled()),
+            };
+            match applied {
+                Ok(seen) => observed = Some(seen),
+                // Each phase begins after the one before was done: what is older is done.
+                Err(TargetError::Stale { accepted, .. })
+                    if accepted.generation == desired.stamp.generation
+                        && (input.first_phase..).zip(&phases).any(|(own, _)| own == accepted.phase) =>
+                {
+                    step.log.out(&format!(
+                        "phase {phase} was done before; it goes on at phase {}",
+                        accepted.phase
+                    ));
+                    reached = accepted.phase;
+                }
+                Err(error) => return Err(failed(error, &desired, context.intent.package)),
+            }
             crashpoint::reach("delivery.apply.after");
         }
         let url = observed.as_ref().and_then(|observed| observed.url.clone());
@@ -95,13 +121,22 @@ impl RollOut {
     }
 }
 
-fn failed(error: TargetError) -> ActionOutcome {
-    match error {
+fn failed(error: TargetError, desired: &Desired, new: Digest) -> ActionOutcome {
+    let does_not_come_up = match &error {
+        TargetError::Refused(Refused::Unhealthy { package, .. }) => Some(*package),
+        TargetError::Refused(Refused::CouldNotStart { group, .. }) => {
+            let group = desired.groups.iter().find(|own| own.name == *group);
+            group.map(|group| group.package)
+        }
+        _ => None,
+    };
+    match does_not_come_up {
         // The package itself does not come up: another try on a quieter machine, then it is bad.
-        TargetError::Refused(Refused::Unhealthy { .. } | Refused::CouldNotStart { .. }) => ActionOutcome {
+        Some(package) if package == new => ActionOutcome {
             retry: true,
             ..rejected(error.to_string())
         },
+        // An instance of the earlier package does not: that says nothing about the new one.
         _ if error.may_pass() => ActionOutcome::failed_for_now(error.to_string()),
         _ => ActionOutcome::failed(error.to_string()),
     }

@@ -4,11 +4,9 @@ use facts::published::Judgement;
 use facts::{ComponentId, DeploymentId, Digest, RunId, Timestamp};
 
 use crate::gate::{self, GateVerdict};
-use crate::kinds::{
-    DeliveryFact, DeploymentIntended, DeploymentResult, EnvironmentProven, PackageSuperseded, Purpose, state_stream,
-};
+use crate::kinds::{DeliveryFact, DeploymentIntended, EnvironmentProven, PackageSuperseded, Purpose, state_stream};
 use crate::path::{EnvironmentPolicy, Path, takes};
-use crate::state::{Environment, Package, State};
+use crate::state::{Environment, Mend, Package, State};
 
 /// What was decided.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,35 +55,22 @@ fn one(
     if here.open.is_some() {
         return;
     }
-    if let Some(last) = &here.last
-        && last.result != DeploymentResult::Succeeded
-        && last.disturbed
-    {
-        if last.intent.purpose.is_return() {
-            return; // A return that failed needs a person, not another try.
+    match here.mend(&state.packages) {
+        Some(Mend::Return(digest)) => {
+            if let Some(package) = state.packages.get(&digest) {
+                let failed = here.last.as_ref().map(|last| version_of(state, last.intent.package));
+                let reasons = vec![format!(
+                    "the deployment of {} failed; the environment returns to {} as a whole",
+                    failed.unwrap_or_default(),
+                    package.version
+                )];
+                facts.push(intend(component, path, policy, &here, Purpose::Return, package, reasons, now).into());
+            }
+            return;
         }
-        if let Some(package) = last.intent.from.package.and_then(|digest| state.packages.get(&digest)) {
-            let reasons = vec![format!(
-                "the deployment of {} failed; the environment returns to {} as a whole",
-                version_of(state, last.intent.package),
-                package.version
-            )];
-            facts.push(intend(component, path, policy, &here, Purpose::Return, package, reasons, now).into());
-        }
-        return;
-    }
-    if let (Some(package), Some(since), false) = (here.current.package, here.since, here.is_proven) {
-        match since.checked_add(policy.soak) {
-            Ok(until) if until > now => decision.wake(until),
-            _ => facts.push(
-                EnvironmentProven {
-                    environment: policy.name.clone(),
-                    generation: here.generation,
-                    package,
-                }
-                .into(),
-            ),
-        }
+        // The gate lets in only what a person asks for.
+        Some(Mend::Person | Mend::GoOn) => {}
+        None => prove(state, policy, &here, now, facts, decision),
     }
     if let Some((digest, _)) = here.requested
         && let Some(package) = state.packages.get(&digest)
@@ -141,19 +126,54 @@ fn one(
     }
 }
 
-/// The packages that could come next by themselves, oldest first: newer than what is here, on a line
-/// that is delivered here, not barred, not tried before and not passed over.
+/// What was verified for as long as the soak time asks is proven, unless it was found bad elsewhere.
+fn prove(
+    state: &State,
+    policy: &EnvironmentPolicy,
+    here: &Environment,
+    now: Timestamp,
+    facts: &mut Vec<DeliveryFact>,
+    decision: &mut Decision,
+) {
+    let (Some(package), Some(since), false) = (here.current.package, here.since, here.is_proven) else {
+        return;
+    };
+    if state
+        .packages
+        .get(&package)
+        .is_some_and(|package| package.bar.is_some())
+    {
+        return;
+    }
+    match since.checked_add(policy.soak) {
+        Ok(until) if until > now => decision.wake(until),
+        _ => facts.push(
+            EnvironmentProven {
+                environment: policy.name.clone(),
+                generation: here.generation,
+                package,
+            }
+            .into(),
+        ),
+    }
+}
+
+/// The packages that could come next by themselves, oldest first: newer than all that ever stood here,
+/// on a line that is delivered here, not barred, not tried before and not passed over.
 pub fn candidates<'a>(state: &'a State, policy: &EnvironmentPolicy, here: &Environment) -> Vec<&'a Package> {
-    let current = here
-        .current
-        .package
-        .and_then(|digest| state.packages.get(&digest))
-        .map_or(0, |p| p.order);
+    let newest = here
+        .stood
+        .iter()
+        .chain(&here.current.package)
+        .filter_map(|digest| state.packages.get(digest))
+        .map(|package| package.order)
+        .max()
+        .unwrap_or(0);
     let mut found: Vec<_> = state
         .packages
         .values()
         .filter(|package| {
-            package.order > current
+            package.order > newest
                 && package.bar.is_none()
                 && takes(policy, &package.line)
                 && !here.tried.contains(&package.digest)

@@ -60,7 +60,7 @@ fn package(state: &State, digest: Digest) -> Result<&Package, AskError> {
 /// Somebody approves `digest` for `environment` in `role`.
 ///
 /// # Errors
-/// When nobody asked for it, or the approver brought the change.
+/// When nobody asked for it, a deployment is under way, or the approver brought the change.
 pub fn approve(
     state: &State,
     path: &Path,
@@ -71,6 +71,11 @@ pub fn approve(
 ) -> Result<DeliveryFact, AskError> {
     let policy = policy(path, environment)?;
     let package = package(state, digest)?;
+    let here = state.environment(environment);
+    // The end of what is under way would make the approval void at once.
+    if here.open.is_some() {
+        return Err(AskError::Busy(environment.clone()));
+    }
     if !policy.approvals.iter().any(|approval| approval.role == role) {
         return Err(AskError::NoSuchApproval {
             environment: environment.clone(),
@@ -83,7 +88,7 @@ pub fn approve(
     Ok(ApprovalGiven {
         package: digest,
         environment: environment.clone(),
-        generation: state.environment(environment).generation,
+        generation: here.generation,
         role: role.to_owned(),
         by,
     }
@@ -122,6 +127,9 @@ pub fn promote(
 /// Somebody asks to go back in `environment`: to `to`, or to the newest proven package that is not
 /// the current one. The current package is barred, so that it does not come again by itself.
 ///
+/// Where the way back had failed, the state to go back to is the one that should be there: without
+/// `to` that one is tried again.
+///
 /// # Errors
 /// When a deployment is under way or there is nothing to go back to.
 #[allow(clippy::too_many_arguments)]
@@ -139,14 +147,26 @@ pub fn roll_back(
     if here.open.is_some() {
         return Err(AskError::Busy(environment.clone()));
     }
+    let may_come = |digest: &Digest| {
+        let package = state.packages.get(digest);
+        package.is_some_and(|package| package.bar.is_none())
+    };
+    let should_be_there = here
+        .current
+        .package
+        .filter(may_come)
+        .filter(|_| here.mend(&state.packages).is_some());
     let digest = match to {
-        Some(digest) if here.has_proven(digest) => digest,
+        Some(digest) if here.has_proven(digest) || should_be_there == Some(digest) => digest,
         Some(_) => return Err(AskError::NothingToReturnTo(environment.clone())),
-        None => {
-            here.return_target(here.current.package, &state.packages)
-                .ok_or_else(|| AskError::NothingToReturnTo(environment.clone()))?
-                .package
-        }
+        None => match should_be_there {
+            Some(digest) => digest,
+            None => {
+                here.return_target(here.current.package, &state.packages)
+                    .ok_or_else(|| AskError::NothingToReturnTo(environment.clone()))?
+                    .package
+            }
+        },
     };
     let target = package(state, digest)?;
     if target.bar.is_some() {
@@ -166,6 +186,10 @@ pub fn roll_back(
     let mut facts = Vec::new();
     if let Some(current) = here.current.package
         && current != digest
+        && state
+            .packages
+            .get(&current)
+            .is_some_and(|package| package.bar.is_none())
     {
         facts.push(
             PackageBarred {

@@ -28,6 +28,8 @@ pub struct StepEnded {
     pub began: bool,
     /// Whether it succeeded.
     pub succeeded: bool,
+    /// Whether it took longer than it may.
+    pub timed_out: bool,
     /// What it says about its failure.
     pub message: Option<String>,
     /// What it reported.
@@ -41,6 +43,8 @@ pub struct RunEnded {
     pub run: RunId,
     /// How it ended.
     pub result: RunResult,
+    /// What the run says about its end, where it did not succeed.
+    pub reason: Option<String>,
     /// Its steps, in the plan's order.
     pub steps: Vec<StepEnded>,
 }
@@ -59,13 +63,19 @@ pub fn finish(intent: &DeploymentIntended, ended: &RunEnded) -> Vec<DeliveryFact
     };
     let reasons: Vec<String> = match (result, failed) {
         (DeploymentResult::Succeeded, _) => vec!["deployed and verified".to_owned()],
+        (DeploymentResult::Cancelled, Some(step)) => vec![format!("cancelled during the step `{}`", step.action)],
+        (DeploymentResult::Cancelled, None) => vec!["cancelled".to_owned()],
         (_, Some(step)) => vec![
             step.message
                 .clone()
                 .unwrap_or_else(|| format!("the step `{}` failed", step.action)),
         ],
-        (DeploymentResult::Cancelled, None) => vec!["cancelled".to_owned()],
-        (_, None) => vec!["the run did not succeed".to_owned()],
+        (_, None) => vec![
+            ended
+                .reason
+                .clone()
+                .unwrap_or_else(|| "the run did not succeed".to_owned()),
+        ],
     };
     let mut facts = vec![
         DeploymentFinished {
@@ -94,8 +104,12 @@ pub fn finish(intent: &DeploymentIntended, ended: &RunEnded) -> Vec<DeliveryFact
 }
 
 /// Whether the failure of this step says that the package is bad, and not just that something around
-/// it went wrong. A step says so by `"rejected": true` among its outputs.
+/// it went wrong. A step says so by `"rejected": true` among its outputs. A check that never ends is
+/// stopped from outside and can say nothing; it did not succeed all the same.
 fn is_rejection(step: &StepEnded) -> bool {
+    if step.action == VERIFY && step.timed_out {
+        return true;
+    }
     matches!(step.action.as_str(), ANALYZE | VERIFY | ROLL_OUT | MIGRATE)
         && step.outputs.get("rejected").and_then(serde_json::Value::as_bool) == Some(true)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::{BrokenDefinition, RunRequest};
 use facts::published::{STATE_OBSERVED, StateObserved};
-use facts::{Actor, ComponentId, Fact, FactId, NewFact, Position, Timestamp, Trust};
+use facts::{Actor, ComponentId, Digest, Fact, FactId, NewFact, Position, Stream, Timestamp, Trust};
 use ledger::{Append, AppendError, Select};
 use policy::gate::KnownVerdict;
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::views::VERDICTS;
 
 /// A component whose facts are read up to a position.
 pub(super) struct Loaded {
-    id: ComponentId,
+    pub(super) id: ComponentId,
     pub(super) state: State,
     version: u64,
     /// The position at which the stream was seen to end at `version`.
@@ -88,6 +88,10 @@ impl Loaded {
             if facts.is_empty() {
                 return Ok(wake_at);
             }
+            // What follows an intent is decided again: its append may meet what somebody else recorded.
+            if let Some(first) = facts.iter().position(|fact| matches!(fact, DeliveryFact::Intended(_))) {
+                facts.truncate(first + 1);
+            }
             match self.record(parts, &path, Actor::System, facts, now).await {
                 Ok(()) | Err(DeliveryError::Append(AppendError::Conflict { .. })) => {}
                 Err(error) => return Err(error),
@@ -121,7 +125,8 @@ impl Loaded {
         open.map(|open| open.intent.clone()).collect()
     }
 
-    /// Records the facts in order; each intent in one append with the request of its run.
+    /// Records the facts in one append, together with the request of the intent's run. At most the
+    /// last of them is an intent.
     pub(super) async fn record(
         &mut self,
         parts: &Parts,
@@ -135,7 +140,7 @@ impl Loaded {
             let place = gathered.len();
             gathered.push(self.envelope(&fact, place, actor, now));
             if let DeliveryFact::Finished(finished) = &fact {
-                gathered.push(self.observed(finished, place + 1, now));
+                gathered.push(self.observed(finished, now));
             }
             if let DeliveryFact::Intended(intent) = &fact {
                 let request = self.request(parts, path, intent, actor).await?;
@@ -161,7 +166,7 @@ impl Loaded {
     }
 
     fn envelope(&self, fact: &DeliveryFact, place: usize, actor: Actor, now: Timestamp) -> NewFact {
-        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        let body = json!(fact);
         let (claim, correlation) = match fact {
             DeliveryFact::Accepted(body) => (
                 Some(format!("version:{}/{}", self.id, body.version)),
@@ -176,7 +181,7 @@ impl Loaded {
         };
         NewFact {
             stream: stream(self.id),
-            id: FactId::derived(now, &stream(self.id), self.version + 1, place),
+            id: self.fact_id(now, place, actor, &body),
             kind: fact.kind().to_owned(),
             kind_version: 1,
             occurred_at: now,
@@ -186,15 +191,34 @@ impl Loaded {
             cause: None,
             correlation,
             external_key: claim,
-            body: json!(fact),
+            body,
         }
     }
 
-    fn observed(&self, finished: &crate::kinds::DeploymentFinished, place: usize, now: Timestamp) -> NewFact {
-        let place = u32::try_from(place).unwrap_or(u32::MAX);
+    /// The id of a fact: the same for the same fact at the same place, so that sending it again is a
+    /// repetition; another one for anything else that somebody decides at the same moment.
+    fn fact_id(&self, now: Timestamp, place: usize, actor: Actor, body: &serde_json::Value) -> FactId {
+        let content = Stream::new(
+            "delivery",
+            format!("{}/{actor}/{}", self.id, Digest::of(body.to_string())),
+        );
+        FactId::derived(
+            now,
+            &content,
+            self.version + 1,
+            u32::try_from(place).unwrap_or(u32::MAX),
+        )
+    }
+
+    fn observed(&self, finished: &crate::kinds::DeploymentFinished, now: Timestamp) -> NewFact {
         NewFact {
             stream: state_stream(self.id, &finished.environment),
-            id: FactId::derived(now, &stream(self.id), self.version + 1, place),
+            id: FactId::derived(
+                now,
+                &state_stream(self.id, &finished.environment),
+                finished.generation,
+                2,
+            ),
             kind: STATE_OBSERVED.to_owned(),
             kind_version: 1,
             occurred_at: now,
@@ -248,7 +272,9 @@ impl Loaded {
                 intent.from.package.is_some_and(|from| from != intent.package),
                 &document,
             )
-            .map_err(|error| unreadable(error.to_string())),
+            .map_err(|error| error.to_string())
+            .and_then(|plan| plan.check().map(|()| plan).map_err(|error| error.to_string()))
+            .map_err(unreadable),
         };
         let context = DeploymentContext::new(intent, package, policy);
         Ok(RunRequest {
@@ -304,12 +330,14 @@ async fn run_ended(parts: &Parts, intent: &DeploymentIntended) -> Result<Option<
         action: step.action,
         began: step.started_at.is_some(),
         succeeded: step.result == Some(engine::RunResult::Succeeded),
+        timed_out: step.result == Some(engine::RunResult::TimedOut),
         message: step.message,
         outputs: step.outputs.unwrap_or_default(),
     });
     Ok(Some(RunEnded {
         run: intent.run,
         result,
+        reason: run.reason,
         steps: steps.collect(),
     }))
 }

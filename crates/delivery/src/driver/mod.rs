@@ -67,6 +67,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
 }
 
+/// The pause before something is tried again that the ledger could not do.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Delivery: the path of packages through the environments.
 #[derive(Clone)]
 pub struct Delivery(Arc<Inner>);
@@ -253,7 +256,11 @@ impl Delivery {
                 let facts = decide(&loaded.state, &path, now)?;
                 match loaded.record(&self.0.parts, &path, by, facts, now).await {
                     Err(DeliveryError::Append(AppendError::Conflict { .. })) => continue,
-                    other => break other,
+                    other => {
+                        // Whoever asked sees what they asked for.
+                        self.publish(loaded);
+                        break other;
+                    }
                 }
             }
         };
@@ -266,9 +273,13 @@ impl Delivery {
         let mut components = self.0.components.lock().await;
         let loaded = components.entry(component).or_insert_with(|| Loaded::new(component));
         let wake_at = loaded.settle(&self.0.parts, || self.path()).await;
-        let mut states = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states.insert(component, Arc::new(loaded.state.clone()));
+        self.publish(loaded);
         wake_at
+    }
+
+    fn publish(&self, loaded: &Loaded) {
+        let mut states = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.insert(loaded.id, Arc::new(loaded.state.clone()));
     }
 
     fn nudge(&self, component: ComponentId) {
@@ -327,6 +338,8 @@ async fn follow(
         return;
     };
     let mut wakes: BTreeMap<ComponentId, Timestamp> = BTreeMap::new();
+    // When to read the ledger again after it could not be read.
+    let mut read_again: Option<Timestamp> = None;
     // Timers of before a restart were recomputed when the components were settled, but not kept.
     if let Some(inner) = inner.upgrade() {
         for component in inner.components.lock().await.keys() {
@@ -334,7 +347,7 @@ async fn follow(
         }
     }
     loop {
-        let next = wakes.values().min().copied();
+        let next = wakes.values().chain(&read_again).min().copied();
         let sleep = {
             let Some(inner) = inner.upgrade() else { return };
             let now = inner.parts.clock.now();
@@ -357,11 +370,15 @@ async fn follow(
         while let Ok(component) = nudged.try_recv() {
             dirty.push(component);
         }
-        match delivery.touched(&mut position).await {
-            Ok(components) => dirty.extend(components),
-            Err(error) => tracing::error!(%error, "the ledger cannot be followed"),
-        }
         let now = delivery.0.parts.clock.now();
+        let soon = now.checked_add(RETRY).unwrap_or(now);
+        read_again = match delivery.touched(&mut position, &mut dirty).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(%error, "the ledger cannot be followed; it is tried again");
+                Some(soon)
+            }
+        };
         dirty.extend(
             wakes
                 .iter()
@@ -379,8 +396,7 @@ async fn follow(
                 Ok(None) => {}
                 Err(error) => {
                     tracing::error!(%component, %error, "delivery could not be decided; it is tried again");
-                    let again = now.checked_add(std::time::Duration::from_secs(5)).unwrap_or(now);
-                    wakes.insert(component, again);
+                    wakes.insert(component, soon);
                 }
             }
         }
@@ -388,9 +404,13 @@ async fn follow(
 }
 
 impl Delivery {
-    /// The components that new facts touch: their own facts, and the ends of their deployments' runs.
-    async fn touched(&self, position: &mut facts::Position) -> Result<Vec<ComponentId>, DeliveryError> {
-        let mut touched = Vec::new();
+    /// Gathers the components that new facts touch: their own facts, and the ends of their
+    /// deployments' runs. What was gathered before an error stays.
+    async fn touched(
+        &self,
+        position: &mut facts::Position,
+        touched: &mut Vec<ComponentId>,
+    ) -> Result<(), DeliveryError> {
         loop {
             let facts = self.0.parts.ledger.read(*position, 1_000).await?;
             let Some(last) = facts.last() else { break };
@@ -412,7 +432,7 @@ impl Delivery {
                 }
             }
         }
-        Ok(touched)
+        Ok(())
     }
 }
 

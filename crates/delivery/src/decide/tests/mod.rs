@@ -14,6 +14,8 @@ use crate::path::{ApprovalRule, Canary, EnvironmentPolicy, Path, Strategy, Targe
 use crate::plan::{ADMIT, ANALYZE, CONFIGURE, MIGRATE, ROLL_OUT, VERIFY};
 use crate::state::State;
 
+mod trouble;
+
 struct World {
     component: ComponentId,
     state: State,
@@ -113,6 +115,7 @@ impl World {
             action: (*action).to_owned(),
             began: true,
             succeeded: *succeeded,
+            timed_out: false,
             message: (!succeeded).then(|| format!("{action} says no")),
             outputs: outputs.clone(),
         });
@@ -127,6 +130,7 @@ impl World {
             &RunEnded {
                 run: intent.run,
                 result,
+                reason: None,
                 steps,
             },
         ) {
