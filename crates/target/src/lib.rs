@@ -5,7 +5,7 @@
 //! drains and stops what is not wanted any more, and leaves traffic where it was when something goes
 //! wrong. Each intention has a [`Stamp`]; an older one never undoes a newer one.
 //!
-//! - [`process`](self::process): instances as processes of this machine, behind the balancing proxy.
+//! - [`process`]: instances as processes of this machine, behind the balancing proxy.
 //! - [`command`]: the user's own commands for everything else.
 //!
 //! Nothing here knows of runs, pipelines or the ledger; strategies (canary, blue-green, rolling) are
