@@ -77,3 +77,10 @@ pub enum AccessError {
     #[error("the store of access failed: {0}")]
     Store(#[from] rusqlite::Error),
 }
+
+impl AccessError {
+    /// Whether the disk is full: the same may go well once there is room.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Store(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+}

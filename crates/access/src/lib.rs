@@ -12,6 +12,7 @@
 //! Nothing here reads the network or decides what a run may see; callers say who asks. All calls
 //! block for as long as one small SQLite statement takes.
 
+pub mod answers;
 pub mod authorize;
 pub mod directory;
 pub mod error;
@@ -25,6 +26,7 @@ pub mod tokens;
 
 mod random;
 
+pub use answers::{KeptAnswer, Repetition};
 pub use authorize::{Action, Decision, Principal, Resource, authorize, may_grant};
 pub use directory::Person;
 pub use error::AccessError;

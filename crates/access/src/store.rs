@@ -16,7 +16,7 @@ use crate::key::{self, MasterKey};
 /// `Tlop`: what SQLite's header says about the file.
 const APPLICATION_ID: i64 = 0x546c_6f70;
 /// The version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE actors (
@@ -66,6 +66,21 @@ CREATE TABLE secret_versions (
     PRIMARY KEY (secret, version)
 ) STRICT;
 CREATE TABLE key_mark (mark BLOB NOT NULL) STRICT;
+";
+
+/// What version 2 adds.
+const ANSWERS: &str = "
+CREATE TABLE answers (
+    actor TEXT NOT NULL,
+    key BLOB NOT NULL,
+    request BLOB NOT NULL,
+    status INTEGER,
+    content_type TEXT,
+    body BLOB,
+    asked_at INTEGER NOT NULL,
+    PRIMARY KEY (actor, key)
+) STRICT;
+CREATE INDEX answers_by_age ON answers (asked_at);
 ";
 
 /// The store of actors, tokens, sessions and secrets.
@@ -177,6 +192,9 @@ fn make_tables(connection: &mut Connection, path: &Path) -> Result<(), AccessErr
     if version == 0 {
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    if version < 2 {
+        transaction.execute_batch(ANSWERS)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     Ok(transaction.commit()?)

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use access::{Action, Authenticated, Decision, Principal, Resource, authorize};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use base64::Engine as _;
 use facts::Actor;
 
@@ -102,10 +104,25 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
         .map(|(_, value)| value.to_owned())
 }
 
+/// Lets nobody unknown through: what is there and what is not is no stranger's business.
+///
+/// # Errors
+/// When nobody known asks, or the store fails.
+pub async fn known(State(house): State<Arc<House>>, request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, &house).await?;
+    caller.may(Action::Enter, &Resource::Server)?;
+    parts.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
 impl FromRequestParts<Arc<House>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, house: &Arc<House>) -> Result<Self, Problem> {
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
         let caller = Self::of(house, &parts.headers).await?;
         // A browser sends its cookie to us from anybody's page: a write must come from our own.
         let writes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod ports;
 pub mod problem;
 mod registry;
+mod repeat;
 mod serve;
 pub mod settings;
 pub mod way;

@@ -116,6 +116,48 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Makes a problem document of an error that was answered as plain text, such as that of a body that
+/// is no JSON.
+pub async fn always(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || response.extensions().get::<Problem>().is_some() {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), LONGEST_DETAIL).await;
+    let text = text
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    let mut first = text.trim().chars();
+    let text: String = first
+        .next()
+        .map(|c| c.to_lowercase().chain(first).collect())
+        .unwrap_or_default();
+    let (code, detail, hint) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "the body is too large", "send less in one request"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "media-type",
+            "the body is not said to be what is expected here",
+            "send JSON with `Content-Type: application/json`",
+        ),
+        _ => (
+            "bad-input",
+            "the request does not fit",
+            "/api/v1/openapi.json says what is expected",
+        ),
+    };
+    let status = match status {
+        // What does not fit is told in one way, wherever it was found out.
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        other => other,
+    };
+    let detail = if text.is_empty() { detail.to_owned() } else { text };
+    Problem::new(status, code, detail).hint(hint).into_response()
+}
+
+/// The longest text of another's error that is passed on, in bytes.
+const LONGEST_DETAIL: usize = 64 * 1024;
+
 /// The disk that something is kept on is full.
 fn full(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", detail)
@@ -183,7 +225,8 @@ impl From<WishError> for Problem {
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match &error {
-            AccessError::SecretName(_) => Self::bad_input(error.to_string()),
+            AccessError::SecretName(_) | AccessError::SecretSize { .. } => Self::bad_input(error.to_string()),
+            error if error.is_full() => full("the disk that holds tokens and secrets is full"),
             _ => Self::inside(&error),
         }
     }

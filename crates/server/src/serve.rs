@@ -7,6 +7,7 @@ use std::sync::Arc;
 use access::{Rights, Role};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::get;
 use facts::Actor;
 use tokio::net::TcpListener;
@@ -14,10 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::house::{House, OpenError};
 use crate::settings::Settings;
-use crate::{api, follower, git, registry, web};
+use crate::{api, auth, follower, git, problem, registry, repeat, web};
 
-/// The largest body of a request to the API, in bytes.
-const LARGEST_BODY: usize = 8 * 1024 * 1024;
 /// The file in the data folder that tells programs of this machine where the server is.
 pub const WHERE: &str = "server.json";
 
@@ -61,8 +60,13 @@ pub struct Ready {
 
 /// The routes of the whole server.
 pub fn router(house: Arc<House>) -> Router {
+    let api = api::routes()
+        .layer(DefaultBodyLimit::max(api::LARGEST_BODY))
+        .layer(from_fn_with_state(house.clone(), repeat::repeat))
+        .layer(from_fn_with_state(house.clone(), auth::known))
+        .layer(map_response(problem::always));
     Router::new()
-        .nest("/api/v1", api::routes().layer(DefaultBodyLimit::max(LARGEST_BODY)))
+        .nest("/api/v1", api)
         .nest("/git", git::routes().layer(DefaultBodyLimit::disable()))
         .nest("/v2", registry::routes())
         .route("/healthz", get(|| async { "ok" }))

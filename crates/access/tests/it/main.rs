@@ -1,5 +1,6 @@
 //! Access on real files.
 
+mod answers;
 mod directory;
 mod roles;
 mod secrets;

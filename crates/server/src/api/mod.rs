@@ -25,6 +25,9 @@ pub(crate) use access::record_token;
 pub use changes::change_line;
 pub use logs::log_bytes;
 
+/// The largest body of a request, in bytes.
+pub(crate) const LARGEST_BODY: usize = 8 * 1024 * 1024;
+
 /// The routes of the API.
 pub fn routes() -> Router<Arc<House>> {
     Router::new()
@@ -57,6 +60,11 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/down", post(operate::down))
         .route("/openapi.json", get(openapi::document))
         .fallback(|| async { Problem::not_found("there is no such address in the API") })
+        .method_not_allowed_fallback(|| async {
+            let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+            Problem::new(status, "method", "this address of the API does not take this method")
+                .hint("/api/v1/openapi.json lists what it takes")
+        })
 }
 
 /// The component of that name.
