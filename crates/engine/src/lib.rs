@@ -27,6 +27,7 @@ pub mod result;
 #[cfg(test)]
 mod simulation;
 pub mod state;
+mod step;
 pub mod view;
 
 pub use action::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
