@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use engine::query::AttemptRow;
-use executor::logs;
+use executor::logs::{self, Follow};
 use facts::{RunId, StepName};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -21,6 +21,9 @@ use crate::problem::Problem;
 
 /// How many pieces of a followed log wait for a slow reader.
 const PIECES: usize = 64;
+
+/// The pause before an attempt's folder is looked for again.
+const SOON: Duration = Duration::from_millis(20);
 
 /// What a log is asked by.
 #[derive(Debug, Default, Deserialize)]
@@ -134,42 +137,54 @@ async fn follow(
     };
     let path = house.log_path(run, &step, attempt.attempt);
     let mut sent: u64 = 0;
+    let mut follow = None;
     loop {
         // Whether it has ended is asked before the rest is read, so that nothing is missed.
-        let now = attempt_of(&house, run, &step, Some(attempt.attempt)).await;
-        let Ok(Some(now)) = now else { return };
-        let bytes = match log_bytes(&house, &now).await {
-            Ok(bytes) => bytes,
-            Err(_) => return,
+        let Ok(Some(now)) = attempt_of(&house, run, &step, Some(attempt.attempt)).await else {
+            return;
         };
-        let from = usize::try_from(sent).unwrap_or(usize::MAX).min(bytes.len());
-        let rest = &bytes[from..];
-        // Whole lines only, while more may come.
-        let whole = if now.result.is_some() {
-            rest.len()
-        } else {
-            rest.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)
-        };
-        if whole > 0 {
-            sent += whole as u64;
-            if pieces.send(Ok(Bytes::copy_from_slice(&rest[..whole]))).await.is_err() {
-                return;
-            }
-        }
         if now.result.is_some() {
+            let Ok(bytes) = log_bytes(&house, &now).await else {
+                return;
+            };
+            let rest = bytes
+                .get(usize::try_from(sent).unwrap_or(usize::MAX)..)
+                .unwrap_or_default();
+            if !rest.is_empty() {
+                let _ = pieces.send(Ok(Bytes::copy_from_slice(rest))).await;
+            }
             return;
         }
-        let grown = async {
-            match logs::follow_from(&path, sent) {
-                Ok(mut follow) => {
-                    let _ = follow.next().await;
+        let reader: &mut Follow = match &mut follow {
+            Some(reader) => reader,
+            None => match logs::follow_from(&path, sent) {
+                Ok(reader) => follow.insert(reader),
+                // The attempt has been recorded and its folder is about to be made.
+                Err(_) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(SOON) => continue,
+                        () = pieces.closed() => return,
+                        () = house.stopping.cancelled() => return,
+                    }
                 }
-                // Not there yet: the ledger moves when the attempt does.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
+            },
         };
         tokio::select! {
-            () = grown => {}
+            line = reader.next() => match line {
+                Ok(Some(line)) => {
+                    sent = reader.position();
+                    let line = format!("{} {} {}\n", line.at_ms, line.channel.letter(), line.text);
+                    if pieces.send(Ok(line.into())).await.is_err() {
+                        return;
+                    }
+                }
+                // It has its outcome, which is being recorded; the ledger moves then.
+                Ok(None) => if head.changed().await.is_err() { return },
+                Err(error) => {
+                    tracing::warn!(%run, %step, %error, "a log cannot be followed");
+                    return;
+                }
+            },
             changed = head.changed() => if changed.is_err() { return },
             () = pieces.closed() => return,
             () = house.stopping.cancelled() => return,
