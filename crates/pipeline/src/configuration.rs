@@ -262,6 +262,14 @@ impl Configuration {
     /// # Errors
     /// When the frozen schema is not one that this version understands.
     pub fn settings(&self) -> Result<BTreeMap<String, Setting>, Diagnostics> {
+        // A package without configuration has no settings.
+        if self.schema.is_null() {
+            return Ok(BTreeMap::new());
+        }
+        // A package without settings has no schema.
+        if self.schema.is_null() {
+            return Ok(BTreeMap::new());
+        }
         serde_json::from_value(self.schema.clone())
             .map_err(|error| problem(format!("the schema cannot be read: {error}"), None).into())
     }
@@ -383,6 +391,20 @@ mod tests {
         configuration
             .render(&environment.parse().unwrap())
             .map_err(|wrong| wrong.to_string())
+    }
+
+    #[test]
+    fn a_package_without_configuration_renders_to_nothing() {
+        let rendered = render(&Configuration::default(), "staging").unwrap();
+        assert!(rendered.values.is_empty() && rendered.variables.is_empty(), "{rendered:?}");
+    }
+
+    #[test]
+    fn a_package_without_settings_has_the_same_configuration_everywhere() {
+        let none = Configuration::default();
+        let staging = render(&none, "staging").unwrap();
+        assert!(staging.values.is_empty() && staging.variables.is_empty());
+        assert_eq!(staging.digest, render(&none, "production").unwrap().digest);
     }
 
     #[test]

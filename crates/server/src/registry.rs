@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use tokio_util::io::ReaderStream;
 
 use crate::auth::Caller;
@@ -19,7 +20,11 @@ use crate::problem::Problem;
 
 /// The routes of the registry.
 pub fn routes() -> Router<Arc<House>> {
-    Router::new().fallback(answer)
+    // Not nested: a nest does not take `/v2/`, by which clients find out whether this is a registry.
+    Router::new()
+        .route("/v2", any(answer))
+        .route("/v2/", any(answer))
+        .route("/v2/{*rest}", any(answer))
 }
 
 async fn answer(State(house): State<Arc<House>>, request: Request) -> Response {
@@ -33,9 +38,8 @@ async fn answer(State(house): State<Arc<House>>, request: Request) -> Response {
 async fn decide(house: &Arc<House>, request: &Parts) -> Result<Answer, Problem> {
     let caller = Caller::of(house, &request.headers).await?;
     caller.may(Action::Enter, &Resource::Server)?;
-    let path = format!("/v2{}", request.uri.path());
     let query = request.uri.query().unwrap_or_default();
-    let route = match Route::parse(request.method.as_str(), &path, query) {
+    let route = match Route::parse(request.method.as_str(), request.uri.path(), query) {
         Ok(route) => route,
         Err(answer) => return Ok(answer),
     };

@@ -68,7 +68,7 @@ pub fn router(house: Arc<House>) -> Router {
     Router::new()
         .nest("/api/v1", api)
         .nest("/git", git::routes().layer(DefaultBodyLimit::disable()))
-        .nest("/v2", registry::routes())
+        .merge(registry::routes())
         .route("/healthz", get(|| async { "ok" }))
         .merge(web::routes(&house))
         .with_state(house)

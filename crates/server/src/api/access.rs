@@ -19,6 +19,9 @@ use crate::house::House;
 use crate::problem::Problem;
 use crate::wire;
 
+/// The longest lifetime of a token that has one: a hundred years, in seconds.
+const LONGEST_LIFETIME: u64 = 100 * 365 * 24 * 60 * 60;
+
 /// Records something about access; no fact holds a name or a value.
 async fn record(house: &House, kind: &str, key: &str, actor: Actor, body: serde_json::Value) -> Result<(), Problem> {
     let now = house.clock.now();
@@ -122,6 +125,10 @@ pub async fn create_token(
     let rights = Rights::everywhere(role);
     if let access::Decision::Deny { reason } = may_grant(&caller.principal, &rights) {
         return Err(Problem::denied(reason));
+    }
+    if new.lifetime_seconds.is_some_and(|seconds| seconds > LONGEST_LIFETIME) {
+        return Err(Problem::bad_input("a token with an end lives a hundred years at most")
+            .hint("leave `lifetime_seconds` out for a token without an end"));
     }
     let wanted = NewToken {
         name: new.name,

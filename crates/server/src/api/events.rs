@@ -67,7 +67,10 @@ async fn send(house: Arc<House>, mut position: u64, events: mpsc::Sender<Result<
                     "stream": fact.stream().as_str(),
                     "at": fact.recorded_at,
                 });
-                let event = Event::default().id(fact.seq.to_string()).data(data.to_string());
+                let event = Event::default()
+                    .id(fact.seq.to_string())
+                    .event(fact.kind())
+                    .data(data.to_string());
                 if events.send(Ok(event)).await.is_err() {
                     return;
                 }
