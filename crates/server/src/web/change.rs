@@ -239,14 +239,11 @@ impl Telling<'_> {
     fn never_again(&self) -> Option<NeverAgain> {
         let package = self.package()?;
         let bar = package.bar.as_ref()?;
-        let reason = bar
-            .reasons
-            .first()
-            .map_or("No reason is recorded.".to_owned(), |reason| sentence(reason));
+        let reason = bar.reasons.first().map_or("no reason is recorded", String::as_str);
         Some(NeverAgain {
             package: package.digest,
             since: bar.at,
-            reason: format!("Found bad in {}: {reason}", bar.environment),
+            reason: sentence(&format!("found bad in {}: {reason}", bar.environment)),
             hint:
                 "push a change that mends it: it becomes a new package; or link the cause, and this one may come again"
                     .to_owned(),

@@ -37,7 +37,8 @@ pub(super) async fn guard(State(house): State<Arc<House>>, request: Request, nex
         request.headers().clone(),
     );
     let mut response = next.run(request).await;
-    if reads_html(&headers) && !(response.status().is_success() || response.status().is_redirection()) {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    if is_error && reads_html(&headers) && !is_html(&response) {
         let problem = response.extensions_mut().remove::<Problem>();
         let problem = problem.unwrap_or_else(|| of_status(response.status()));
         let allowed = response.headers().get(header::ALLOW).cloned();
@@ -56,6 +57,12 @@ pub(super) async fn guard(State(house): State<Arc<House>>, request: Request, nex
     let keep = HeaderValue::from_static("private, no-cache");
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(keep);
     response
+}
+
+/// Whether the answer is a page already.
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 /// Whether the client is a browser that wants to show the answer.

@@ -220,7 +220,17 @@ impl Entries<'_> {
             DeploymentResult::Cancelled => (Tone::Quiet, format!("The deployment to {place} was cancelled")),
             DeploymentResult::Unknown => (Tone::Attention, format!("Nobody can say what is in {place}")),
         };
-        let reason = deployed.reasons.first().map(|reason| sentence(reason));
+        // What a verdict says stands with the verdict.
+        let judged = self.read.verdicts.iter().any(|verdict| {
+            verdict.result == Judgement::Fail
+                && verdict.environment.as_ref() == Some(place)
+                && (deployed.intended_at..=at).contains(&verdict.recorded_at)
+        });
+        let reason = deployed
+            .reasons
+            .first()
+            .filter(|_| !judged)
+            .map(|reason| sentence(reason));
         let entry = self.push(at, tone, text);
         entry.detail = if result == DeploymentResult::Succeeded {
             took
@@ -309,13 +319,11 @@ impl Entries<'_> {
             }
         }
         if let Some(bar) = &package.bar {
-            let reason = bar.reasons.first().map(|reason| sentence(reason));
             self.push(
                 bar.at,
                 Tone::Bad,
-                format!("Never again: found bad in {}", bar.environment),
-            )
-            .detail = reason;
+                format!("Never again, because of {}", bar.environment),
+            );
         }
     }
 }

@@ -88,7 +88,7 @@ fn station(
         state: state_of(told.state),
         started_at: told.started_at,
         reached_at: told.reached_at,
-        note: told.note.clone(),
+        note: told.note.as_deref().map(brief),
         verdicts: Vec::new(),
         run: told.run,
         usually: None,
@@ -152,6 +152,17 @@ fn state_of(state: wire::StationState) -> StationState {
     }
 }
 
+/// A note for a place with little room.
+fn brief(note: &str) -> String {
+    const ROOM: usize = 80;
+    let mut text: String = note.chars().take(ROOM).collect();
+    if text.len() < note.len() {
+        text.truncate(text.trim_end().len());
+        text.push('…');
+    }
+    text
+}
+
 /// What a verdict is about, in a word: a check's own name.
 pub(super) fn about(about: &str) -> &str {
     about.strip_prefix("verify ").unwrap_or(about)
@@ -196,6 +207,10 @@ fn environment(read: &Read, name: &EnvironmentName, station: &mut Station, cells
                 });
             }
         }
+    }
+    if station.state == StationState::Returned {
+        // Why stands on a card of its own.
+        station.note = None;
     }
     let gate = read
         .gates

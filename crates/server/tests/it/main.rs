@@ -8,4 +8,11 @@
 mod house;
 mod repository;
 
+mod api;
+mod definitions;
 mod first_start;
+mod openapi;
+mod pushes;
+mod roles;
+mod runs;
+mod web;
