@@ -9,10 +9,7 @@ mod house;
 mod repository;
 
 mod api;
-mod definitions;
 mod first_start;
 mod openapi;
-mod pushes;
 mod roles;
-mod runs;
 mod web;
