@@ -15,10 +15,13 @@ pub mod driver;
 pub mod gate;
 pub mod judge;
 pub mod kinds;
+mod mutation;
 pub mod path;
 pub mod plan;
 pub mod ports;
 pub mod shape;
+#[cfg(test)]
+mod simulation;
 pub mod state;
 mod verdict;
 pub mod views;

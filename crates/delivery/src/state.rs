@@ -9,6 +9,7 @@ use pipeline::document::Gate;
 use policy::gate::KnownVerdict;
 
 use crate::kinds::{DeliveryFact, DeploymentIntended, DeploymentResult, Purpose};
+use crate::mutation::{self, Mutation};
 
 /// A package that came onto the path.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,9 +160,17 @@ impl Environment {
             return Some(Mend::Person);
         }
         let Some(before) = last.intent.from.package else {
-            return Some(Mend::GoOn);
+            return Some(if mutation::is(Mutation::WaitForNothing) {
+                Mend::Person
+            } else {
+                Mend::GoOn
+            });
         };
-        let may_come = |digest: &Digest| packages.get(digest).is_some_and(|package| package.bar.is_none());
+        let may_come = |digest: &Digest| {
+            packages
+                .get(digest)
+                .is_some_and(|package| package.bar.is_none() || mutation::is(Mutation::ReturnToBarredPackages))
+        };
         let back = Some(before)
             .filter(may_come)
             .or_else(|| Some(self.return_target(Some(before), packages)?.package));
@@ -238,8 +247,12 @@ impl State {
                 };
                 let succeeded = body.result == DeploymentResult::Succeeded;
                 // Traces stay until something was deployed over them, whatever failed in between.
-                let disturbed =
-                    !succeeded && (body.disturbed || environment.last.as_ref().is_some_and(|last| last.disturbed));
+                let disturbed = !succeeded
+                    && (body.disturbed
+                        || environment
+                            .last
+                            .as_ref()
+                            .is_some_and(|last| last.disturbed && !mutation::is(Mutation::ForgetTraces)));
                 if succeeded {
                     environment.since = Some(at);
                     environment.is_proven = false;
@@ -250,7 +263,9 @@ impl State {
                         .take_if(|(package, _)| *package == open.intent.package);
                 }
                 environment.current = body.state.clone();
-                environment.approvals.clear();
+                if !mutation::is(Mutation::KeepApprovals) {
+                    environment.approvals.clear();
+                }
                 environment.last = Some(Last {
                     intent: open.intent,
                     result: body.result,
@@ -281,6 +296,11 @@ impl State {
                 }
                 for environment in self.environments.values_mut() {
                     environment.requested.take_if(|(package, _)| *package == body.package);
+                }
+                // What was found bad here is proven here no more, even once its cause is linked.
+                if let Some(there) = self.environments.get_mut(&body.environment) {
+                    there.proven.retain(|proven| proven.package != body.package);
+                    there.is_proven &= there.current.package != Some(body.package);
                 }
             }
             DeliveryFact::Unbarred(body) => {

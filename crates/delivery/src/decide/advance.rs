@@ -5,6 +5,7 @@ use facts::{ComponentId, DeploymentId, Digest, RunId, Timestamp};
 
 use crate::gate::{self, GateVerdict};
 use crate::kinds::{DeliveryFact, DeploymentIntended, EnvironmentProven, PackageSuperseded, Purpose, state_stream};
+use crate::mutation::{self, Mutation};
 use crate::path::{EnvironmentPolicy, Path, takes};
 use crate::state::{Environment, Mend, Package, State};
 
@@ -52,7 +53,7 @@ fn one(
     decision: &mut Decision,
 ) {
     let here = state.environment(&policy.name);
-    if here.open.is_some() {
+    if here.open.is_some() && !mutation::is(Mutation::DeployTwiceAtATime) {
         return;
     }
     match here.mend(&state.packages) {
@@ -146,7 +147,11 @@ fn prove(
         return;
     }
     match since.checked_add(policy.soak) {
-        Ok(until) if until > now => decision.wake(until),
+        Ok(until) if until > now && !mutation::is(Mutation::SkipTheSoak) => {
+            if !mutation::is(Mutation::SleepThroughTheSoak) {
+                decision.wake(until);
+            }
+        }
         _ => facts.push(
             EnvironmentProven {
                 environment: policy.name.clone(),
@@ -173,10 +178,10 @@ pub fn candidates<'a>(state: &'a State, policy: &EnvironmentPolicy, here: &Envir
         .packages
         .values()
         .filter(|package| {
-            package.order > newest
+            (package.order > newest || mutation::is(Mutation::TakeOlderPackages))
                 && package.bar.is_none()
                 && takes(policy, &package.line)
-                && !here.tried.contains(&package.digest)
+                && (!here.tried.contains(&package.digest) || mutation::is(Mutation::TryAgainAndAgain))
                 && !here.superseded.contains_key(&package.digest)
         })
         .collect();

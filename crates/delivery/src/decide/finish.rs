@@ -4,6 +4,7 @@ use facts::published::StateVector;
 use facts::{Digest, RunId};
 
 use crate::kinds::{DeliveryFact, DeploymentFinished, DeploymentIntended, DeploymentResult, PackageBarred};
+use crate::mutation::{self, Mutation};
 use crate::plan::{ANALYZE, CONFIGURE, MIGRATE, ROLL_OUT, VERIFY};
 
 /// How the run came to its end.
@@ -89,7 +90,7 @@ pub fn finish(intent: &DeploymentIntended, ended: &RunEnded) -> Vec<DeliveryFact
         }
         .into(),
     ];
-    if result == DeploymentResult::Rejected && !intent.purpose.is_return() {
+    if result == DeploymentResult::Rejected && !intent.purpose.is_return() && !mutation::is(Mutation::ForgetToBar) {
         facts.push(
             PackageBarred {
                 package: intent.package,

@@ -9,26 +9,28 @@ use ledger::{Append, AppendError, Select};
 use policy::gate::KnownVerdict;
 use serde_json::json;
 
-use super::{DeliveryError, Parts};
+use super::DeliveryError;
+use super::runs::Reach;
 use crate::context::DeploymentContext;
-use crate::decide::{self, RunEnded, RunResult, StepEnded};
+use crate::decide::{self, AskError};
 use crate::kinds::{DeliveryFact, DeploymentIntended, state_stream, stream};
+use crate::mutation::{self, Mutation};
 use crate::path::Path;
 use crate::plan;
 use crate::state::State;
 use crate::views::VERDICTS;
 
 /// A component whose facts are read up to a position.
-pub(super) struct Loaded {
-    pub(super) id: ComponentId,
-    pub(super) state: State,
+pub(crate) struct Loaded {
+    pub(crate) id: ComponentId,
+    pub(crate) state: State,
     version: u64,
     /// The position at which the stream was seen to end at `version`.
     read_at: Position,
 }
 
 impl Loaded {
-    pub(super) fn new(id: ComponentId) -> Self {
+    pub(crate) fn new(id: ComponentId) -> Self {
         Self {
             id,
             state: State::default(),
@@ -38,11 +40,11 @@ impl Loaded {
     }
 
     /// Reads the facts that came since.
-    pub(super) async fn catch_up(&mut self, parts: &Parts) -> Result<(), DeliveryError> {
+    pub(crate) async fn catch_up(&mut self, reach: &Reach) -> Result<(), DeliveryError> {
         // The head first: whatever comes after it makes an append at `read_at` conflict.
-        let head = parts.ledger.head().await?;
+        let head = reach.ledger.head().await?;
         loop {
-            let facts = parts.ledger.read_stream(&stream(self.id), self.version, 1_000).await?;
+            let facts = reach.ledger.read_stream(&stream(self.id), self.version, 1_000).await?;
             if facts.is_empty() {
                 break;
             }
@@ -64,23 +66,23 @@ impl Loaded {
     }
 
     /// Decides and records until nothing is left to decide.
-    pub(super) async fn settle(
+    pub(crate) async fn settle(
         &mut self,
-        parts: &Parts,
+        reach: &Reach,
         path: impl Fn() -> Arc<Path>,
     ) -> Result<Option<Timestamp>, DeliveryError> {
         loop {
-            self.catch_up(parts).await?;
-            let (path, now) = (path(), parts.clock.now());
+            self.catch_up(reach).await?;
+            let (path, now) = (path(), reach.clock.now());
             let mut facts = Vec::new();
             let mut wake_at = None;
             for intent in self.open_intents() {
-                if let Some(ended) = run_ended(parts, &intent).await? {
+                if let Some(ended) = reach.runs.ended(intent.run).await? {
                     facts.extend(decide::finish(&intent, &ended));
                 }
             }
             if facts.is_empty() {
-                self.bring_verdicts(parts, &path).await?;
+                self.bring_verdicts(reach, &path).await?;
                 let decision = decide::advance(self.id, &self.state, &path, now);
                 wake_at = decision.wake_at;
                 facts = decision.facts;
@@ -92,15 +94,34 @@ impl Loaded {
             if let Some(first) = facts.iter().position(|fact| matches!(fact, DeliveryFact::Intended(_))) {
                 facts.truncate(first + 1);
             }
-            match self.record(parts, &path, Actor::System, facts, now).await {
+            match self.record(reach, &path, Actor::System, facts, now).await {
                 Ok(()) | Err(DeliveryError::Append(AppendError::Conflict { .. })) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// Records what somebody's wish comes to; decides again when somebody else was faster.
+    pub(crate) async fn ask(
+        &mut self,
+        reach: &Reach,
+        path: impl Fn() -> Arc<Path>,
+        by: Actor,
+        mut decide: impl FnMut(&State, &Path, Timestamp) -> Result<Vec<DeliveryFact>, AskError>,
+    ) -> Result<(), DeliveryError> {
+        loop {
+            self.catch_up(reach).await?;
+            let (path, now) = (path(), reach.clock.now());
+            let facts = decide(&self.state, &path, now)?;
+            match self.record(reach, &path, by, facts, now).await {
+                Err(DeliveryError::Append(AppendError::Conflict { .. })) => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Reads the verdicts on the packages, when a condition could ask for them.
-    async fn bring_verdicts(&mut self, parts: &Parts, path: &Path) -> Result<(), DeliveryError> {
+    async fn bring_verdicts(&mut self, reach: &Reach, path: &Path) -> Result<(), DeliveryError> {
         let asked = path.environments().iter().any(|policy| !policy.gates.is_empty());
         let packages = self.state.packages.values();
         let candidates: Vec<_> = packages
@@ -109,7 +130,7 @@ impl Loaded {
             .collect();
         for digest in candidates {
             let query = Select::from(VERDICTS).filter("subject", ledger::Op::Eq, digest.to_string());
-            let rows = parts.ledger.select(query).await?.rows;
+            let rows = reach.ledger.select(query).await?.rows;
             let verdicts = rows.iter().map(known_verdict).collect::<Result<Vec<_>, _>>()?;
             self.state.verdicts.insert(digest, verdicts);
         }
@@ -127,9 +148,9 @@ impl Loaded {
 
     /// Records the facts in one append, together with the request of the intent's run. At most the
     /// last of them is an intent.
-    pub(super) async fn record(
+    pub(crate) async fn record(
         &mut self,
-        parts: &Parts,
+        reach: &Reach,
         path: &Path,
         actor: Actor,
         facts: Vec<DeliveryFact>,
@@ -143,25 +164,28 @@ impl Loaded {
                 gathered.push(self.observed(finished, now));
             }
             if let DeliveryFact::Intended(intent) = &fact {
-                let request = self.request(parts, path, intent, actor).await?;
-                let together = self.append(std::mem::take(&mut gathered));
-                match parts.engine.submit(request, together).await {
-                    Ok(_) => {}
-                    Err(engine::SubmitError::Append(error)) => return Err(error.into()),
-                    Err(error) => return Err(DeliveryError::Engine(error.to_string())),
+                let request = self.request(reach, path, intent, actor).await?;
+                let mut together = self.append(std::mem::take(&mut gathered));
+                if mutation::is(Mutation::IntendBeforeTheRun) {
+                    reach.ledger.append(together).await?;
+                    together = Append::unconditional(Vec::new());
                 }
-                self.catch_up(parts).await?;
+                reach.runs.submit(request, together).await?;
+                self.catch_up(reach).await?;
             }
         }
         if !gathered.is_empty() {
             let append = self.append(gathered);
-            parts.ledger.append(append).await?;
-            self.catch_up(parts).await?;
+            reach.ledger.append(append).await?;
+            self.catch_up(reach).await?;
         }
         Ok(())
     }
 
     fn append(&self, facts: Vec<NewFact>) -> Append {
+        if mutation::is(Mutation::DropTheCondition) {
+            return Append::unconditional(facts);
+        }
         Append::after(self.read_at, vec![stream(self.id)], facts)
     }
 
@@ -198,6 +222,9 @@ impl Loaded {
     /// The id of a fact: the same for the same fact at the same place, so that sending it again is a
     /// repetition; another one for anything else that somebody decides at the same moment.
     fn fact_id(&self, now: Timestamp, place: usize, actor: Actor, body: &serde_json::Value) -> FactId {
+        if mutation::is(Mutation::SameIdsEverywhere) {
+            return FactId::derived(now, &stream(self.id), self.version + 1, place as u32);
+        }
         let content = Stream::new(
             "delivery",
             format!("{}/{actor}/{}", self.id, Digest::of(body.to_string())),
@@ -241,7 +268,7 @@ impl Loaded {
     /// says so, instead of an intent without end.
     async fn request(
         &self,
-        parts: &Parts,
+        reach: &Reach,
         path: &Path,
         intent: &DeploymentIntended,
         actor: Actor,
@@ -256,7 +283,7 @@ impl Loaded {
             })?;
         let policy = path
             .get(&intent.environment)
-            .ok_or_else(|| decide::AskError::UnknownEnvironment(intent.environment.clone()))?;
+            .ok_or_else(|| AskError::UnknownEnvironment(intent.environment.clone()))?;
         let unreadable = |message: String| BrokenDefinition {
             file: format!("package {}", intent.package.short()),
             line: 0,
@@ -264,7 +291,7 @@ impl Loaded {
             message,
             hint: Some("restore the blob store from a backup, or build the commit again".to_owned()),
         };
-        let plan = match parts.packages.document(intent.package).await {
+        let plan = match reach.packages.document(intent.package).await {
             Err(error) => Err(unreadable(error.to_string())),
             Ok(document) => plan::plan(
                 intent.purpose.is_return(),
@@ -308,36 +335,4 @@ fn known_verdict(row: &ledger::Row) -> Result<KnownVerdict, DeliveryError> {
         result: serde_json::from_value(json!(row.text("result")?))?,
         numbers: row.optional_json("numbers")?.unwrap_or_default(),
     })
-}
-
-/// How the run of an intent ended; `None` while it goes on.
-async fn run_ended(parts: &Parts, intent: &DeploymentIntended) -> Result<Option<RunEnded>, DeliveryError> {
-    let ledger = &*parts.ledger;
-    let Some(run) = engine::query::run(ledger, intent.run).await? else {
-        return Ok(None);
-    };
-    if run.state != engine::State::Finished {
-        return Ok(None);
-    }
-    let result = match run.result {
-        Some(engine::RunResult::Succeeded) => RunResult::Succeeded,
-        Some(engine::RunResult::Cancelled) => RunResult::Cancelled,
-        Some(engine::RunResult::Unknown) => RunResult::Unknown,
-        _ => RunResult::Failed,
-    };
-    let steps = engine::query::steps(ledger, intent.run).await?.rows;
-    let steps = steps.into_iter().map(|step| StepEnded {
-        action: step.action,
-        began: step.started_at.is_some(),
-        succeeded: step.result == Some(engine::RunResult::Succeeded),
-        timed_out: step.result == Some(engine::RunResult::TimedOut),
-        message: step.message,
-        outputs: step.outputs.unwrap_or_default(),
-    });
-    Ok(Some(RunEnded {
-        run: intent.run,
-        result,
-        reason: run.reason,
-        steps: steps.collect(),
-    }))
 }

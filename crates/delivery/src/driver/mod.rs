@@ -1,6 +1,7 @@
 //! The driver: reads facts, asks the decisions, records what they say. It decides nothing itself.
 
-mod component;
+pub(crate) mod component;
+pub(crate) mod runs;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use crate::state::State;
 use crate::views::COMPONENTS;
 
 use component::Loaded;
+use runs::Reach;
 
 /// Why delivery could not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +77,7 @@ const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 pub struct Delivery(Arc<Inner>);
 
 struct Inner {
-    parts: Parts,
+    reach: Reach,
     path: watch::Sender<Arc<Path>>,
     components: tokio::sync::Mutex<HashMap<ComponentId, Loaded>>,
     /// The last state of each component, for whoever only reads.
@@ -92,14 +94,14 @@ impl Delivery {
         let (path, _) = watch::channel(Arc::new(path));
         let (nudges, nudged) = mpsc::unbounded_channel();
         let delivery = Self(Arc::new(Inner {
-            parts,
+            reach: parts.into(),
             path,
             components: tokio::sync::Mutex::default(),
             states: Mutex::default(),
             nudges,
         }));
-        let head = delivery.0.parts.ledger.head().await?;
-        let rows = delivery.0.parts.ledger.select(Select::from(COMPONENTS)).await?.rows;
+        let head = delivery.0.reach.ledger.head().await?;
+        let rows = delivery.0.reach.ledger.select(Select::from(COMPONENTS)).await?.rows;
         for row in rows {
             delivery.settle(row.parse("component")?).await?;
         }
@@ -142,7 +144,7 @@ impl Delivery {
             .ok_or_else(|| AskError::UnknownEnvironment(environment.clone()))?;
         let state = self.state(component);
         let package = state.packages.get(&package).ok_or(AskError::UnknownPackage(package))?;
-        Ok(gate::judge(&state, &path, policy, package, self.0.parts.clock.now()))
+        Ok(gate::judge(&state, &path, policy, package, self.0.reach.clock.now()))
     }
 
     /// A trusted build finished well: its package comes onto the path. Saying it twice changes
@@ -239,30 +241,20 @@ impl Delivery {
         .await
     }
 
-    /// Records what a person's wish comes to; decides again when somebody else was faster.
+    /// Records what somebody's wish comes to.
     async fn ask(
         &self,
         component: ComponentId,
         by: Actor,
-        mut decide: impl FnMut(&State, &Path, Timestamp) -> Result<Vec<DeliveryFact>, AskError>,
+        decide: impl FnMut(&State, &Path, Timestamp) -> Result<Vec<DeliveryFact>, AskError>,
     ) -> Result<(), DeliveryError> {
         let result = {
             let mut components = self.0.components.lock().await;
             let loaded = components.entry(component).or_insert_with(|| Loaded::new(component));
-            loop {
-                loaded.catch_up(&self.0.parts).await?;
-                let path = self.path();
-                let now = self.0.parts.clock.now();
-                let facts = decide(&loaded.state, &path, now)?;
-                match loaded.record(&self.0.parts, &path, by, facts, now).await {
-                    Err(DeliveryError::Append(AppendError::Conflict { .. })) => continue,
-                    other => {
-                        // Whoever asked sees what they asked for.
-                        self.publish(loaded);
-                        break other;
-                    }
-                }
-            }
+            let result = loaded.ask(&self.0.reach, || self.path(), by, decide).await;
+            // Whoever asked sees what they asked for.
+            self.publish(loaded);
+            result
         };
         self.nudge(component);
         result
@@ -272,7 +264,7 @@ impl Delivery {
     async fn settle(&self, component: ComponentId) -> Result<Option<Timestamp>, DeliveryError> {
         let mut components = self.0.components.lock().await;
         let loaded = components.entry(component).or_insert_with(|| Loaded::new(component));
-        let wake_at = loaded.settle(&self.0.parts, || self.path()).await;
+        let wake_at = loaded.settle(&self.0.reach, || self.path()).await;
         self.publish(loaded);
         wake_at
     }
@@ -289,7 +281,7 @@ impl Delivery {
 
     /// For each environment, the packages that could come next and what their gates say.
     pub fn waiting(&self, component: ComponentId) -> BTreeMap<EnvironmentName, Vec<(Digest, GateVerdict)>> {
-        let (state, path, now) = (self.state(component), self.path(), self.0.parts.clock.now());
+        let (state, path, now) = (self.state(component), self.path(), self.0.reach.clock.now());
         path.environments()
             .iter()
             .map(|policy| {
@@ -320,7 +312,7 @@ impl Delivery {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn components(&self) -> Result<BTreeMap<ComponentId, ComponentName>, DeliveryError> {
-        let rows = self.0.parts.ledger.select(Select::from(COMPONENTS)).await?.rows;
+        let rows = self.0.reach.ledger.select(Select::from(COMPONENTS)).await?.rows;
         rows.iter()
             .map(|row| Ok((row.parse("component")?, row.parse("name")?)))
             .collect()
@@ -334,7 +326,7 @@ async fn follow(
     mut position: facts::Position,
     mut nudged: mpsc::UnboundedReceiver<ComponentId>,
 ) {
-    let Some(mut head) = inner.upgrade().map(|inner| inner.parts.ledger.follow()) else {
+    let Some(mut head) = inner.upgrade().map(|inner| inner.reach.ledger.follow()) else {
         return;
     };
     let mut wakes: BTreeMap<ComponentId, Timestamp> = BTreeMap::new();
@@ -350,7 +342,7 @@ async fn follow(
         let next = wakes.values().chain(&read_again).min().copied();
         let sleep = {
             let Some(inner) = inner.upgrade() else { return };
-            let now = inner.parts.clock.now();
+            let now = inner.reach.clock.now();
             next.map(|at| std::time::Duration::try_from(at.duration_since(now)).unwrap_or_default())
         };
         let mut dirty = Vec::new();
@@ -370,7 +362,7 @@ async fn follow(
         while let Ok(component) = nudged.try_recv() {
             dirty.push(component);
         }
-        let now = delivery.0.parts.clock.now();
+        let now = delivery.0.reach.clock.now();
         let soon = now.checked_add(RETRY).unwrap_or(now);
         read_again = match delivery.touched(&mut position, &mut dirty).await {
             Ok(()) => None,
@@ -412,7 +404,7 @@ impl Delivery {
         touched: &mut Vec<ComponentId>,
     ) -> Result<(), DeliveryError> {
         loop {
-            let facts = self.0.parts.ledger.read(*position, 1_000).await?;
+            let facts = self.0.reach.ledger.read(*position, 1_000).await?;
             let Some(last) = facts.last() else { break };
             *position = last.seq;
             for fact in &facts {

@@ -336,3 +336,23 @@ fn what_was_found_bad_elsewhere_is_not_proven_by_time() {
     world.advance();
     assert!(!world.state.environment(&environment("europe")).has_proven(package(1)));
 }
+
+#[test]
+fn what_was_found_bad_somewhere_has_to_be_proven_there_again() {
+    let mut world = World::staging_and_production();
+    world.deliver(1);
+    world.deliver(2);
+    let back = world.roll_back("staging", None).unwrap();
+    world.succeed(&back);
+    let unbarred = unbar(&world.state, package(2), "a broken test").unwrap();
+    world.take_in(&unbarred);
+    assert_eq!(
+        world.gate("production", 2).obstacle().unwrap().name,
+        "proven in staging"
+    );
+    let again = world.advance();
+    assert_eq!(
+        (again[0].environment.as_str(), again[0].package),
+        ("staging", package(2))
+    );
+}
