@@ -57,6 +57,8 @@ pub struct World {
     pub talk: (Box<dyn Write>, bool),
     /// How many columns the terminal has.
     pub columns: Option<usize>,
+    /// The columns and rows of the terminal on standard error, as they are now; `None` where it is none.
+    pub screen: Option<fn() -> (usize, usize)>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
@@ -84,6 +86,7 @@ pub fn run(world: World) -> Exit {
         output,
         talk,
         columns,
+        screen,
         clock,
         entropy,
         zone,
@@ -136,6 +139,7 @@ pub fn run(world: World) -> Exit {
         folder,
         input,
         ask,
+        screen,
         clock,
         entropy,
     };

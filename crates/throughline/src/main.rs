@@ -29,10 +29,19 @@ fn main() -> ExitCode {
         output: (Box::new(stdout), terminals.0),
         talk: (Box::new(stderr), terminals.1),
         columns,
+        screen: terminals.1.then_some(screen),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         zone: TimeZone::system(),
         variables,
     };
     throughline::run(world).into()
+}
+
+/// The size of the terminal on standard error; a usual one where it does not say.
+fn screen() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(io::stderr())
+        .ok()
+        .filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    size.map_or((80, 24), |size| (usize::from(size.ws_col), usize::from(size.ws_row)))
 }

@@ -118,6 +118,12 @@ impl Printer {
         let _ = self.talk.write(text).and_then(|()| self.talk.writer.flush());
     }
 
+    /// Steers the terminal on standard error, whether or not colours go there: the cursor moves where
+    /// colours are unwanted too.
+    pub fn steer(&mut self, sequence: &str) {
+        let _ = self.talk.writer.write_all(sequence.as_bytes());
+    }
+
     /// Says that something needs attention.
     pub fn warn(&mut self, line: &str) {
         let warning = paint(Tone::Waiting, "warning:");

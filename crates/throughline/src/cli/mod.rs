@@ -2,6 +2,7 @@
 
 mod access;
 mod deliver;
+mod demo;
 mod follow;
 mod house;
 mod local;
@@ -10,6 +11,7 @@ pub use access::{
     LoginArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs,
 };
 pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
+pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, StatusArgs};
 pub use house::{DownArgs, ExportArgs, LedgerCommand, PolicyCommand, PolicySetArgs, ServeArgs};
 pub use local::{CheckArgs, FileKind, FolderArgs, SchemaArgs};
@@ -103,6 +105,7 @@ pub struct Component {
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)]
 pub enum Command {
+    Demo(DemoArgs),
     Serve(ServeArgs),
     Status(StatusArgs),
     Runs(RunsArgs),
@@ -142,6 +145,7 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Show every setting, its value, and where that came from.
     Settings(Json),
+    DemoLoad(DemoLoadArgs),
     /// The resident process of a run.
     #[command(hide = true)]
     Shim(FolderArgs),
@@ -152,6 +156,7 @@ pub enum Command {
 
 /// The commands as `--help` groups them; every command that is not hidden stands in one group.
 const GROUPS: &[(&str, &[&str])] = &[
+    ("Begin", &["demo"]),
     ("Follow changes", &["status", "runs", "logs", "environments", "diff"]),
     (
         "Deliver",

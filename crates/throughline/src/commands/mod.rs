@@ -3,6 +3,7 @@
 mod approve;
 mod cancel;
 mod check;
+mod demo;
 mod diff;
 mod down;
 mod environments;
@@ -56,6 +57,8 @@ pub struct Around {
     pub input: Box<dyn Read>,
     /// Asks a person for something that is not shown.
     pub ask: Option<fn() -> Result<String, Failure>>,
+    /// The columns and rows of the terminal on standard error, as they are now; `None` where it is none.
+    pub screen: Option<fn() -> (usize, usize)>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
@@ -144,6 +147,8 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
     match command {
         Command::Shim(args) => hidden(executor::shim_main(&args.folder)),
         Command::Proxy(args) => hidden(crate::house::proxy(&args.folder)),
+        Command::Demo(args) => demo::demo(&args, around, printer),
+        Command::DemoLoad(args) => demo::load(&args, around, printer),
         Command::Serve(_) => serve::serve(around.layers.serve()?, printer),
         Command::Check(args) => check::check(&args, &around.folder, printer),
         Command::Schema(args) => schema::schema(args.kind, printer),
@@ -184,7 +189,9 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         Command::Ledger(LedgerCommand::Rebuild(args)) => ledger::rebuild(args.json, session, printer),
         Command::Ledger(LedgerCommand::Export(args)) => ledger::export(args.after, session, printer),
         Command::Down(args) => down::down(args.everything, session, printer),
-        Command::Shim(_)
+        Command::Demo(_)
+        | Command::DemoLoad(_)
+        | Command::Shim(_)
         | Command::Proxy(_)
         | Command::Serve(_)
         | Command::Check(_)

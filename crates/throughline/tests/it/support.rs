@@ -150,6 +150,7 @@ impl Home {
             output: (Box::new(out.clone()), self.terminal.is_some()),
             talk: (Box::new(err.clone()), self.terminal.is_some()),
             columns: self.terminal,
+            screen: None,
             clock: Arc::new(ManualClock::at(now())),
             entropy: Arc::new(SeededEntropy::new(1)),
             zone: jiff::tz::TimeZone::UTC,
