@@ -27,6 +27,12 @@ const GENERATORS: &[Generator] = &[
         variable: "UPDATE_TABLES",
         test: "tables",
     },
+    Generator {
+        documents: "docs/cli.md, docs/settings.md, docs/exit-codes.md",
+        package: "throughline",
+        variable: "THROUGHLINE_WRITE_DOCS",
+        test: "documents",
+    },
 ];
 
 /// Writes every generated document.

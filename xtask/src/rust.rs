@@ -2,6 +2,7 @@
 //! a search in one layer is not misled by another and line numbers stay true.
 
 /// A text in its layers. All have the same length and the same line ends.
+#[derive(Debug)]
 pub struct Layers {
     /// What the compiler runs, without comments and without what stands between quotes.
     pub code: String,

@@ -1,19 +1,35 @@
 //! The project's files, as git knows them: read once, then every check looks at the same texts.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use crate::command::Program;
+use crate::rust::{self, Layers};
 
 /// A file with its text. Files that are not text have an empty one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct File {
     /// From the root, with forward slashes.
     pub path: String,
     /// What is in it.
     pub text: String,
+    layers: OnceCell<Layers>,
 }
 
 impl File {
+    fn new(path: String, text: String) -> Self {
+        Self {
+            path,
+            text,
+            layers: OnceCell::new(),
+        }
+    }
+
+    /// The layers of a Rust file; taken apart once, however many ask.
+    pub fn layers(&self) -> &Layers {
+        self.layers.get_or_init(|| rust::layers(&self.text))
+    }
+
     /// Whether it is Rust.
     pub fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
@@ -56,10 +72,7 @@ impl Tree {
             .filter_map(|path| {
                 // A file that was just removed is still listed.
                 let bytes = std::fs::read(root.join(path)).ok()?;
-                Some(File {
-                    path: path.to_owned(),
-                    text: String::from_utf8(bytes).unwrap_or_default(),
-                })
+                Some(File::new(path.to_owned(), String::from_utf8(bytes).unwrap_or_default()))
             })
             .collect();
         files.sort_by(|left, right| left.path.cmp(&right.path));
@@ -98,10 +111,9 @@ impl Tree {
     /// A tree for a test.
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let files = files.iter().map(|(path, text)| File {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        });
+        let files = files
+            .iter()
+            .map(|(path, text)| File::new((*path).to_owned(), (*text).to_owned()));
         Self { files: files.collect() }
     }
 }

@@ -86,7 +86,7 @@ const STAGES: &[Stage] = &[
     Stage {
         name: "documentation of the code",
         run: |context| {
-            let program = context.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+            let program = context.cargo(&["doc", "--workspace", "--no-deps", "--locked", "--keep-going"]);
             program.variable("RUSTDOCFLAGS", "-D warnings").run().into()
         },
     },

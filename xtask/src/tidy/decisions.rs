@@ -36,8 +36,8 @@ pub fn pure(project: &Project) -> Vec<Finding> {
         .rust()
         .filter(|file| decides(&file.path) && !file.is_test())
     {
-        let code = rust::layers(&file.text).code;
-        for (line, code) in lines(rust::without_tests(&code)) {
+        let code = &file.layers().code;
+        for (line, code) in lines(rust::without_tests(code)) {
             for (word, why) in FORBIDDEN {
                 let used = match *word {
                     // The crate by its path; the word itself is also a noun of the field.

@@ -68,17 +68,17 @@ pub fn forgotten(project: &Project) -> Vec<Finding> {
                 let parent = format!("{}/{parent}", member.folder);
                 let line = format!("mod {name};");
                 project.tree.file(&parent).is_some_and(|file| {
-                    rust::layers(&file.text)
+                    file.layers()
                         .code
                         .lines()
                         .any(|code| rust::has_word(code, &line) || code.trim_end().ends_with(&line))
                 })
             });
             (!declared).then(|| {
-                let message = format!(
-                    "no `mod` line leads here, so it is never compiled: add one to {}",
-                    parents[0].0
-                );
+                let there = parents.iter().map(|(parent, _)| format!("{}/{parent}", member.folder));
+                let there = there.into_iter().find(|parent| project.tree.file(parent).is_some());
+                let place = there.unwrap_or_else(|| format!("{}/{}", member.folder, parents[0].0));
+                let message = format!("no `mod` line leads here, so it is never compiled: add one to {place}");
                 Finding::new(&file.path, 1, message)
             })
         })

@@ -8,7 +8,7 @@ use crate::rust;
 pub fn finished(project: &Project) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in project.tree.rust() {
-        let layers = rust::layers(&file.text);
+        let layers = file.layers();
         for (line, code) in lines(&layers.code) {
             for word in ["todo!", "unimplemented!", "dbg!"] {
                 if rust::has_word(code, word) {
@@ -41,7 +41,7 @@ pub fn unsafe_code(project: &Project) -> Vec<Finding> {
         .rust()
         .filter(|file| !file.path.starts_with("crates/process/"))
     {
-        for (line, code) in lines(&rust::layers(&file.text).code) {
+        for (line, code) in lines(&file.layers().code) {
             if rust::has_word(code, "unsafe")
                 || ["allow(", "expect("]
                     .iter()
@@ -83,7 +83,7 @@ pub fn disallowed(project: &Project) -> Vec<Finding> {
         if project.crate_of(&file.path).is_none() || ALLOWED.iter().any(|(path, _)| file.path.starts_with(path)) {
             continue;
         }
-        let layers = rust::layers(&file.text);
+        let layers = file.layers();
         let before_tests = rust::without_tests(&layers.code).lines().count();
         for ((line, code), comment) in lines(&layers.code).zip(layers.comments.lines()) {
             if !code.contains("disallowed_methods") {
@@ -113,7 +113,7 @@ pub fn wire(project: &Project) -> Vec<Finding> {
         .rust()
         .filter(|file| file.path.starts_with("crates/") && !file.path.starts_with("crates/server/src/wire"))
     {
-        for (line, code) in lines(&rust::layers(&file.text).code) {
+        for (line, code) in lines(&file.layers().code) {
             if rust::has_word(code, "ToSchema") {
                 let message = "types that cross the wire live in crates/server/src/wire: a type of a room can then change without breaking a client";
                 findings.push(Finding::new(&file.path, line, message));

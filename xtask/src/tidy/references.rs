@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use super::{CHECKS, Finding, Project};
 use crate::document::{self, Document};
-use crate::rust;
 use crate::tree::File;
 
 /// The generated reference of the command line.
@@ -177,7 +176,7 @@ fn variables(project: &Project) -> BTreeSet<String> {
         .rust()
         .filter(|file| !file.is_test() && !file.path.starts_with("xtask/src/tidy/"));
     product
-        .flat_map(|file| names_with(PREFIX, &rust::layers(&file.text).strings))
+        .flat_map(|file| names_with(PREFIX, &file.layers().strings))
         .collect()
 }
 

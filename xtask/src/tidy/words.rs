@@ -2,7 +2,6 @@
 //! line of it was written.
 
 use super::{Finding, Project, lines};
-use crate::rust;
 use crate::tree::File;
 
 /// Words, and why each is kept out. They are found in any spelling of small and capital letters.
@@ -91,7 +90,7 @@ fn numbers(file: &File) -> Vec<(usize, String)> {
     let prose = if file.path.ends_with(".md") {
         file.text.clone()
     } else if file.is_rust() {
-        rust::layers(&file.text).comments
+        file.layers().comments.clone()
     } else {
         return Vec::new();
     };
