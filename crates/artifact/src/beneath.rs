@@ -1,7 +1,7 @@
 //! Paths that cannot leave the folder they are meant for.
 //!
 //! Two defences, one behind the other: [`RelativePath`] refuses by its text whatever is absolute or
-//! climbs, and [`Folder`] opens with `openat2` and `RESOLVE_BENEATH`, so that the kernel refuses
+//! climbs, and `Folder` opens with `openat2` and `RESOLVE_BENEATH`, so that the kernel refuses
 //! whatever a symlink would make of the rest.
 
 use std::ffi::CString;
