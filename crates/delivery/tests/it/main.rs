@@ -1,0 +1,6 @@
+//! The actions of a deployment against a target in memory, and canaries judged on simulated traffic.
+
+mod analyze;
+mod canaries;
+mod roll_out;
+mod world;
