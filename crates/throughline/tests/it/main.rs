@@ -4,7 +4,9 @@
 mod access;
 mod bad_input;
 mod check;
+mod crash_points;
 mod deliver;
+mod demo;
 mod documents;
 mod follow;
 mod program;
