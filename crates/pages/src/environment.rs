@@ -116,7 +116,7 @@ fn deployments(frame: &Frame, lines: &[DeploymentLine]) -> Markup {
                                 (line.component) ", " (kind(line)) ", " (line.by)
                                 @if let Some(from) = &line.from { ", from " (small::change_short(from)) }
                             }
-                            @if let Some(reason) = &line.reason { p.list-reason { (reason) } }
+                            @if let Some(reason) = &line.reason { p.list-reason { (small::prose(reason)) } }
                         }
                         td { (small::digest(&line.package)) }
                         td.right {

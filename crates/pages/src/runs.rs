@@ -81,7 +81,7 @@ fn row(frame: &Frame, run: &RunLine) -> Markup {
                     @if let Some(line) = &run.line { " on " (line) }
                     @if let Some(by) = &run.by { ", " (by) }
                 }
-                @if let Some(reason) = &run.reason { p.list-reason { (reason) } }
+                @if let Some(reason) = &run.reason { p.list-reason { (small::prose(reason)) } }
             }
             td { @if let Some(step) = &run.at_step { code { (step) } } }
             td.right {
