@@ -31,7 +31,7 @@ pub(super) fn draw(story: &Story, frame: &Frame) -> Vec<Line> {
         Line::indented(2)
             .with(Tone::Strong, "Throughline demo")
             .with(Tone::Quiet, "   one repository, three commits, one path to production")
-            .up_to(frame.columns.saturating_sub(9))
+            .up_to(frame.columns.saturating_sub(13))
             .with(Tone::Quiet, length(frame.elapsed)),
     ];
     for (index, chapter) in story.chapters.iter().enumerate() {
@@ -102,7 +102,9 @@ fn drawn_chapter(number: usize, chapter: &Chapter, story: &Story, frame: &Frame)
     if chapter.outcome() == Some(Outcome::RolledBack)
         && let Some(reason) = chapter.verdict("fail")
     {
-        lines.push(Line::indented(6).with(Tone::Bad, reason));
+        for sentence in reason.split("; ") {
+            lines.push(Line::indented(6).with(Tone::Bad, sentence));
+        }
     }
     lines
 }
@@ -202,14 +204,20 @@ fn load(story: &Story) -> Vec<Line> {
             .with(Tone::Quiet, format!("   {} sent   ", grouped(totals.sent)))
             .with(tone, text),
     ];
-    for (package, count) in &totals.by_package {
+    for chapter in &story.chapters {
+        let Some(package) = chapter.package().map(|package| package.to_string()) else {
+            continue;
+        };
+        let Some(count) = totals.by_package.get(&package) else {
+            continue;
+        };
         let (tone, text) = failed(count.failed);
         lines.push(
             Line::indented(9)
-                .with(Tone::Plain, story.version_of(package).unwrap_or("?"))
+                .with(Tone::Plain, chapter.version().unwrap_or_default())
                 .with(
                     Tone::Quiet,
-                    format!("  {}  {} sent   ", short(package), grouped(count.sent)),
+                    format!("  {}  {} sent   ", short(&package), grouped(count.sent)),
                 )
                 .with(tone, text),
         );

@@ -13,7 +13,9 @@ use crate::wire::{Done, Down};
 
 /// How long the server may take to stop everything.
 const DOWN: Duration = Duration::from_secs(30);
-/// How long what is left may take to end by itself.
+/// How long what is left after the server may take to end by itself.
+const SETTLE: Duration = Duration::from_millis(1_500);
+/// How long what was asked to end may take.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Makes this process the one that finds everything it started.
@@ -54,16 +56,10 @@ async fn nothing_left() -> bool {
     let Ok(me) = Identity::of_this_process() else {
         return false;
     };
-    for signal in [None, Some(Signal::TERM)] {
-        let left = descendants(me);
-        if left.is_empty() {
-            break;
-        }
-        if let Some(signal) = signal {
-            signal_all(&left, signal);
-        }
-        let _ = tokio::time::timeout(GRACE, ended_all(&left)).await;
-    }
+    let _ = tokio::time::timeout(SETTLE, ended_all(&descendants(me))).await;
+    let left = descendants(me);
+    signal_all(&left, Signal::TERM);
+    let _ = tokio::time::timeout(GRACE, ended_all(&left)).await;
     let gone = kill_until_none(descendants(me), || descendants(me)).await;
     // What has ended is reaped, so that not even its number is left.
     while matches!(subreaper::reap(None), Ok(Some(_))) {}

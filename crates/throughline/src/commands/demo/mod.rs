@@ -18,6 +18,8 @@ mod sample;
 mod screen;
 mod story;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::load::load;
 
@@ -162,7 +164,9 @@ async fn played(
         stage.view.still(&stage.story, printer);
         let link = stage.get_link().await?;
         tell(args, stage, &document, printer)?;
-        printer.say(&invitation(&stage.places, &link));
+        let program = std::env::current_exe().map(|path| path.display().to_string());
+        let program = program.unwrap_or_else(|_| "throughline".to_owned());
+        printer.say(&invitation(&stage.places, &link, &program));
     }
     Ok(document)
 }

@@ -164,13 +164,12 @@ impl Stage {
             )
         };
         std::fs::write(&places.environments, sample::POLICY).map_err(wrong)?;
-        std::fs::write(
-            &places.settings,
-            "# Commands find the demo's server by this file.\ndata = \"data\"\ntoken-file = \"token\"\n",
-        )
-        .map_err(wrong)?;
+        // Commands find the demo's server by this file, and the server no settings that are not its own.
+        std::fs::write(&places.settings, "token-file = \"token\"\n").map_err(wrong)?;
         let server = self.server.insert(Server::start(places, address, variables).await?);
         write_private(&places.token, &server.token).map_err(wrong)?;
+        let settings = format!("server = \"{}\"\ntoken-file = \"token\"\n", server.url);
+        std::fs::write(&places.settings, settings).map_err(wrong)?;
         let contact = Contact {
             server: server.url.clone(),
             token: Some(Secret(server.token.clone())),
@@ -234,6 +233,7 @@ impl Stage {
 
     /// Keeps serving until something ends that should not.
     pub async fn serve(&mut self, printer: &mut Printer) -> Result<(), Failure> {
+        self.story.load = None;
         loop {
             self.attend().await?;
             if let (Some(size), Some(load)) = (self.view.size, &self.story.load) {

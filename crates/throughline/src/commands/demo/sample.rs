@@ -138,7 +138,7 @@ mod tests {
         let mut files: BTreeMap<&str, &str> = BTreeMap::new();
         for commit in COMMITS {
             for (path, text) in commit.files {
-                assert_ne!(files.insert(path, text), Some(text), "{path} in {}", commit.folder);
+                assert_ne!(files.insert(path, text), Some(*text), "{path} in {}", commit.folder);
             }
         }
     }

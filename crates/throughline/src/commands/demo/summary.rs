@@ -29,19 +29,16 @@ impl Summary<'_> {
         for environment in ["staging", "production"] {
             text.push_str(&self.held(environment));
         }
-        text.push_str(&heading("Who noticed"));
+        text.push_str(&heading("Requests"));
         text.push_str(&self.requests());
+        text.push_str(&heading("Ledger"));
         let ledger = &self.document.ledger;
-        let (mark, tone, verified) = if ledger.verified {
-            ("✓", Tone::Good, "each as it was recorded")
-        } else {
-            ("✗", Tone::Bad, "not as recorded")
+        let (mark, tone, verified) = match ledger.verified {
+            true => ("✓", Tone::Good, "each as it was recorded"),
+            false => ("✗", Tone::Bad, "not as recorded"),
         };
-        text.push_str(&format!(
-            "  {} {} facts in the ledger, {verified}\n",
-            paint(tone, mark),
-            grouped(ledger.facts)
-        ));
+        let facts = grouped(ledger.facts);
+        text.push_str(&format!("  {} {facts} facts, {verified}\n", paint(tone, mark)));
         if !self.amiss.is_empty() {
             text.push_str(&heading("Amiss"));
             for one in self.amiss {
@@ -99,7 +96,8 @@ impl Summary<'_> {
 }
 
 /// What one may do while it keeps serving.
-pub(super) fn invitation(places: &Places, link: &str) -> String {
+/// `program` is this program's own file.
+pub(super) fn invitation(places: &Places, link: &str, program: &str) -> String {
     let folder = places.folder.display();
     let mut text = heading("Look around");
     let mut line = |name: &str, value: &str| {
@@ -115,7 +113,7 @@ pub(super) fn invitation(places: &Places, link: &str) -> String {
     );
     line(
         "commands",
-        &format!("THROUGHLINE_SETTINGS={folder}/throughline.toml throughline status"),
+        &format!("{program} --settings {folder}/throughline.toml status"),
     );
     line(
         "push",
@@ -150,7 +148,11 @@ fn happened(chapter: &Chapter) -> String {
         chapter.sample.title(),
         paint(tone, &words(&clean(&change.change.state)))
     );
-    let mut why = |text_of: &str| text.push_str(&format!("      {}\n", paint(Tone::Quiet, &clean(text_of))));
+    let mut why = |sentences: &str| {
+        for sentence in sentences.split("; ") {
+            text.push_str(&format!("      {}\n", paint(Tone::Quiet, &clean(sentence))));
+        }
+    };
     match chapter.outcome() {
         Some(Outcome::InProduction) => match chapter.verdict("pass") {
             Some(reason) => why(&format!("by canary: {reason}")),
