@@ -28,6 +28,24 @@ const GENERATORS: &[Generator] = &[
         test: "tables",
     },
     Generator {
+        documents: "docs/canary.md",
+        package: "delivery",
+        variable: "UPDATE_TABLES",
+        test: "canaries",
+    },
+    Generator {
+        documents: "docs/canary.md (whole canaries)",
+        package: "delivery",
+        variable: "UPDATE_TABLES",
+        test: "canaries",
+    },
+    Generator {
+        documents: "docs/openapi.json",
+        package: "server",
+        variable: "THROUGHLINE_WRITE_DOCS",
+        test: "openapi",
+    },
+    Generator {
         documents: "docs/cli.md, docs/settings.md, docs/exit-codes.md",
         package: "throughline",
         variable: "THROUGHLINE_WRITE_DOCS",
