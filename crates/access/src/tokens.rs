@@ -93,6 +93,10 @@ pub struct Authenticated {
     pub token: TokenId,
 }
 
+/// What the first token is called until somebody saw it, and from then on.
+const NOT_SHOWN: &str = "first token, not shown yet";
+const SHOWN: &str = "first token";
+
 const COLUMNS: &str = "id, name, person, rights, created_at, expires_at, last_used_at, revoked_at";
 
 type TokenRow = (
@@ -148,29 +152,42 @@ impl Access {
     }
 
     /// The administrator's first token, when no valid token can administer: on the first start, or
-    /// after all of them ended. Whoever starts the server sees it, once.
+    /// after all of them ended. Whoever starts the server sees it, once, and says so with
+    /// [`Access::first_token_shown`]; one that nobody saw is replaced the next time.
     ///
     /// # Errors
     /// When the store fails.
     pub fn first_token(&self) -> Result<Option<MadeToken>, AccessError> {
         let now = self.clock.now();
-        let administered = self.tokens()?.iter().any(|token| {
-            token.is_valid(now)
-                && token
-                    .rights
-                    .grants
-                    .contains(&crate::role::Grant::everywhere(Role::Admin))
+        let administering = self.tokens()?.into_iter().filter(|token| {
+            let everything = crate::role::Grant::everywhere(Role::Admin);
+            token.is_valid(now) && token.rights.grants.contains(&everything)
         });
-        if administered {
+        // One that was used was seen, whatever its name says.
+        let (unseen, seen): (Vec<TokenInfo>, Vec<TokenInfo>) =
+            administering.partition(|token| token.name == NOT_SHOWN && token.last_used_at.is_none());
+        if !seen.is_empty() {
             return Ok(None);
         }
         self.change(|transaction| {
-            let person = ActorId::new(now, self.entropy.as_ref());
-            crate::directory::add_person(transaction, person, "administrator", None, now)?;
+            for token in &unseen {
+                transaction.execute(
+                    "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1",
+                    params![token.id.to_string(), stored(now)],
+                )?;
+            }
+            let person = match unseen.iter().find_map(|token| token.person) {
+                Some(person) => person,
+                None => {
+                    let person = ActorId::new(now, self.entropy.as_ref());
+                    crate::directory::add_person(transaction, person, "administrator", None, now)?;
+                    person
+                }
+            };
             self.insert_token(
                 transaction,
                 &NewToken {
-                    name: "first token".to_owned(),
+                    name: NOT_SHOWN.to_owned(),
                     person: Some(person),
                     rights: Rights::everywhere(Role::Admin),
                     lifetime: None,
@@ -178,6 +195,20 @@ impl Access {
             )
         })
         .map(Some)
+    }
+
+    /// Notes that somebody saw the first token.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn first_token_shown(&self, id: TokenId) -> Result<(), AccessError> {
+        self.change(|transaction| {
+            transaction.execute(
+                "UPDATE tokens SET name = ?2 WHERE id = ?1 AND name = ?3",
+                params![id.to_string(), SHOWN, NOT_SHOWN],
+            )?;
+            Ok(())
+        })
     }
 
     fn insert_token(&self, transaction: &Transaction<'_>, new: &NewToken) -> Result<MadeToken, AccessError> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use access::{Rights, Role};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
 use axum::routing::get;
 use facts::Actor;
 use tokio::net::TcpListener;
@@ -71,7 +73,16 @@ pub fn router(house: Arc<House>) -> Router {
         .merge(registry::routes())
         .route("/healthz", get(|| async { "ok" }))
         .merge(web::routes(&house))
+        .layer(map_response(no_guessing))
         .with_state(house)
+}
+
+/// Nothing that is answered is to be taken for another type than it says.
+async fn no_guessing(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// Runs a server until it is told to stop, by a signal or by `throughline down`. `ready` hears when it
@@ -98,8 +109,11 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     ready(&Ready {
         url: house.url(),
         data: house.settings.data.clone(),
-        first_token,
+        first_token: first_token.as_ref().map(|made| made.secret.clone()),
     });
+    if let Some(made) = first_token {
+        shown(&house, made.id).await?;
+    }
     let stopping = house.stopping.clone();
     let signals = tokio::spawn(stop_on_signal(stopping.clone()));
     let served = axum::serve(listener, router(house.clone())).with_graceful_shutdown({
@@ -134,14 +148,24 @@ async fn stop_on_signal(stopping: tokio_util::sync::CancellationToken) {
 }
 
 /// At the first start, an admin's token.
-async fn first_token(house: &Arc<House>) -> Result<Option<Zeroizing<String>>, ServeError> {
+async fn first_token(house: &Arc<House>) -> Result<Option<access::MadeToken>, ServeError> {
     let access = house.access.clone();
     let made = tokio::task::spawn_blocking(move || access.first_token()).await;
-    let wrong = |error: &dyn std::fmt::Display| ServeError::Token(error.to_string());
-    let made = made.map_err(|error| wrong(&error))?.map_err(|error| wrong(&error))?;
+    let made = made.map_err(of_token)?.map_err(of_token)?;
     let Some(made) = made else { return Ok(None) };
     let rights = Rights::everywhere(Role::Admin);
     let recorded = api::record_token(house, &made, rights, Actor::System).await;
     recorded.map_err(|problem| ServeError::Token(problem.detail().to_owned()))?;
-    Ok(Some(made.secret))
+    Ok(Some(made))
+}
+
+/// Somebody saw the first token: no later start makes another.
+async fn shown(house: &Arc<House>, token: facts::TokenId) -> Result<(), ServeError> {
+    let access = house.access.clone();
+    let noted = tokio::task::spawn_blocking(move || access.first_token_shown(token)).await;
+    noted.map_err(of_token)?.map_err(of_token)
+}
+
+fn of_token(error: impl std::fmt::Display) -> ServeError {
+    ServeError::Token(error.to_string())
 }

@@ -19,8 +19,13 @@ fn new(role: Role) -> NewToken {
 #[test]
 fn the_first_start_makes_one_administrator_and_later_starts_none() {
     let place = Place::new();
+    // A server that died before anybody saw the token has left none behind.
+    let unseen = place.open().first_token().unwrap().unwrap();
     let first = place.open().first_token().unwrap().unwrap();
     let access = place.open();
+    assert!(access.authenticate(&unseen.secret).unwrap().is_none());
+    assert_eq!(first.person, unseen.person);
+    access.first_token_shown(first.id).unwrap();
     assert!(access.first_token().unwrap().is_none());
     let holder = access.authenticate(&first.secret).unwrap().unwrap();
     let Principal::Known { actor, rights } = holder.principal else {
