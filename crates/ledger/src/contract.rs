@@ -133,6 +133,9 @@ pub enum LedgerError {
     /// A question that does not fit the tables.
     #[error("the query does not fit: {0}")]
     Select(String),
+    /// A cursor that is none, or belongs to another question.
+    #[error("`{0}` is no cursor of this question\nhint: leave it out to begin with the first page")]
+    Cursor(String),
     /// A stored fact cannot be read.
     #[error("fact {seq} is damaged: {reason}\nhint: `throughline ledger verify` says what is intact; restore a backup")]
     Damaged {

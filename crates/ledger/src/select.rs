@@ -205,7 +205,7 @@ impl Select {
             None => None,
             Some(cursor) => Some(
                 read_cursor(cursor, table, &order)
-                    .ok_or_else(|| wrong(format!("`{cursor}` is no cursor of this question")))?,
+                    .ok_or_else(|| LedgerError::Cursor(cursor.to_string().chars().take(200).collect()))?,
             ),
         };
         Ok(Checked {

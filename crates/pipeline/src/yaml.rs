@@ -338,8 +338,10 @@ fn plain(error: &serde_saphyr::Error, place: Place) -> (String, Option<String>) 
                 hint("a text that contains `: ` stands in quotes")
             } else if text.contains("while parsing a flow") {
                 hint("between braces, a text that contains brackets, braces or commas stands in quotes")
+            } else if text.contains("unclosed bracket") {
+                hint("the bracket that is opened here needs its other half")
             } else {
-                None
+                hint("look at this place and the line before it: indentation, colons, quotes and brackets")
             };
             (message, hint)
         }
@@ -441,7 +443,10 @@ mod tests {
                 "a: 1\na: 2\n",
                 "f:2:1: `a` stands here a second time\n  hint: each name may stand in a map once",
             ),
-            ("a: [1\n", "f:1:4: this is no YAML: unclosed bracket '['"),
+            (
+                "a: [1\n",
+                "f:1:4: this is no YAML: unclosed bracket '['\n  hint: the bracket that is opened here needs its other half",
+            ),
             (
                 "\u{0}\u{1}ELF",
                 "f:1:1: this is no text: it contains control characters\n  hint: the file must be a text in UTF-8",
@@ -458,7 +463,10 @@ mod tests {
                 "a: {when: b['c'] == 1}\n",
                 "f:1:12: this is no YAML: while parsing a flow mapping, did not find expected ',' or '}'\n  hint: between braces, a text that contains brackets, braces or commas stands in quotes",
             ),
-            ("a: !exec rm\n", "f:1:10: this is no YAML: unsupported tag `!exec`"),
+            (
+                "a: !exec rm\n",
+                "f:1:10: this is no YAML: unsupported tag `!exec`\n  hint: look at this place and the line before it: indentation, colons, quotes and brackets",
+            ),
             ("&a [*a]", "f:1:5: an alias refers to itself"),
         ] {
             assert_eq!(wrong(text), expected);

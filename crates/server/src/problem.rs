@@ -165,7 +165,7 @@ fn full(detail: impl Into<String>) -> Problem {
 }
 
 /// A message and the hint that some errors carry in a line of their own.
-fn with_hint(problem: fn(String) -> Problem, text: &str) -> Problem {
+fn with_hint(problem: impl Fn(String) -> Problem, text: &str) -> Problem {
     match text.split_once("\nhint: ") {
         Some((message, hint)) => problem(message.to_owned()).hint(hint),
         None => problem(text.to_owned()),
@@ -177,6 +177,10 @@ impl From<ServerError> for Problem {
         match error {
             ServerError::Append(ledger::AppendError::Full) | ServerError::Ledger(ledger::LedgerError::Full) => {
                 full("the disk that holds the ledger is full")
+            }
+            ServerError::Ledger(error @ ledger::LedgerError::Cursor(_))
+            | ServerError::Query(engine::query::QueryError::Ledger(error @ ledger::LedgerError::Cursor(_))) => {
+                with_hint(Self::bad_input, &error.to_string())
             }
             ServerError::Blob(error) if error.is_full() => full(error.to_string()),
             ServerError::Delivery(error) => error.into(),
@@ -217,6 +221,7 @@ impl From<WishError> for Problem {
                 &error.to_string(),
             ),
             WishError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping"),
+            WishError::Ledger(ledger::LedgerError::Full) => full("the disk that holds the ledger is full"),
             WishError::Ledger(_) | WishError::Halted { .. } => Self::inside(&error),
         }
     }
@@ -234,7 +239,7 @@ impl From<AccessError> for Problem {
 
 impl From<engine::query::QueryError> for Problem {
     fn from(error: engine::query::QueryError) -> Self {
-        Self::inside(&error)
+        ServerError::from(error).into()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::{Action, Resource};
-use artifact::registry::{Answer, Body as AnswerBody, Held, Route};
+use artifact::registry::{Answer, Body as AnswerBody, Code, Held, Route};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -46,16 +46,18 @@ async fn decide(house: &Arc<House>, request: &Parts) -> Result<Answer, Problem> 
     let mut holdings = Vec::new();
     if let Some(name) = route.name() {
         caller.may(Action::Fetch, &Resource::Component(name.clone()))?;
-        if let Some(component) = house.register.by_name(name).await? {
-            let state = house.delivery.state(component.id);
-            let mut packages: Vec<_> = state.packages.values().collect();
-            packages.sort_by_key(|package| std::cmp::Reverse(package.order));
-            let held = packages.iter().map(|package| Held {
-                package: package.digest,
-                versions: vec![package.version.clone()],
-            });
-            holdings.extend(held);
-        }
+        let Some(component) = house.register.by_name(name).await? else {
+            let words = format!("there is no component `{name}`");
+            return Ok(Answer::error(Code::NameUnknown, words));
+        };
+        let state = house.delivery.state(component.id);
+        let mut packages: Vec<_> = state.packages.values().collect();
+        packages.sort_by_key(|package| std::cmp::Reverse(package.order));
+        let held = packages.iter().map(|package| Held {
+            package: package.digest,
+            versions: vec![package.version.clone()],
+        });
+        holdings.extend(held);
     }
     let range = request
         .headers

@@ -29,6 +29,7 @@ pub async fn list(State(house): State<Arc<House>>, caller: Caller) -> Result<Jso
             repositories.push(wire::RepositoryLine {
                 push_url: format!("{}/git/{}.git", house.url(), component.name),
                 component: component.name.to_string(),
+                trouble: house.remotes.trouble(component.id),
                 remote: component.remote,
                 created_at: component.created_at,
             });
@@ -54,7 +55,7 @@ pub async fn follow(
     house
         .repositories
         .check_url(&new.url)
-        .map_err(|error| Problem::bad_input(error.to_string()))?;
+        .map_err(|error| Problem::bad_input(error.to_string()).hint(error.hint()))?;
     let component = house.register.create(&name, actor).await?;
     house.repositories.create(&name).await?;
     let body = RemoteFollowed {

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use artifact::BlobStore;
-use delivery::{Delivery, PackageAccepted};
+use delivery::{Delivery, DeliveryError, PackageAccepted};
 use engine::query::RunFilter;
 use engine::{BrokenDefinition, Engine, RunRequest, RunResult, State};
-use facts::{Actor, Clock, Commit, ComponentId, Digest, Entropy, ReleaseLine, RunId, Trust};
-use ledger::{Append, Direction, Ledger, Op, Row, Select, Value};
-use pipeline::{Definition, Plan};
+use facts::{Actor, Clock, Commit, ComponentId, Digest, Entropy, ReleaseLine, RunId, Trust, Version};
+use ledger::{Append, AppendError, Direction, Ledger, Op, Row, Select, Value};
+use pipeline::document::VersionScheme;
+use pipeline::{Definition, Diagnostics, PackageDocument, Plan};
 use serde_json::json;
-use source::version::Scheme;
+use source::SourceError;
+use source::version::{Scheme, after};
 
 use super::register::{Component, Register};
-use super::repositories::Repositories;
+use super::repositories::{Repositories, RepositoryError};
 use super::view::CHANGES;
 use crate::error::ServerError;
 use crate::ports::StoredPackages;
@@ -30,6 +32,25 @@ const PAGE: usize = 500;
 /// The key that makes sure that a commit is built once for each definition and trust.
 pub fn build_key(component: ComponentId, commit: &Commit, definition: Digest, trust: Trust) -> String {
     format!("build:{component}/{commit}/{definition}/{trust}")
+}
+
+/// What is told of all that is wrong with a definition: the first thing that comes with a hint, for it
+/// often is the cause of others, or else the first.
+fn broken(diagnostics: &Diagnostics) -> BrokenDefinition {
+    let told = diagnostics.iter().find(|diagnostic| diagnostic.hint.is_some());
+    let told = told.unwrap_or_else(|| diagnostics.first());
+    let message = match diagnostics.iter().len() - 1 {
+        0 => told.message.clone(),
+        more => format!("{} (and {more} more)", told.message),
+    };
+    let otherwise = || "`throughline check` lists all that is wrong before a push".to_owned();
+    BrokenDefinition {
+        file: told.file.clone(),
+        line: told.line,
+        column: told.column,
+        message,
+        hint: Some(told.hint.clone().unwrap_or_else(otherwise)),
+    }
 }
 
 /// Starts builds, and brings their packages onto the path.
@@ -217,21 +238,41 @@ impl Builds {
         component: &Component,
         commit: &Commit,
     ) -> Result<(Digest, Result<Plan, BrokenDefinition>), ServerError> {
-        let text = self
+        let read = self
             .repositories
             .file(&component.name, commit, DEFINITION, LARGEST_DEFINITION)
-            .await?;
-        let Some(text) = text else {
-            let missing = BrokenDefinition {
+            .await;
+        let unreadable = |message: String, hint: String| {
+            let whole_file = BrokenDefinition {
                 file: DEFINITION.to_owned(),
                 line: 0,
                 column: 0,
-                message: "the commit has no definition".to_owned(),
-                hint: Some(format!(
-                    "add a {DEFINITION} that says how to build it; docs/pipeline.md has examples"
-                )),
+                message,
+                hint: Some(hint),
             };
-            return Ok((Digest::of(""), Err(missing)));
+            Ok((Digest::of(""), Err(whole_file)))
+        };
+        let text = match read {
+            Ok(Some(text)) => text,
+            Ok(None) => {
+                return unreadable(
+                    "the commit has no definition".to_owned(),
+                    format!("add a {DEFINITION} that says how to build it; docs/pipeline.md has examples"),
+                );
+            }
+            Err(RepositoryError::Source(SourceError::NotAFile { kind, .. })) => {
+                return unreadable(
+                    format!("it is {kind}, not a file"),
+                    "the definition is one plain file in the component's folder".to_owned(),
+                );
+            }
+            Err(RepositoryError::Source(SourceError::TooLarge { size, limit, .. })) => {
+                return unreadable(
+                    format!("it has {size} bytes, more than the {limit} that are read"),
+                    "move long scripts into files of their own and call them from the steps".to_owned(),
+                );
+            }
+            Err(error) => return Err(error.into()),
         };
         let (store, kept) = (self.store.clone(), text.clone());
         let stored = tokio::task::spawn_blocking(move || store.put_bytes(&kept)).await;
@@ -240,21 +281,7 @@ impl Builds {
             .digest;
         let plan = match Definition::parse_bytes(&text, DEFINITION) {
             Ok(definition) => Ok(definition.plan()),
-            Err(diagnostics) => {
-                let first = diagnostics.first();
-                let more = diagnostics.iter().len() - 1;
-                let message = match more {
-                    0 => first.message.clone(),
-                    _ => format!("{} (and {more} more)", first.message),
-                };
-                Err(BrokenDefinition {
-                    file: first.file.clone(),
-                    line: first.line,
-                    column: first.column,
-                    message,
-                    hint: first.hint.clone(),
-                })
-            }
+            Err(diagnostics) => Err(broken(&diagnostics)),
         };
         Ok((digest, plan))
     }
@@ -289,7 +316,7 @@ impl Builds {
         let document = document.map_err(|error| ServerError::Internal(error.to_string()))?;
         let version = self
             .repositories
-            .version(&component.name, &change.commit, &line, Scheme::Semantic)
+            .version(&component.name, &change.commit, &line, scheme(&document))
             .await?;
         let accepted = PackageAccepted {
             package,
@@ -303,7 +330,84 @@ impl Builds {
             definition: row.definition,
             gates: document.gates.clone(),
         };
-        self.delivery.accept(change.component, accepted).await?;
+        claim(&accepted.version, |version| {
+            let accepted = PackageAccepted {
+                version,
+                ..accepted.clone()
+            };
+            self.delivery.accept(change.component, accepted)
+        })
+        .await?;
         Ok(())
+    }
+}
+
+/// How the package's version is made.
+fn scheme(document: &PackageDocument) -> Scheme {
+    match document.version_scheme {
+        VersionScheme::Semantic => Scheme::Semantic,
+        VersionScheme::Calendar => Scheme::Calendar,
+    }
+}
+
+/// Accepts under `version`, or under the next one that is free: a rewritten branch can come to a
+/// version that another commit has.
+async fn claim<Accepted>(
+    version: &Version,
+    mut accept: impl FnMut(Version) -> Accepted,
+) -> Result<(), DeliveryError>
+where
+    Accepted: Future<Output = Result<(), DeliveryError>>,
+{
+    let mut version = version.clone();
+    loop {
+        let refused = match accept(version.clone()).await {
+            Err(DeliveryError::Append(error @ AppendError::Claimed { .. })) => error,
+            other => return other,
+        };
+        let next = after(&version, &version);
+        if next == version {
+            return Err(refused.into());
+        }
+        version = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Where it ends with these versions claimed by others.
+    async fn claimed(version: &str, others: &[&str]) -> Result<String, DeliveryError> {
+        let taken: BTreeSet<Version> = others.iter().map(|other| Version::new(*other).unwrap()).collect();
+        let mut got = None;
+        claim(&Version::new(version).unwrap(), |version| {
+            let refused = taken.contains(&version).then(|| AppendError::Claimed {
+                key: format!("version:shop/{version}"),
+                by: 7,
+            });
+            got = Some(version.to_string());
+            std::future::ready(refused.map_or(Ok(()), |error| Err(error.into())))
+        })
+        .await?;
+        Ok(got.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_version_that_another_commit_has_gives_way_to_the_next_free_one() {
+        assert_eq!(claimed("1.4.0", &[]).await.unwrap(), "1.4.0");
+        assert_eq!(claimed("1.4.0", &["1.4.0", "1.4.1", "1.5.0"]).await.unwrap(), "1.4.2");
+        assert_eq!(claimed("1.4.0-login.5", &["1.4.0-login.5"]).await.unwrap(), "1.4.0-login.6");
+        assert_eq!(claimed("2026.11.3", &["2026.11.3"]).await.unwrap(), "2026.11.4");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_has_no_next_one_stays_refused() {
+        let refused = claimed("nightly", &["nightly"]).await;
+        assert!(matches!(
+            refused,
+            Err(DeliveryError::Append(AppendError::Claimed { .. }))
+        ));
     }
 }

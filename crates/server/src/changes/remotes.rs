@@ -1,6 +1,7 @@
 //! Followed repositories: looked at now and then, and at once when somebody says so.
 
-use std::sync::{Arc, Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use access::{Access, Credentials, SecretName};
@@ -13,9 +14,15 @@ use super::register::{Component, Register};
 use super::repositories::Repositories;
 use crate::ports::open_secret;
 
+/// Why the last look at a remote failed, by component.
+type Troubles = Arc<Mutex<BTreeMap<ComponentId, String>>>;
+
 /// Asks for a look at a followed repository.
 #[derive(Debug, Clone)]
-pub struct Remotes(mpsc::UnboundedSender<ComponentId>);
+pub struct Remotes {
+    ask: mpsc::UnboundedSender<ComponentId>,
+    troubles: Troubles,
+}
 
 /// What following works with.
 pub struct RemoteParts {
@@ -34,19 +41,25 @@ pub struct RemoteParts {
 impl Remotes {
     /// Begins to follow. Ends when every handle is gone.
     pub fn start(parts: RemoteParts) -> Self {
-        let (sender, asked) = mpsc::unbounded_channel();
-        let parts = Arc::new(parts);
-        tokio::spawn(follow(parts, asked));
-        Self(sender)
+        let (ask, asked) = mpsc::unbounded_channel();
+        let troubles = Troubles::default();
+        tokio::spawn(follow(Arc::new(parts), asked, troubles.clone()));
+        Self { ask, troubles }
     }
 
     /// Looks at the component's remote now.
     pub fn look(&self, component: ComponentId) {
-        let _ = self.0.send(component);
+        let _ = self.ask.send(component);
+    }
+
+    /// Why the last look at the component's remote failed, if it did.
+    pub fn trouble(&self, component: ComponentId) -> Option<String> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.get(&component).cloned()
     }
 }
 
-async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<ComponentId>) {
+async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<ComponentId>, troubles: Troubles) {
     // A remote without a webhook gives no event: it is asked at an interval.
     let mut ticks = tokio::time::interval(parts.interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -67,30 +80,33 @@ async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<Comp
         };
         for component in components {
             if component.remote.is_some() && only.is_none_or(|only| only == component.id) {
-                look(&Arc::downgrade(&parts), &component).await;
+                let looked = look(&parts, &component).await;
+                let mut troubles = troubles.lock().unwrap_or_else(PoisonError::into_inner);
+                match looked {
+                    Ok(()) => {
+                        troubles.remove(&component.id);
+                    }
+                    Err(trouble) => {
+                        tracing::warn!(component = %component.name, trouble, "a remote cannot be followed");
+                        troubles.insert(component.id, trouble);
+                    }
+                }
             }
         }
     }
 }
 
-async fn look(parts: &Weak<RemoteParts>, component: &Component) {
-    let Some(parts) = parts.upgrade() else { return };
-    let Some(url) = &component.remote else { return };
-    let credential = match credential(&parts.access, component) {
-        Ok(credential) => credential,
-        Err(error) => {
-            tracing::warn!(component = %component.name, %error, "the remote's credentials cannot be used");
-            return;
-        }
-    };
-    match parts.repositories.mirror(&component.name, url, &credential).await {
-        Ok(()) => {
-            if let Err(error) = parts.intake.take_in(component, Actor::System).await {
-                tracing::error!(component = %component.name, %error, "what was fetched could not be recorded");
-            }
-        }
-        Err(error) => tracing::warn!(component = %component.name, %error, "the remote cannot be fetched"),
-    }
+/// Makes the repository what its remote is, and takes in what is new.
+async fn look(parts: &RemoteParts, component: &Component) -> Result<(), String> {
+    let Some(url) = &component.remote else { return Ok(()) };
+    let credential = credential(&parts.access, component)
+        .map_err(|error| format!("the remote's credentials cannot be used: {error}"))?;
+    let mirrored = parts.repositories.mirror(&component.name, url, &credential).await;
+    mirrored.map_err(|error| format!("the remote cannot be fetched: {error}"))?;
+    let taken = parts.intake.take_in(component, Actor::System).await;
+    taken
+        .map(drop)
+        .map_err(|error| format!("what was fetched cannot be recorded: {error}"))
 }
 
 /// The credentials of a remote: a stored pair, a key, or a plain token.

@@ -137,6 +137,9 @@ pub struct RepositoryLine {
     pub push_url: String,
     /// Where it is fetched from, for a followed one.
     pub remote: Option<String>,
+    /// Why the last look at the remote failed, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// Since when.
     #[schema(value_type = String)]
     pub created_at: Timestamp,

@@ -9,7 +9,16 @@ mod house;
 mod repository;
 
 mod api;
+mod definitions;
+mod deployments;
 mod first_start;
+mod kills;
+mod names;
 mod openapi;
+mod pushes;
+mod registry;
+mod remotes;
 mod roles;
+mod runs;
+mod secrets;
 mod web;

@@ -318,6 +318,7 @@ pub fn repositories() -> Repositories {
         component: component.into(),
         push_url: format!("http://127.0.0.1:8400/git/{component}.git"),
         remote: remote.map(Into::into),
+        trouble: None,
         created_at: at("09:00:00"),
     };
     Repositories {

@@ -1,0 +1,91 @@
+//! Repositories that live elsewhere and are followed.
+
+use serde_json::{Value, json};
+
+use crate::house::{ENVIRONMENTS, House};
+use crate::repository::{Repository, steps};
+
+#[test]
+fn a_followed_repository_is_built_when_it_is_added_and_whenever_it_moves() {
+    let house = House::with(ENVIRONMENTS, json!({ "poll_interval_ms": 150 }));
+    let elsewhere = Repository::new();
+    elsewhere.define(&steps("  a: { run: 'true' }\n"));
+    let first = elsewhere.commit("first");
+    let body = json!({ "component": "team/far", "url": elsewhere.path() });
+    house.post("/api/v1/repositories", &body).is(201);
+    assert_eq!(house.built(&first)["run"]["result"], "succeeded");
+    let second = elsewhere.commit("second");
+    let third = elsewhere.commit("third");
+    house.built(&third);
+    house.built(&second);
+    // Adding it again is looking again.
+    elsewhere.git(&["branch", "side"]);
+    house.post("/api/v1/repositories", &body).is(201);
+    let fourth = elsewhere.commit("fourth");
+    house.built(&fourth);
+    assert_eq!(house.runs("kind=build").len(), 4);
+    let listed = house.get("/api/v1/repositories").is(200);
+    assert_eq!(listed["repositories"][0]["remote"], json!(elsewhere.path()));
+    house.is_whole();
+}
+
+#[test]
+fn an_address_that_cannot_be_followed_is_refused_with_a_hint() {
+    let house = House::new();
+    for url in [
+        "ftp://example.org/x.git",
+        "ext::sh -c touch% /tmp/x",
+        "--upload-pack=touch",
+        "-x",
+        "https://",
+        "https://example.org",
+        "nowhere",
+        "file:///../x",
+        "https://user:password@example.org/x.git",
+    ] {
+        let answer = house.post("/api/v1/repositories", &json!({ "component": "team/far", "url": url }));
+        let told = answer.is_problem(400, "bad-input");
+        assert!(told.contains("hint: give an address such as"), "{url}: {told}");
+        assert!(!told.contains("password@"), "{told}");
+    }
+    assert_eq!(
+        house.get("/api/v1/repositories").is(200)["repositories"],
+        json!([]),
+        "nothing half added"
+    );
+}
+
+#[test]
+fn paths_of_the_machine_are_followed_by_a_server_of_this_machine_alone() {
+    let house = House::with(ENVIRONMENTS, json!({ "address": "0.0.0.0:0", "behind_proxy": true }));
+    let elsewhere = Repository::new();
+    for url in [
+        elsewhere.path().display().to_string(),
+        format!("file://{}", elsewhere.path().display()),
+    ] {
+        let answer = house.post("/api/v1/repositories", &json!({ "component": "team/far", "url": url }));
+        let told = answer.is_problem(400, "bad-input");
+        assert!(told.contains("are not followed"), "{told}");
+    }
+}
+
+#[test]
+fn a_remote_that_does_not_answer_is_told_of_and_looked_at_again() {
+    let house = House::with(ENVIRONMENTS, json!({ "poll_interval_ms": 150 }));
+    let elsewhere = Repository::new();
+    elsewhere.define(&steps("  a: { run: 'true' }\n"));
+    let commit = elsewhere.commit("first");
+    let place = house.folder().join("later");
+    let body = json!({ "component": "team/far", "url": place });
+    house.post("/api/v1/repositories", &body).is(201);
+    let trouble = |house: &House| -> Value {
+        let listed = house.get("/api/v1/repositories").is(200);
+        listed["repositories"][0]["trouble"].clone()
+    };
+    let told = house.until("the trouble", || trouble(&house).as_str().map(str::to_owned));
+    assert!(told.contains("later"), "{told}");
+    std::fs::rename(elsewhere.path(), &place).unwrap();
+    assert_eq!(house.built(&commit)["run"]["result"], "succeeded");
+    house.until("the trouble's end", || trouble(&house).is_null().then_some(()));
+    std::fs::rename(&place, elsewhere.path()).unwrap();
+}
