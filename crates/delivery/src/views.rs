@@ -46,6 +46,7 @@ const TABLES: &[Table] = &[
             &["component", "environment", "generation"],
             &["environment", "intended_at"],
             &["package"],
+            &["from_package"],
         ],
     },
     Table {

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use facts::EnvironmentName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The part of a definition that is frozen into the package.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PackageDocument {
+    /// How the package's version is made. The version itself is a name and not in the package.
+    #[serde(default, skip_serializing_if = "VersionScheme::is_default")]
+    pub version_scheme: VersionScheme,
     /// The service to run, where the package holds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
@@ -24,6 +28,23 @@ pub struct PackageDocument {
     /// Gates that the component adds to those of the environments. They can only hold back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+}
+
+/// How the version of a package is made from the commits behind it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionScheme {
+    /// Semantic versions from conventional commits.
+    #[default]
+    Semantic,
+    /// Year, month and count.
+    Calendar,
+}
+
+impl VersionScheme {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A long-running process that answers HTTP requests.

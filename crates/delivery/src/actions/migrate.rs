@@ -114,7 +114,7 @@ impl Trouble {
 
 fn line(progress: &Progress) -> String {
     match progress {
-        Progress::Migration(planned) => format!("{}", planned.file),
+        Progress::Migration(planned) => planned.file.to_string(),
         Progress::Statement {
             file,
             number,

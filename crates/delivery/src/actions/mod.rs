@@ -1,6 +1,8 @@
 //! The step actions of a deployment. Each is idempotent by its generation and phase, so that an
 //! attempt lost in a crash is simply made again.
 
+#![allow(clippy::result_large_err)] // an outcome is the answer either way, and is handed on once
+
 mod admit;
 mod analyze;
 mod configure;

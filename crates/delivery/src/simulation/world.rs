@@ -42,7 +42,7 @@ type Task = Pin<Box<dyn Future<Output = (Loaded, Done)>>>;
 
 enum Done {
     Settled(Result<Option<Timestamp>, DeliveryError>),
-    Asked(Wish, Result<(), DeliveryError>),
+    Asked(Box<Wish>, Result<(), DeliveryError>),
 }
 
 #[derive(Debug, Clone)]
@@ -382,7 +382,7 @@ impl World {
                         |state, path, now| wish.decide(component, state, path, now),
                     )
                     .await;
-                (loaded, Done::Asked(wish, result))
+                (loaded, Done::Asked(Box::new(wish), result))
             })
         });
     }

@@ -30,6 +30,9 @@ pub(crate) fn package(number: u64) -> Digest {
     Digest::of(format!("package {number}"))
 }
 
+/// A phase that was applied: its number, and each group with what it runs and how often.
+pub(crate) type Applied = (u32, Vec<(String, Digest, u32)>);
+
 /// What the target was told and what it shall answer.
 #[derive(Default)]
 pub(crate) struct Inside {
@@ -58,7 +61,7 @@ impl MemoryTarget {
     }
 
     /// The stamps' phases and the groups with their instances, of all applications that changed something.
-    pub(crate) fn phases(&self) -> Vec<(u32, Vec<(String, Digest, u32)>)> {
+    pub(crate) fn phases(&self) -> Vec<Applied> {
         let applied = &self.inside().applied;
         let phases = applied.iter().map(|desired| {
             let groups = desired.groups.iter();

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::configuration::Setting;
+use crate::document::VersionScheme;
 use crate::duration;
 use crate::named::Named;
 use crate::plan::EffectClass;
@@ -18,13 +19,18 @@ use crate::schema::Scalar;
 #[schemars(
     title = "throughline.yaml",
     extend("x-later" = ["components", "concurrency", "contracts", "flags", "image", "inputs", "matrix", "model", "modules",
-        "notifications", "on", "outputs", "reports", "resources", "secrets", "services", "shell", "uses", "variables", "version"])
+        "notifications", "on", "outputs", "reports", "resources", "secrets", "services", "shell", "uses", "variables"])
 )]
 pub(crate) struct File {
     /// The version of this file's language: 1.
     #[schemars(range(min = 1, max = 1))]
     #[allow(dead_code)] // read before everything else
     pub throughline: u32,
+    /// How the package's version is made from the commits behind it: `semantic` from conventional
+    /// commits, or `calendar` from their dates.
+    #[serde(default)]
+    #[schemars(extend("x-later-values" = ["command"]))]
+    pub version: VersionScheme,
     /// What is done, by the name of the step. Steps run beside one another unless one needs another.
     #[serde(default)]
     pub steps: Named<Step>,

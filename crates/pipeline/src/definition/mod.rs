@@ -140,6 +140,7 @@ impl Reader<'_> {
         }
         let mut steps = self.steps(parsed.steps);
         let document = PackageDocument {
+            version_scheme: parsed.version,
             service: parsed.service.map(|service| self.service(service)),
             configuration: parsed
                 .configuration
@@ -171,7 +172,7 @@ impl Reader<'_> {
 
     /// What is frozen into a package is without effect where there is none.
     fn nothing_without_package(&self) {
-        for key in ["service", "configuration", "database", "verify", "gates"] {
+        for key in ["version", "service", "configuration", "database", "verify", "gates"] {
             if let Some((key, _)) = self.root.member(key) {
                 let message = format!("`{}` is without effect: there is no `package`", key.name);
                 self.checks
