@@ -2,6 +2,7 @@
 //!
 //! - [`test`]: everything that is checked, once, in one command.
 //! - [`tidy`]: what no compiler checks: borders between crates, words, documents that must not lie.
+//! - [`soak`]: what takes too long for every change.
 //! - [`generate`]: writes the documents that are made from the code.
 //!
 //! Nothing here is part of the product, and nothing of the product is used here.
@@ -11,6 +12,7 @@ mod document;
 mod generate;
 mod lock;
 mod rust;
+mod soak;
 mod test;
 mod tidy;
 mod tree;
@@ -36,6 +38,11 @@ const COMMANDS: &[Command] = &[
         name: "tidy",
         about: "check what no compiler checks; alone, it takes a second",
         perform: tidy::perform,
+    },
+    Command {
+        name: "soak",
+        about: "every crash point and many more seeds; takes the better part of an hour",
+        perform: soak::perform,
     },
     Command {
         name: "generate",
