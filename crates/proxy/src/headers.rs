@@ -68,11 +68,39 @@ pub fn strip(headers: &mut HeaderMap) {
     }
 }
 
+/// The cookie of a browser that is logged in to Throughline.
+const SESSION: &str = "throughline_session";
+
+/// Takes our own session out of the cookies: a browser sends the cookies of a host to all of its ports,
+/// so a service on the server's machine would be handed what opens the server.
+fn without_session(headers: &mut HeaderMap) {
+    let cookies: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    let ours = |pair: &&str| pair.trim().split('=').next() == Some(SESSION);
+    if !cookies
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|text| text.split(';').any(|pair| ours(&pair))))
+    {
+        return;
+    }
+    headers.remove(header::COOKIE);
+    for value in cookies {
+        let Ok(text) = value.to_str() else {
+            headers.append(header::COOKIE, value);
+            continue;
+        };
+        let rest: Vec<&str> = text.split(';').filter(|pair| !ours(pair)).map(str::trim).collect();
+        if let (false, Ok(rest)) = (rest.is_empty(), HeaderValue::from_str(&rest.join("; "))) {
+            headers.append(header::COOKIE, rest);
+        }
+    }
+}
+
 /// Makes the headers of a client's request those that the instance gets.
 pub fn to_instance(headers: &mut HeaderMap, client: SocketAddr, upgrade: Option<&HeaderValue>) {
     strip(headers);
     headers.remove(header::EXPECT);
     headers.remove(PACKAGE);
+    without_session(headers);
     // A neighbour on this machine may be a proxy that ends TLS, and says the truth about its client.
     let trusted = client.ip().is_loopback();
     let before: Vec<&str> = headers
@@ -168,6 +196,17 @@ mod tests {
         to_instance(&mut from_here, ([127, 0, 0, 1], 5).into(), None);
         assert_eq!(from_here["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
         assert_eq!(from_here["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn a_service_is_not_handed_what_opens_the_server() {
+        let client = "127.0.0.1:1".parse().unwrap();
+        let mut alone = headers(&[("cookie", "throughline_session=tls_x")]);
+        to_instance(&mut alone, client, None);
+        assert_eq!(alone.get(header::COOKIE), None);
+        let mut among = headers(&[("cookie", "a=b; throughline_session=tls_x; throughline_sessions=c")]);
+        to_instance(&mut among, client, None);
+        assert_eq!(among.get(header::COOKIE).unwrap(), "a=b; throughline_sessions=c");
     }
 
     #[test]

@@ -124,13 +124,24 @@ impl FromRequestParts<Arc<House>> for Caller {
             return Ok(caller.clone());
         }
         let caller = Self::of(house, &parts.headers).await?;
-        // A browser sends its cookie to us from anybody's page: a write must come from our own.
+        // A browser sends its cookie, and a name and password it remembers, to us from anybody's page: a
+        // write must come from our own. A program that sends a token with Bearer is no browser.
         let writes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if writes && caller.session.is_some() && !is_same_origin(&parts.headers) {
+        let foreign = if caller.session.is_some() {
+            !is_same_origin(&parts.headers)
+        } else {
+            comes_from_a_browser(&parts.headers) && !is_same_origin(&parts.headers)
+        };
+        if writes && foreign && bearer(&parts.headers).is_none() {
             return Err(Problem::denied("the request comes from another site"));
         }
         Ok(caller)
     }
+}
+
+/// Whether the request carries what only browsers send.
+fn comes_from_a_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
 }
 
 /// Whether a browser says that the request comes from one of our own pages.
