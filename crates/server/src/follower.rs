@@ -2,9 +2,11 @@
 //! builds end, shims closed and workspaces removed when runs are over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::RunResult;
 use facts::{Fact, Position, RunId};
+use tokio::time::Instant;
 
 use crate::changes::BUILD;
 use crate::changes::kinds::CHANGE_ARRIVED;
@@ -13,6 +15,8 @@ use crate::house::House;
 
 /// How many facts are read at a time.
 const PAGE: usize = 500;
+/// After how long what could not be done is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Takes up what was left, then follows. Returns when the server stops.
 pub async fn follow(house: Arc<House>) {
@@ -23,52 +27,79 @@ pub async fn follow(house: Arc<House>) {
             return;
         }
     };
-    recover(&house).await;
     let mut head = house.ledger.follow();
+    let mut done = recover(&house).await;
+    let mut due = Instant::now() + AGAIN;
     loop {
         head.borrow_and_update();
-        if let Err(error) = catch_up(&house, &mut position).await {
-            tracing::error!(%error, "the ledger could not be followed; it is tried again with the next fact");
-        }
+        let followed = catch_up(&house, &mut position).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the ledger could not be followed; it is tried again soon");
+            false
+        });
+        let was_done = done;
+        done &= followed;
         tokio::select! {
             changed = head.changed() => if changed.is_err() { return },
+            () = house.overdue.added.notified() => done = false,
+            () = tokio::time::sleep_until(due), if !done => done = again(&house).await,
             () = house.stopping.cancelled() => return,
+        }
+        if was_done || due <= Instant::now() {
+            due = Instant::now() + AGAIN;
         }
     }
 }
 
-/// Does what was due when an earlier server ended.
-async fn recover(house: &Arc<House>) {
+/// Does what could not be done a while ago, such as when a disk was full. Whether nothing is left.
+async fn again(house: &Arc<House>) -> bool {
+    for name in house.overdue.take() {
+        house.look(&name, facts::Actor::System).await;
+    }
+    house.overdue.is_empty() && built(house.builds.catch_up(0).await)
+}
+
+/// Whether every change has its build.
+fn built(caught_up: Result<bool, ServerError>) -> bool {
+    caught_up.unwrap_or_else(|error| {
+        tracing::error!(%error, "changes without a build could not be looked for");
+        false
+    })
+}
+
+/// Does what was due when an earlier server ended. Whether nothing is left.
+async fn recover(house: &Arc<House>) -> bool {
     let components = match house.register.all().await {
         Ok(components) => components,
         Err(error) => {
             tracing::error!(%error, "the components cannot be listed");
-            return;
+            return false;
         }
     };
     for component in components {
         // A push whose server died before it was recorded.
         house.look(&component.name, facts::Actor::System).await;
     }
-    if let Err(error) = house.builds.catch_up(0).await {
-        tracing::error!(%error, "changes without a build could not be looked for");
-    }
+    let all = built(house.builds.catch_up(0).await);
     if let Err(error) = house.builds.recover().await {
         tracing::error!(%error, "ended builds could not be looked for");
+        return false;
     }
+    all && house.overdue.is_empty()
 }
 
-async fn catch_up(house: &Arc<House>, position: &mut Position) -> Result<(), ServerError> {
+/// Takes in the facts that are new. Whether every change among them has its build.
+async fn catch_up(house: &Arc<House>, position: &mut Position) -> Result<bool, ServerError> {
+    let mut all = true;
     loop {
         let facts = house.ledger.read(*position, PAGE).await?;
-        let Some(last) = facts.last() else { return Ok(()) };
+        let Some(last) = facts.last() else { return Ok(all) };
         // Changes of one push are built in their order, in one go.
         let first_change = facts
             .iter()
             .find(|fact| fact.kind() == CHANGE_ARRIVED)
             .map(|fact| fact.seq);
         if let Some(first) = first_change {
-            house.builds.catch_up(first - 1).await?;
+            all &= house.builds.catch_up(first - 1).await?;
         }
         for fact in &facts {
             if fact.kind() == engine::kinds::FINISHED {

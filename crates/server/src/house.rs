@@ -1,9 +1,10 @@
 //! The house: every room opened and connected.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use access::Access;
 use artifact::registry::Registry;
@@ -14,6 +15,7 @@ use executor::{Executor, LocalExecutor, LocalOptions};
 use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, SystemEntropy};
 use ledger::{Ledger, SqliteLedger, View};
 use pipeline::Environments;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::{PackageAction, RunAction, Workspaces};
@@ -100,10 +102,41 @@ pub struct House {
     pub policy: Policy,
     /// The path of packages.
     pub delivery: Delivery,
+    /// Components whose pushes could not be recorded yet.
+    pub(crate) overdue: Overdue,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     url: OnceLock<String>,
     _lock: File,
+}
+
+/// Components to look at again, because what was pushed could not be recorded.
+#[derive(Debug, Default)]
+pub(crate) struct Overdue {
+    names: Mutex<BTreeSet<ComponentName>>,
+    /// Hears of each that is added.
+    pub added: Notify,
+}
+
+impl Overdue {
+    fn names(&self) -> MutexGuard<'_, BTreeSet<ComponentName>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, name: ComponentName) {
+        self.names().insert(name);
+        self.added.notify_one();
+    }
+
+    /// All of them, to be looked at now.
+    pub fn take(&self) -> BTreeSet<ComponentName> {
+        std::mem::take(&mut *self.names())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names().is_empty()
+    }
 }
 
 impl std::fmt::Debug for House {
@@ -320,6 +353,7 @@ impl House {
             targets,
             policy,
             delivery,
+            overdue: Overdue::default(),
             stopping: CancellationToken::new(),
             _lock: lock,
         }))
@@ -361,7 +395,8 @@ impl House {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = taken {
-            tracing::error!(component = %name, %error, "a push could not be recorded; the next look finds it");
+            tracing::error!(component = %name, %error, "a push could not be recorded; it is looked for again soon");
+            self.overdue.add(name.clone());
         }
     }
 

@@ -12,6 +12,9 @@ use crate::changes::Repositories;
 /// Why a workspace could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
+    /// There is no room for it.
+    #[error("the disk is full that holds {}\nhint: make room there, then retry the run", .0.display())]
+    Full(PathBuf),
     /// The commit could not be checked out.
     #[error("the commit {} cannot be checked out: {reason}", commit.short())]
     Checkout {
@@ -39,6 +42,15 @@ pub struct Workspaces {
     caches: PathBuf,
     repositories: Arc<Repositories>,
     making: Mutex<HashMap<RunId, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+/// A disk with less room than this, in bytes, is full for every purpose.
+const LEAST_ROOM: u64 = 64 * 1024;
+
+/// How much room is left where `folder` lies, in bytes.
+fn room_at(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Whether `text` stays beneath the folder it is joined to.
@@ -98,13 +110,17 @@ impl Workspaces {
             std::fs::remove_dir_all(&fresh).map_err(wrong)?;
         }
         std::fs::create_dir_all(&fresh).map_err(wrong)?;
-        self.repositories
-            .check_out(component, commit, &fresh)
-            .await
-            .map_err(|error| WorkspaceError::Checkout {
+        let checked_out = self.repositories.check_out(component, commit, &fresh).await;
+        checked_out.map_err(|error| {
+            // Git itself does not say that the disk is full.
+            if room_at(&fresh).is_some_and(|room| room < LEAST_ROOM) {
+                return WorkspaceError::Full(self.runs.clone());
+            }
+            WorkspaceError::Checkout {
                 commit: commit.clone(),
                 reason: error.to_string(),
-            })?;
+            }
+        })?;
         std::fs::rename(&fresh, &folder).map_err(wrong)?;
         Ok(folder)
     }

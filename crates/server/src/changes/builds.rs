@@ -136,12 +136,13 @@ impl Builds {
         }
     }
 
-    /// Goes through the changes after `position` that have no build yet, and starts it. Returns the
-    /// position of the last change seen.
+    /// Goes through the changes after `position` that have no build yet, and starts it. Whether each has
+    /// one now; what could not be built is logged, and is to be tried again.
     ///
     /// # Errors
-    /// When the ledger cannot be read. A change that cannot be built is logged and passed over.
-    pub async fn catch_up(&self, mut position: u64) -> Result<u64, ServerError> {
+    /// When the ledger cannot be read.
+    pub async fn catch_up(&self, mut position: u64) -> Result<bool, ServerError> {
+        let mut all = true;
         loop {
             let query = Select::from(CHANGES)
                 .filter("run", Op::Eq, Value::Null)
@@ -152,12 +153,17 @@ impl Builds {
             for row in &rows {
                 let change = change(row)?;
                 position = position.max(change.position);
-                if let Err(error) = self.consider(&change).await {
-                    tracing::error!(commit = %change.commit, %error, "a change could not be built");
+                let considered = self.consider(&change).await;
+                if let Err(ServerError::Repository(RepositoryError::Source(SourceError::NoCommit(gone)))) = &considered
+                {
+                    tracing::warn!(commit = %gone, "a change is gone from its repository and is not built");
+                } else if let Err(error) = considered {
+                    tracing::error!(commit = %change.commit, %error, "a change could not be built; it is tried again soon");
+                    all = false;
                 }
             }
             if rows.len() < PAGE {
-                return Ok(position);
+                return Ok(all);
             }
         }
     }
@@ -352,10 +358,7 @@ fn scheme(document: &PackageDocument) -> Scheme {
 
 /// Accepts under `version`, or under the next one that is free: a rewritten branch can come to a
 /// version that another commit has.
-async fn claim<Accepted>(
-    version: &Version,
-    mut accept: impl FnMut(Version) -> Accepted,
-) -> Result<(), DeliveryError>
+async fn claim<Accepted>(version: &Version, mut accept: impl FnMut(Version) -> Accepted) -> Result<(), DeliveryError>
 where
     Accepted: Future<Output = Result<(), DeliveryError>>,
 {
@@ -398,7 +401,10 @@ mod tests {
     async fn a_version_that_another_commit_has_gives_way_to_the_next_free_one() {
         assert_eq!(claimed("1.4.0", &[]).await.unwrap(), "1.4.0");
         assert_eq!(claimed("1.4.0", &["1.4.0", "1.4.1", "1.5.0"]).await.unwrap(), "1.4.2");
-        assert_eq!(claimed("1.4.0-login.5", &["1.4.0-login.5"]).await.unwrap(), "1.4.0-login.6");
+        assert_eq!(
+            claimed("1.4.0-login.5", &["1.4.0-login.5"]).await.unwrap(),
+            "1.4.0-login.6"
+        );
         assert_eq!(claimed("2026.11.3", &["2026.11.3"]).await.unwrap(), "2026.11.4");
     }
 

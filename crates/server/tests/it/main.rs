@@ -12,6 +12,7 @@ mod api;
 mod definitions;
 mod deployments;
 mod first_start;
+mod full_disk;
 mod kills;
 mod names;
 mod openapi;
