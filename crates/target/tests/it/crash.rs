@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use process::{Child, Identity, Spec};
-use target::{Desired, ProcessTarget, Target as _, TargetError};
+use target::{CommandTarget, Desired, ProcessTarget, Target as _, TargetError};
 
 use crate::process::{instances, keepers, kill, text};
 use crate::role::ARGUMENTS;
@@ -117,6 +117,30 @@ async fn caller_dies_at(place: &str) {
     converges(data.path(), &wanted).await;
 }
 
+/// The caller dies at `place` while the user's own commands do the work.
+async fn caller_of_commands_dies_at(place: &str) {
+    let data = crate::support::data();
+    let target = CommandTarget::new(crate::support::commands(data.path()));
+    let first = desired(1, 0, vec![group("stable", "a", 1, 100)]);
+    target.apply(&first, &|_| {}).await.unwrap();
+    let wanted = version_b();
+    let died = end_of(caller(
+        data.path(),
+        &wanted,
+        &[("TEST_TARGET", "command"), ("THROUGHLINE_CRASH", &format!("{place}:1"))],
+    ))
+    .await;
+    assert_eq!(died, process::Ending::Signal(6), "{place} is reached");
+    // Whoever comes next applies the same again, and it is there once.
+    let target = CommandTarget::new(crate::support::commands(data.path()));
+    let observed = target.apply(&wanted, &|_| {}).await.unwrap();
+    assert_eq!(observed.stamp, Some(wanted.stamp));
+    assert_eq!((observed.groups.len(), observed.groups[0].healthy), (1, 2));
+    assert_eq!(observed.groups[0].package, package("b"));
+    let older = target.apply(&first, &|_| {}).await.unwrap_err();
+    assert!(matches!(older, TargetError::Stale { .. }), "{older}");
+}
+
 macro_rules! dies {
     ($who:ident: $($name:ident $place:literal),* $(,)?) => {
         $(
@@ -154,6 +178,17 @@ mod caller_of {
         before_it_starts_the_keeper "target.keeper.before-spawn",
         after_it_started_the_keeper "target.keeper.after-spawn",
         after_it_was_answered "target.apply.after",
+    );
+}
+
+mod caller_of_commands {
+    use super::caller_of_commands_dies_at;
+    dies!(caller_of_commands_dies_at:
+        after_the_wish_is_noted "target.command.accepted",
+        before_the_command_is_started "target.command.before-run",
+        while_the_command_runs "target.command.running",
+        after_the_command_ended "target.command.after-run",
+        after_the_end_is_noted "target.command.applied",
     );
 }
 

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use target::{Desired, ProcessTarget, Target as _};
+use target::{CommandTarget, Desired, ProcessTarget, Target as _};
 
 /// The arguments that make the test binary run [`role`] and nothing else.
 pub const ARGUMENTS: [&str; 4] = ["role::role", "--exact", "--nocapture", "--test-threads=2"];
@@ -91,6 +91,10 @@ async fn caller() -> i32 {
     let mut settings = crate::support::settings(&PathBuf::from(variable("TEST_DATA")));
     if let Ok(place) = std::env::var("TEST_KEEPER_CRASH") {
         settings.variables.insert("THROUGHLINE_CRASH".to_owned(), place);
+    }
+    if variable("TEST_TARGET") == "command" {
+        let target = CommandTarget::new(crate::support::commands(&PathBuf::from(variable("TEST_DATA"))));
+        return i32::from(target.apply(&desired, &|_| {}).await.is_err());
     }
     let target = ProcessTarget::new(settings);
     if variable("TEST_STOP") == "yes" {
