@@ -5,7 +5,7 @@
 //! would, shims and keepers are the server's to replace. The story must come to the same end.
 //!
 //! `CRASH_POINTS=all` plays all points in each part of the story, `CRASH_POINTS=NAME` those of one
-//! name; otherwise a sample that `THROUGHLINE_SEED` chooses is played, to be quick.
+//! name; otherwise a sample is played, to be quick. The day chooses it, or `CRASH_POINTS=NUMBER`.
 
 mod house;
 mod load;
@@ -131,6 +131,9 @@ fn crash_at_each(points: &[Point], usual: &BTreeMap<String, usize>) -> Vec<(Poin
                     let next = open.lock().unwrap().pop();
                     let Some(point) = next else { return };
                     let came = crash_at(&point, usual);
+                    if let Came::Wrong(said) = &came {
+                        println!("{point:?}: {said}");
+                    }
                     done.lock().unwrap().push((point, came));
                 }
             });
@@ -217,16 +220,14 @@ fn tested_by(point: &str, krate: &str) -> String {
 }
 
 fn chosen(points: &[Point]) -> Vec<Point> {
-    match std::env::var("CRASH_POINTS").as_deref() {
-        Ok("all") => points.to_vec(),
-        Ok(name) if !name.is_empty() => points.iter().filter(|point| point.name == name).cloned().collect(),
-        _ => {
-            let seed = std::env::var("THROUGHLINE_SEED")
-                .ok()
-                .and_then(|seed| seed.parse().ok());
+    let asked = std::env::var("CRASH_POINTS").unwrap_or_default();
+    match asked.parse() {
+        _ if asked == "all" => points.to_vec(),
+        Err(_) if !asked.is_empty() => points.iter().filter(|point| point.name == asked).cloned().collect(),
+        seed => {
             let day = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
             let seed = seed.unwrap_or(day);
-            println!("a sample of {SAMPLE}, chosen by THROUGHLINE_SEED={seed}");
+            println!("a sample of {SAMPLE} stories, chosen by CRASH_POINTS={seed}");
             sample(points, seed)
         }
     }
@@ -261,7 +262,10 @@ fn the_story_comes_to_the_same_end_wherever_a_process_dies() {
         match came {
             Came::Right(_) => {}
             Came::NotHit => wrong.push(format!("{point:?} is on the path and was not hit")),
-            Came::Wrong(said) => wrong.push(format!("{point:?}: {said}")),
+            Came::Wrong(said) => {
+                let first = said.lines().next().unwrap_or_default();
+                wrong.push(format!("{point:?}: {first}"));
+            }
         }
     }
     println!("\nnot on this path:");

@@ -131,7 +131,7 @@ impl Commits {
             &format!(
                 "throughline: 1
 steps:
-  build: {{ run: \"mkdir out && cp serve smoke out/ && chmod +x out/*\" }}
+  build: {{ run: \"mkdir -p out && cp serve smoke out/ && chmod +x out/*\" }}
 package:
   needs: [build]
   files: [{{ from: out, to: app }}]
