@@ -141,6 +141,7 @@ impl RunAction {
     }
 
     /// The secrets a step asks for. A change that is not trusted gets none.
+    #[allow(clippy::result_large_err)] // reason: the error is the step's outcome, as in all of this action
     fn secrets(&self, step: &StepContext, uses: &[SecretUse]) -> Result<Vec<SecretForStep>, ActionOutcome> {
         if uses.is_empty() {
             return Ok(Vec::new());

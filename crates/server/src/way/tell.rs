@@ -279,12 +279,7 @@ fn state(read: &Read, delivered: bool, barred: bool) -> ChangeState {
                         .is_some_and(|last| last.intent.package == package))
         })
     };
-    if read
-        .state
-        .environments
-        .values()
-        .any(|environment| underway(environment))
-    {
+    if read.state.environments.values().any(underway) {
         return ChangeState::Deploying;
     }
     if barred {
@@ -294,7 +289,7 @@ fn state(read: &Read, delivered: bool, barred: bool) -> ChangeState {
     let reached = |name: &EnvironmentName| {
         arrival(read, name, package).is_some_and(|one| one.result == Some(DeploymentResult::Succeeded))
     };
-    if !ends.is_empty() && ends.iter().all(|name| reached(name)) {
+    if !ends.is_empty() && ends.iter().all(reached) {
         return ChangeState::InProduction;
     }
     let here = |name: &EnvironmentName| read.state.environment(name);
