@@ -156,13 +156,12 @@ fn not_barred(package: &Package) -> Requirement {
 }
 
 fn line(policy: &EnvironmentPolicy, package: &Package) -> Requirement {
-    if takes(policy, &package.line) {
-        pass("release line", format!("`{}` is delivered here", package.line))
-    } else {
-        fail(
+    match package.lines().find(|line| takes(policy, line)) {
+        Some(line) => pass("release line", format!("`{line}` is delivered here")),
+        None => fail(
             "release line",
             format!("`{}` is not delivered to {}", package.line, policy.name),
-        )
+        ),
     }
 }
 

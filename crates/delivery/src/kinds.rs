@@ -30,6 +30,8 @@ pub fn state_stream(component: ComponentId, environment: &EnvironmentName) -> St
 pub enum DeliveryFact {
     /// A trusted build finished well: its package may go on the path.
     Accepted(PackageAccepted),
+    /// The commit of a package came to another release line.
+    Joined(PackageJoined),
     /// A deployment is about to begin.
     Intended(DeploymentIntended),
     /// A deployment came to its end.
@@ -83,6 +85,7 @@ macro_rules! kinds {
 
 kinds! {
     Accepted => "package.accepted", PackageAccepted;
+    Joined => "package.joined", PackageJoined;
     Intended => "deployment.intended", DeploymentIntended;
     Finished => "deployment.finished", DeploymentFinished;
     Proven => "environment.proven", EnvironmentProven;
@@ -118,6 +121,17 @@ pub struct PackageAccepted {
     /// The gates that the component itself adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+}
+
+/// The body of `package.joined`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PackageJoined {
+    /// The package.
+    pub package: Digest,
+    /// The release line that its commit came to, without another build.
+    pub line: ReleaseLine,
+    /// The order of arrival there; see [`PackageAccepted::order`].
+    pub order: u64,
 }
 
 /// Why a deployment is made.

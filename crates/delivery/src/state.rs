@@ -22,8 +22,10 @@ pub struct Package {
     pub component_name: ComponentName,
     /// What it was built from.
     pub commit: Commit,
-    /// Its release line.
+    /// The release line that it was built for.
     pub line: ReleaseLine,
+    /// The release lines that its commit came to later.
+    pub joined: BTreeSet<ReleaseLine>,
     /// The order of arrival; higher is newer.
     pub order: u64,
     /// The run that built it.
@@ -38,6 +40,13 @@ pub struct Package {
     pub accepted_at: Timestamp,
     /// Why it must not be deployed again.
     pub bar: Option<Bar>,
+}
+
+impl Package {
+    /// The release lines that its commit is on, the one it was built for first.
+    pub fn lines(&self) -> impl Iterator<Item = &ReleaseLine> {
+        std::iter::once(&self.line).chain(&self.joined)
+    }
 }
 
 /// Why a package must not be deployed.
@@ -215,6 +224,7 @@ impl State {
                     component_name: body.component_name.clone(),
                     commit: body.commit.clone(),
                     line: body.line.clone(),
+                    joined: BTreeSet::new(),
                     order: body.order,
                     run: body.run,
                     author: body.author,
@@ -223,6 +233,12 @@ impl State {
                     accepted_at: at,
                     bar: None,
                 });
+            }
+            DeliveryFact::Joined(body) => {
+                if let Some(package) = self.packages.get_mut(&body.package) {
+                    package.joined.insert(body.line.clone());
+                    package.order = package.order.max(body.order);
+                }
             }
             DeliveryFact::Intended(body) => {
                 let environment = self.environments.entry(body.environment.clone()).or_default();

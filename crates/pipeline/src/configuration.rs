@@ -396,7 +396,10 @@ mod tests {
     #[test]
     fn a_package_without_configuration_renders_to_nothing() {
         let rendered = render(&Configuration::default(), "staging").unwrap();
-        assert!(rendered.values.is_empty() && rendered.variables.is_empty(), "{rendered:?}");
+        assert!(
+            rendered.values.is_empty() && rendered.variables.is_empty(),
+            "{rendered:?}"
+        );
     }
 
     #[test]

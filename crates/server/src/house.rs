@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use access::Access;
 use artifact::registry::Registry;
@@ -24,6 +25,9 @@ use crate::error::ServerError;
 use crate::policy::Policy;
 use crate::ports::{EnvironmentDatabases, EnvironmentTargets, KeptLogs, StoredPackages, StoredSecrets};
 use crate::settings::Settings;
+
+/// How long a cancelled run may take to end before everything is stopped without it.
+const CANCELLED: Duration = Duration::from_secs(15);
 
 /// Why the house could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -408,6 +412,12 @@ impl House {
         for run in engine::query::open_runs(&*self.ledger).await? {
             if let Err(error) = self.engine.cancel(run, Actor::System).await {
                 tracing::warn!(%run, %error, "a run could not be cancelled");
+            }
+            // Its shim would wait an hour for another step; a run that does not end in time keeps it.
+            if tokio::time::timeout(CANCELLED, self.engine.wait(run)).await.is_ok()
+                && let Err(error) = self.executor.close(run).await
+            {
+                tracing::warn!(%run, %error, "the shim of a cancelled run could not be closed");
             }
         }
         self.targets

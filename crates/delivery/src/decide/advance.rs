@@ -180,7 +180,7 @@ pub fn candidates<'a>(state: &'a State, policy: &EnvironmentPolicy, here: &Envir
         .filter(|package| {
             (package.order > newest || mutation::is(Mutation::TakeOlderPackages))
                 && package.bar.is_none()
-                && takes(policy, &package.line)
+                && package.lines().any(|line| takes(policy, line))
                 && (!here.tried.contains(&package.digest) || mutation::is(Mutation::TryAgainAndAgain))
                 && !here.superseded.contains_key(&package.digest)
         })

@@ -5,7 +5,10 @@ use facts::{Actor, ComponentId, Digest, EnvironmentName, Timestamp};
 
 use super::advance::intend;
 use crate::gate;
-use crate::kinds::{ApprovalGiven, DeliveryFact, PackageBarred, PackageUnbarred, PromotionRequested, Purpose};
+use crate::kinds::{
+    ApprovalGiven, DeliveryFact, PackageAccepted, PackageBarred, PackageJoined, PackageUnbarred, PromotionRequested,
+    Purpose,
+};
 use crate::path::{EnvironmentPolicy, Path};
 use crate::state::{Package, State};
 
@@ -55,6 +58,19 @@ fn policy<'a>(path: &'a Path, environment: &EnvironmentName) -> Result<&'a Envir
 
 fn package(state: &State, digest: Digest) -> Result<&Package, AskError> {
     state.packages.get(&digest).ok_or(AskError::UnknownPackage(digest))
+}
+
+/// A trusted build finished well, or its commit came to another release line: the package comes onto
+/// the path, or joins the line without another build. Nothing when both are known.
+pub fn accept(state: &State, accepted: &PackageAccepted) -> Vec<DeliveryFact> {
+    match state.packages.get(&accepted.package) {
+        None => vec![accepted.clone().into()],
+        Some(package) if package.lines().any(|line| *line == accepted.line) => Vec::new(),
+        Some(_) => {
+            let (package, line, order) = (accepted.package, accepted.line.clone(), accepted.order);
+            vec![PackageJoined { package, line, order }.into()]
+        }
+    }
 }
 
 /// Somebody approves `digest` for `environment` in `role`.

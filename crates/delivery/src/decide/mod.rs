@@ -7,5 +7,5 @@ mod finish;
 mod tests;
 
 pub use advance::{Decision, advance, candidates};
-pub use ask::{AskError, approve, promote, roll_back, unbar};
+pub use ask::{AskError, accept, approve, promote, roll_back, unbar};
 pub use finish::{RunEnded, RunResult, StepEnded, finish};

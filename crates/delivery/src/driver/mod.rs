@@ -153,13 +153,8 @@ impl Delivery {
     /// # Errors
     /// When the ledger refuses.
     pub async fn accept(&self, component: ComponentId, accepted: PackageAccepted) -> Result<(), DeliveryError> {
-        let known = |state: &State| state.packages.contains_key(&accepted.package);
         self.ask(component, Actor::System, |state, _, _| {
-            Ok(if known(state) {
-                Vec::new()
-            } else {
-                vec![DeliveryFact::from(accepted.clone())]
-            })
+            Ok(decide::accept(state, &accepted))
         })
         .await
     }

@@ -13,6 +13,7 @@ mod ledger;
 mod random;
 mod rules;
 mod runs;
+mod wish;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

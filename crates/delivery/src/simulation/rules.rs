@@ -66,6 +66,8 @@ impl Rules {
         let Some(read) = read else { return Ok(()) };
         let at = fact.new.occurred_at;
         match &read {
+            // The simulation's packages each have one line.
+            DeliveryFact::Joined(_) => {}
             DeliveryFact::Accepted(body) => {
                 let before = self.packages.insert(body.package, body.clone());
                 must!(before.is_none(), "accepted twice: {body:?}");

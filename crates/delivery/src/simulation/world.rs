@@ -24,15 +24,16 @@ use super::ledger::{Seen, Weather};
 use super::random::Random;
 use super::rules::Rules;
 use super::runs::{Ends, FINISHED, ModelRuns, ModelTarget, REQUESTED, Work, run_fact};
-use crate::decide::{self, AskError};
+use super::wish::Wish;
+use crate::decide;
 use crate::driver::DeliveryError;
 use crate::driver::component::Loaded;
 use crate::driver::runs::Reach;
 use crate::gate;
-use crate::kinds::{DeliveryFact, PackageAccepted, Purpose};
+use crate::kinds::PackageAccepted;
 use crate::path::{ApprovalRule, EnvironmentPolicy, Path, Strategy, TargetPolicy};
 use crate::ports::{Packages, PortError};
-use crate::state::{Mend, State};
+use crate::state::Mend;
 use crate::views::DeliveryView;
 
 /// What happens in a history before faults stop.
@@ -43,54 +44,6 @@ type Task = Pin<Box<dyn Future<Output = (Loaded, Done)>>>;
 enum Done {
     Settled(Result<Option<Timestamp>, DeliveryError>),
     Asked(Box<Wish>, Result<(), DeliveryError>),
-}
-
-#[derive(Debug, Clone)]
-enum Wish {
-    Accept(PackageAccepted),
-    Approve(EnvironmentName, Digest, Actor),
-    Promote(EnvironmentName, Digest, Actor),
-    RollBack(EnvironmentName, Option<Digest>),
-    Unbar(Digest),
-}
-
-impl Wish {
-    fn decide(
-        &self,
-        component: ComponentId,
-        state: &State,
-        path: &Path,
-        now: Timestamp,
-    ) -> Result<Vec<DeliveryFact>, AskError> {
-        Ok(match self {
-            Self::Accept(body) if state.packages.contains_key(&body.package) => Vec::new(),
-            Self::Accept(body) => vec![body.clone().into()],
-            Self::Approve(place, package, by) => {
-                vec![decide::approve(state, path, place, *package, "operations", *by)?]
-            }
-            Self::Promote(place, package, by) => vec![decide::promote(state, path, place, *package, *by, now)?],
-            Self::RollBack(place, to) => decide::roll_back(component, state, path, place, *to, "a wish", now)?,
-            Self::Unbar(package) => vec![decide::unbar(state, *package, "a cause")?],
-        })
-    }
-
-    /// Whether this fact is what the wish comes to.
-    fn is_met_by(&self, fact: &DeliveryFact) -> bool {
-        match (self, fact) {
-            (Self::Accept(wish), DeliveryFact::Accepted(body)) => wish.package == body.package,
-            (Self::Approve(place, package, by), DeliveryFact::Approved(body)) => {
-                (place, package, by) == (&body.environment, &body.package, &body.by)
-            }
-            (Self::Promote(place, package, by), DeliveryFact::Requested(body)) => {
-                (place, package, by) == (&body.environment, &body.package, &body.by)
-            }
-            (Self::RollBack(place, _), DeliveryFact::Intended(body)) => {
-                *place == body.environment && body.purpose == Purpose::Rollback
-            }
-            (Self::Unbar(package), DeliveryFact::Unbarred(body)) => *package == body.package,
-            _ => false,
-        }
-    }
 }
 
 /// One process of the server.

@@ -312,7 +312,9 @@ impl Builds {
             .iter()
             .find_map(|step| step.outputs.as_ref()?.get("package")?.as_str()?.parse().ok());
         let Some(package) = packaged else { return Ok(()) };
-        if self.delivery.state(change.component).packages.contains_key(&package) {
+        let state = self.delivery.state(change.component);
+        let known = state.packages.get(&package);
+        if known.is_some_and(|known| known.lines().any(|known| *known == line)) {
             return Ok(());
         }
         let Some(component) = self.register.by_id(change.component).await? else {
@@ -320,10 +322,15 @@ impl Builds {
         };
         let document = delivery::ports::Packages::document(&*self.packages, package).await;
         let document = document.map_err(|error| ServerError::Internal(error.to_string()))?;
-        let version = self
-            .repositories
-            .version(&component.name, &change.commit, &line, scheme(&document))
-            .await?;
+        // A package keeps the version it was given first, whatever lines its commit comes to.
+        let version = match known {
+            Some(known) => known.version.clone(),
+            None => {
+                let scheme = scheme(&document);
+                let (name, commit) = (&component.name, &change.commit);
+                self.repositories.version(name, commit, &line, scheme).await?
+            }
+        };
         let accepted = PackageAccepted {
             package,
             version,

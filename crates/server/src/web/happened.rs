@@ -150,7 +150,7 @@ pub(super) fn entries(read: &Read, people: &People, returns: &[Returned]) -> Vec
     let mut entries = entries.entries;
     // Of equal moments the later one was added later.
     entries.reverse();
-    entries.sort_by(|a, b| b.at.cmp(&a.at));
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
     entries
 }
 
@@ -189,7 +189,7 @@ impl Entries<'_> {
         let took = run.started_at.and_then(|start| names::between(start, Some(at)));
         let entry = self.push(at, tone, text);
         entry.link = link;
-        entry.detail = run.reason.or_else(|| took.map(|took| pages::time::length(took)));
+        entry.detail = run.reason.or_else(|| took.map(pages::time::length));
         let cancelled = run.cancelled_by;
         let by = cancelled.and_then(|actor| self.people.somebody(actor));
         if let (engine::RunResult::Cancelled, Some(entry)) = (result, self.entries.last_mut()) {
@@ -212,7 +212,7 @@ impl Entries<'_> {
         let (Some(at), Some(result)) = (deployed.finished_at, deployed.result) else {
             return;
         };
-        let took = names::between(deployed.intended_at, Some(at)).map(|took| pages::time::length(took));
+        let took = names::between(deployed.intended_at, Some(at)).map(pages::time::length);
         let (tone, text) = match result {
             DeploymentResult::Succeeded => (Tone::Good, format!("In {place}, and verified there")),
             DeploymentResult::Rejected => (Tone::Bad, format!("Found bad in {place}")),
@@ -253,7 +253,7 @@ impl Entries<'_> {
         entry.by = by;
         entry.link = link.clone();
         if let (Some(at), Some(DeploymentResult::Succeeded)) = (back.finished_at, back.result) {
-            let took = names::between(back.intended_at, Some(at)).map(|took| pages::time::length(took));
+            let took = names::between(back.intended_at, Some(at)).map(pages::time::length);
             let entry = self.push(at, Tone::Good, format!("{place} is back on {version}"));
             entry.detail = took;
             entry.link = link;

@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The last answers.
 #[derive(Default)]
-pub(super) struct Observations(Mutex<HashMap<(ComponentId, EnvironmentName), (Timestamp, Option<Observed>)>>);
+pub(super) struct Observations(Mutex<HashMap<(ComponentId, EnvironmentName), Seen>>);
+
+/// When a place was looked at, and what was seen; nothing where it did not answer.
+type Seen = (Timestamp, Option<Observed>);
 
 impl Observations {
     /// What the target sees there; `None` when it does not say.

@@ -188,24 +188,22 @@ fn environment(read: &Read, name: &EnvironmentName, station: &mut Station, cells
         });
     }
     let cell = cells.iter().find(|(of, _)| of == name).map(|(_, cell)| cell);
-    if station.state == StationState::Underway {
-        if let Some(coming) = cell
-            .and_then(|cell| cell.coming.as_ref())
-            .filter(|coming| Some(coming.run) == station.run)
-        {
-            let canary = cell.and_then(|cell| cell.canary.as_ref());
-            station.note = Some(match canary {
-                Some(_) => format!("canary at {} %", percent(canary_share(read, cell))),
-                None => coming.doing.clone(),
+    let coming = cell.and_then(|cell| cell.coming.as_ref());
+    if station.state == StationState::Underway
+        && let Some(coming) = coming.filter(|coming| Some(coming.run) == station.run)
+    {
+        let canary = cell.and_then(|cell| cell.canary.as_ref());
+        station.note = Some(match canary {
+            Some(_) => format!("canary at {} %", percent(canary_share(read, cell))),
+            None => coming.doing.clone(),
+        });
+        if let Some(canary) = canary {
+            station.verdicts.retain(|mark| mark.about != "canary");
+            station.verdicts.push(VerdictMark {
+                about: "canary".to_owned(),
+                result: canary.result,
+                reasons: canary.reasons.clone(),
             });
-            if let Some(canary) = canary {
-                station.verdicts.retain(|mark| mark.about != "canary");
-                station.verdicts.push(VerdictMark {
-                    about: "canary".to_owned(),
-                    result: canary.result,
-                    reasons: canary.reasons.clone(),
-                });
-            }
         }
     }
     if station.state == StationState::Returned {

@@ -32,50 +32,52 @@ fn every_error_is_a_problem_document_with_a_hint() {
     let send = |method: &str, path: &str, body: &[u8], headers: &[(&str, &str)]| {
         house.ask_as(&house.token, method, path, body, headers)
     };
-    house.get("/api/v1/nowhere").is_problem(404, "not-found");
-    house.get("/api/v1/runs/nonsense").is_problem(400, "bad-input");
-    house.get("/api/v1/runs?limit=many").is_problem(400, "bad-input");
+    house.get("/api/v1/nowhere").expect_problem(404, "not-found");
+    house.get("/api/v1/runs/nonsense").expect_problem(400, "bad-input");
+    house.get("/api/v1/runs?limit=many").expect_problem(400, "bad-input");
     house
         .get("/api/v1/components/team/app/changes/main")
-        .is_problem(404, "not-found");
+        .expect_problem(404, "not-found");
     house
         .get("/api/v1/components/Team/app/changes/main")
-        .is_problem(400, "bad-input");
+        .expect_problem(400, "bad-input");
     house
         .get("/api/v1/runs?component=nonsense")
-        .is_problem(400, "bad-input");
-    house.get("/api/v1/ledger/export?after=-1").is_problem(400, "bad-input");
+        .expect_problem(400, "bad-input");
+    house
+        .get("/api/v1/ledger/export?after=-1")
+        .expect_problem(400, "bad-input");
     house
         .get("/api/v1/environments/staging/difference/nowhere")
-        .is_problem(404, "not-found");
-    house.get("/git/team").is_problem(404, "not-found");
-    send("DELETE", "/api/v1/whoami", b"", &[]).is_problem(405, "method");
-    send("POST", "/api/v1/tokens", b"{ no json", &json).is_problem(400, "bad-input");
-    let lacking = send("POST", "/api/v1/tokens", b"{}", &json).is_problem(400, "bad-input");
+        .expect_problem(404, "not-found");
+    house.get("/git/team").expect_problem(404, "not-found");
+    send("DELETE", "/api/v1/whoami", b"", &[]).expect_problem(405, "method");
+    send("POST", "/api/v1/tokens", b"{ no json", &json).expect_problem(400, "bad-input");
+    let lacking = send("POST", "/api/v1/tokens", b"{}", &json).expect_problem(400, "bad-input");
     assert!(lacking.contains("missing field `name`"), "{lacking}");
-    let untyped = send("POST", "/api/v1/tokens", b"{}", &[]).is_problem(415, "media-type");
+    let untyped = send("POST", "/api/v1/tokens", b"{}", &[]).expect_problem(415, "media-type");
     assert!(untyped.contains("hint: send JSON"), "{untyped}");
     let huge = vec![b' '; 9 << 20];
-    send("POST", "/api/v1/tokens", &huge, &json).is_problem(413, "too-large");
-    send("PUT", "/api/v1/policy", b"\xff\xfe", &[]).is_problem(400, "bad-input");
+    send("POST", "/api/v1/tokens", &huge, &json).expect_problem(413, "too-large");
+    send("PUT", "/api/v1/policy", b"\xff\xfe", &[]).expect_problem(400, "bad-input");
     let policy = send(
         "PUT",
         "/api/v1/policy",
         b"throughline: 1\nenvironments: { a: { after: [b] } }\n",
         &[],
     );
-    let policy = policy.is_problem(400, "bad-input");
+    let policy = policy.expect_problem(400, "bad-input");
     assert!(policy.contains("environments.yaml:2:"), "{policy}");
     let empty = house.send("PUT", "/api/v1/secrets/empty", &json!({ "value": "" }));
-    empty.is_problem(400, "bad-input");
+    empty.expect_problem(400, "bad-input");
     house
         .send("PUT", "/api/v1/secrets/1nope", &json!({ "value": "x" }))
-        .is_problem(400, "bad-input");
+        .expect_problem(400, "bad-input");
     let long = house.post(
         "/api/v1/tokens",
         &json!({ "name": "x", "role": "viewer", "lifetime_seconds": u64::MAX }),
     );
-    long.is_problem(400, "bad-input");
+    long.expect_problem(400, "bad-input");
 }
 
 #[test]
@@ -104,10 +106,10 @@ fn a_write_with_a_key_is_done_once() {
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(again.header("content-type"), first.header("content-type"));
     assert_eq!(followed(), 1);
-    follow("team/other", "one").is_problem(422, "key-reused");
+    follow("team/other", "one").expect_problem(422, "key-reused");
     follow("team/other", "two").is(201);
     assert_eq!(followed(), 2);
-    follow("team/third", "").is_problem(400, "bad-input");
+    follow("team/third", "").expect_problem(400, "bad-input");
 
     // Another actor's key is another key.
     let operator = house.token_of("operator");
@@ -126,7 +128,7 @@ fn a_write_with_a_key_is_done_once() {
     for _ in 0..2 {
         let headers = [json, ("idempotency-key", "three")];
         let answer = house.ask_as(&house.token, "POST", "/api/v1/repositories", wrong.as_bytes(), &headers);
-        answer.is_problem(400, "bad-input");
+        answer.expect_problem(400, "bad-input");
     }
 
     // A secret is given once and not kept.
@@ -137,7 +139,7 @@ fn a_write_with_a_key_is_done_once() {
         .is(201);
     house
         .ask_as(&house.token, "POST", "/api/v1/tokens", body.as_bytes(), &headers)
-        .is_problem(409, "answered");
+        .expect_problem(409, "answered");
     for file in house.files() {
         let bytes = crate::house::bytes_of(&file);
         let token = made["token"].as_str().unwrap().as_bytes();
@@ -209,7 +211,7 @@ fn a_followed_log_is_streamed_while_it_is_written_and_ends_with_its_attempt() {
     assert_eq!(whole.lines().collect::<Vec<_>>(), [&first, &rest[0], &rest[1]]);
     house
         .get(&format!("/api/v1/runs/{run}/steps/nothing/log"))
-        .is_problem(404, "not-found");
+        .expect_problem(404, "not-found");
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn a_check_that_fails_takes_the_environment_back_as_a_whole_and_bars_the_package
             &json!({ "component": COMPONENT, "change": change }),
         )
     };
-    let refused = promote(&bad).is_problem(409, "refused");
+    let refused = promote(&bad).expect_problem(409, "refused");
     assert!(
         refused.contains("smoke") || refused.contains("barred") || refused.contains("never"),
         "{refused}"
@@ -199,8 +199,8 @@ fn a_check_that_fails_takes_the_environment_back_as_a_whole_and_bars_the_package
         .as_str()
         .unwrap()
         .to_owned();
-    unbar(&good).is_problem(409, "refused");
-    unbar("sha256:0000").is_problem(404, "not-found");
+    unbar(&good).expect_problem(409, "refused");
+    unbar("sha256:0000").expect_problem(404, "not-found");
     unbar(package).is(200);
     assert_eq!(house.change(COMPONENT, &bad)["never_again"], Value::Null);
     promote(&bad).is(200);
@@ -247,15 +247,15 @@ environments:
             &[("content-type", "application/json")],
         )
     };
-    approve(&developer, "production", Value::Null).is_problem(403, "denied");
-    let no_duty = approve(&operator, "production", Value::Null).is_problem(403, "denied");
+    approve(&developer, "production", Value::Null).expect_problem(403, "denied");
+    let no_duty = approve(&operator, "production", Value::Null).expect_problem(403, "denied");
     assert!(no_duty.contains("operations"), "{no_duty}");
-    let own = approve(&house.token, "production", Value::Null).is_problem(403, "denied");
+    let own = approve(&house.token, "production", Value::Null).expect_problem(403, "denied");
     assert!(own.contains("brought the change"), "{own}");
     let admin = house.token_of("admin");
-    approve(&admin, "production", json!("legal")).is_problem(409, "refused");
-    approve(&admin, "staging", json!("operations")).is_problem(409, "refused");
-    approve(&admin, "nowhere", Value::Null).is_problem(404, "not-found");
+    approve(&admin, "production", json!("legal")).expect_problem(409, "refused");
+    approve(&admin, "staging", json!("operations")).expect_problem(409, "refused");
+    approve(&admin, "nowhere", Value::Null).expect_problem(404, "not-found");
     assert_eq!(house.place(COMPONENT, "production")["package"], Value::Null);
     approve(&admin, "production", Value::Null).is(200);
     assert_eq!(answer(&house.comes_to(COMPONENT, "production", &commit)), "one");
@@ -275,10 +275,10 @@ fn a_rollback_brings_the_earlier_package_back_and_it_stays() {
         let body = json!({ "component": COMPONENT, "to": to, "reason": "it smells" });
         house.post(&format!("/api/v1/environments/{environment}/rollback"), &body)
     };
-    let nothing = roll_back("production", Value::Null).is_problem(409, "refused");
+    let nothing = roll_back("production", Value::Null).expect_problem(409, "refused");
     assert!(nothing.contains("no earlier package"), "{nothing}");
-    roll_back("nowhere", Value::Null).is_problem(404, "not-found");
-    roll_back("production", json!("v9.9.9")).is_problem(404, "not-found");
+    roll_back("nowhere", Value::Null).expect_problem(404, "not-found");
+    roll_back("production", json!("v9.9.9")).expect_problem(404, "not-found");
     repository.define(&service("VERSION: two", ""));
     let second = repository.commit("feat: two");
     repository.push(&house, COMPONENT, &["main"]);
@@ -321,7 +321,7 @@ environments:
     let body = json!({ "component": COMPONENT, "change": side });
     let refused = house
         .post("/api/v1/environments/staging/promote", &body)
-        .is_problem(409, "refused");
+        .expect_problem(409, "refused");
     assert!(refused.contains("hint: "), "{refused}");
     // The same commit on the line that is delivered needs no other build.
     repository.push(&house, COMPONENT, &["HEAD:refs/heads/main"]);
@@ -347,12 +347,12 @@ fn a_new_policy_is_in_force_at_once_and_after_a_restart() {
     let body = json!({ "component": COMPONENT, "change": second });
     let refused = house
         .post("/api/v1/environments/production/promote", &body)
-        .is_problem(409, "refused");
+        .expect_problem(409, "refused");
     assert!(refused.contains("not today"), "{refused}");
     house.interrupt();
     house.start();
     assert_eq!(house.get("/api/v1/policy").text(), policy);
     house
         .post("/api/v1/environments/production/promote", &body)
-        .is_problem(409, "refused");
+        .expect_problem(409, "refused");
 }

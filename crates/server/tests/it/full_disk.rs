@@ -153,7 +153,7 @@ fn a_full_disk_of_blobs_holds_changes_back_until_there_is_room() {
     );
     let policy = "throughline: 1\nenvironments: { staging: {}, production: { after: [staging] }, third: {} }\n";
     let refused = house.ask_as(&house.token, "PUT", "/api/v1/policy", policy.as_bytes(), &[]);
-    refused.is_problem(507, "disk-full");
+    refused.expect_problem(507, "disk-full");
     std::fs::remove_file(filler).unwrap();
     let build = house.built(&second);
     if build["run"]["result"] == "failed" {
@@ -202,7 +202,7 @@ fn a_full_disk_of_the_ledger_refuses_what_is_new_and_what_runs_ends_with_room() 
     let filler = fill(&disks.data());
     let told = house
         .post("/api/v1/tokens", &json!({ "name": "x", "role": "viewer" }))
-        .is_problem(507, "disk-full");
+        .expect_problem(507, "disk-full");
     assert!(told.contains("hint: make room"), "{told}");
     // What can be read is read.
     house.run(&run);

@@ -81,7 +81,7 @@ impl Answer {
 
     /// Asserts that the answer is a problem with this status and code, and gives its text and hint.
     #[track_caller]
-    pub fn is_problem(self, status: u16, code: &str) -> String {
+    pub fn expect_problem(self, status: u16, code: &str) -> String {
         assert_eq!(
             self.header("content-type"),
             "application/problem+json",

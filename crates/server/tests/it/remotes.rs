@@ -44,7 +44,7 @@ fn an_address_that_cannot_be_followed_is_refused_with_a_hint() {
         "https://user:password@example.org/x.git",
     ] {
         let answer = house.post("/api/v1/repositories", &json!({ "component": "team/far", "url": url }));
-        let told = answer.is_problem(400, "bad-input");
+        let told = answer.expect_problem(400, "bad-input");
         assert!(told.contains("hint: give an address such as"), "{url}: {told}");
         assert!(!told.contains("password@"), "{told}");
     }
@@ -64,7 +64,7 @@ fn paths_of_the_machine_are_followed_by_a_server_of_this_machine_alone() {
         format!("file://{}", elsewhere.path().display()),
     ] {
         let answer = house.post("/api/v1/repositories", &json!({ "component": "team/far", "url": url }));
-        let told = answer.is_problem(400, "bad-input");
+        let told = answer.expect_problem(400, "bad-input");
         assert!(told.contains("are not followed"), "{told}");
     }
 }

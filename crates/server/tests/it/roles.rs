@@ -281,7 +281,11 @@ fn who_acts_is_who_holds_the_token_whatever_a_request_says() {
         assert_eq!(by(kind)["actor"], own["actor"], "{kind}");
     }
     let unknown = house.send("POST", "/api/v1/tokens", &json!({ "name": "x", "role": "root" }));
-    assert!(unknown.is_problem(400, "bad-input").contains("`viewer`, `developer`"));
+    assert!(
+        unknown
+            .expect_problem(400, "bad-input")
+            .contains("`viewer`, `developer`")
+    );
 }
 
 #[test]
@@ -297,7 +301,7 @@ fn a_revoked_or_expired_token_opens_nothing_any_more() {
     house.ask_as(&house.token, "DELETE", &path, b"", &[]).is(200);
     house
         .ask_as(token, "GET", "/api/v1/whoami", b"", &[])
-        .is_problem(401, "log-in");
+        .expect_problem(401, "log-in");
     let made = house
         .post(
             "/api/v1/tokens",
@@ -307,7 +311,7 @@ fn a_revoked_or_expired_token_opens_nothing_any_more() {
     let token = made["token"].as_str().unwrap();
     house
         .ask_as(token, "GET", "/api/v1/whoami", b"", &[])
-        .is_problem(401, "log-in");
+        .expect_problem(401, "log-in");
     let listed = house.get("/api/v1/tokens").is(200).to_string();
     assert!(!listed.contains(token), "a list of tokens shows none");
     let output = command(

@@ -75,7 +75,7 @@ fn a_retry_attempts_what_did_not_succeed_in_the_same_run() {
     );
     assert_eq!(house.runs("kind=build").len(), 1, "a retry is no new run");
     let refused = house.post(&format!("/api/v1/runs/{id}/retry"), &json!(null));
-    refused.is_problem(409, "refused");
+    refused.expect_problem(409, "refused");
     // Each attempt keeps its own log.
     let log = |attempt: u32| {
         house
@@ -184,11 +184,13 @@ fn an_effect_whose_end_nobody_saw_is_observed_and_not_repeated() {
     let headers = [("content-type", "application/json")];
     house
         .ask_as(&viewer, "POST", &path, body.as_bytes(), &headers)
-        .is_problem(403, "denied");
+        .expect_problem(403, "denied");
     house.post(&path, &json!({ "done": true })).is(200);
     assert_eq!(house.ended(&run)["run"]["result"], "succeeded");
     assert_eq!(done(&house), 1);
-    house.post(&path, &json!({ "done": false })).is_problem(409, "refused");
+    house
+        .post(&path, &json!({ "done": false }))
+        .expect_problem(409, "refused");
     house.is_whole();
 }
 

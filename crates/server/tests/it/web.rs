@@ -113,7 +113,7 @@ fn nobody_sees_anything_before_they_are_logged_in() {
         assert!(next.starts_with('/'), "{next}");
     }
     // Programs are told so in their own language.
-    house.ask_as("", "GET", "/runs", b"", &[]).is_problem(401, "log-in");
+    house.ask_as("", "GET", "/runs", b"", &[]).expect_problem(401, "log-in");
     assert_eq!(house.ask_as("", "GET", "/live", b"", &[]).status, 401);
 }
 
@@ -263,7 +263,7 @@ fn what_is_not_there_is_a_page_for_browsers_and_a_problem_for_programs() {
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.header("content-type").starts_with("text/html"), "{path}");
         assert!(answer.text().contains("There is nothing here"), "{path}");
-        house.get(path).is_problem(404, "not-found");
+        house.get(path).expect_problem(404, "not-found");
     }
     assert_eq!(browser.get("/runs?after=rubbish").status, 400);
     assert_eq!(browser.get("/runs/not-a-run").status, 400);

@@ -443,6 +443,31 @@ fn a_line_that_is_not_delivered_here_does_not_come_here() {
 }
 
 #[test]
+fn a_commit_that_comes_to_the_main_line_later_needs_no_other_build() {
+    let mut world = World::staging_and_production();
+    world.accept_on(1, "topic");
+    assert_eq!(world.advance(), []);
+    let known = world.state.packages[&package(1)].clone();
+    let again = PackageAccepted {
+        package: known.digest,
+        version: known.version,
+        component_name: known.component_name,
+        commit: known.commit,
+        line: ReleaseLine::new("main").unwrap(),
+        order: 7,
+        run: known.run,
+        author: known.author,
+        definition: known.definition,
+        gates: known.gates,
+    };
+    for fact in accept(&world.state, &again) {
+        world.take_in(&fact);
+    }
+    assert_eq!(world.advance()[0].package, package(1));
+    assert_eq!(accept(&world.state, &again), [], "it is on both lines now");
+}
+
+#[test]
 fn the_organisations_condition_holds_a_package_back_with_its_message() {
     let mut production = policy("production", &["staging"]);
     production.gates = vec![policy::Gate {
