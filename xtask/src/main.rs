@@ -1,6 +1,6 @@
 //! The project's own chores, as `cargo xtask COMMAND`.
 //!
-//! - [`test`]: everything that is checked, once, in one command.
+//! - [`mod@test`]: everything that is checked, once, in one command.
 //! - [`tidy`]: what no compiler checks: borders between crates, words, documents that must not lie.
 //! - [`soak`]: what takes too long for every change.
 //! - [`generate`]: writes the documents that are made from the code.

@@ -94,7 +94,7 @@ pub struct Fact {
     pub new: NewFact,
     /// The hash of the fact before it; all zeros for the first.
     pub previous: Digest,
-    /// The SHA-256 of [`Fact::stored_bytes`].
+    /// The SHA-256 of the stored bytes that [`NewFact::seal`] returns.
     pub hash: Digest,
 }
 
