@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use facts::Timestamp;
 use serde::Serialize;
 use tempfile::TempDir;
-use testkit::{ManualClock, SeededEntropy};
+use testkit::ManualClock;
 use throughline::{Exit, World};
 
 /// The time that all tests are at.
@@ -152,7 +152,7 @@ impl Home {
             columns: self.terminal,
             screen: None,
             clock: Arc::new(ManualClock::at(now())),
-            entropy: Arc::new(SeededEntropy::new(1)),
+            entropy: Arc::new(facts::SystemEntropy),
             zone: jiff::tz::TimeZone::UTC,
         };
         let exit = throughline::run(world);
