@@ -1,45 +1,13 @@
-//! Words that do not belong into the project: it speaks of what it is, not of how, where or by whom a
-//! line of it was written.
+//! Words that do not belong into the project: it speaks of what it is, not of where a line of it was
+//! written.
 
 use super::{Finding, Project, lines};
 use crate::tree::File;
 
-/// Words, and why each is kept out. They are found in any spelling of small and capital letters.
+/// Paths that only one machine has, and why they are kept out.
 const WORDS: &[(&str, &str)] = &[
-    ("/work/main", "a path of one machine: name it from the project's root"),
-    ("/work/notes", "a path of one machine: name it from the project's root"),
-    ("/work/shared", "a path of one machine: name it from the project's root"),
-    ("/work/.", "a path of one machine: name it from the project's root"),
     ("/root/", "a path of one machine: name it from the user's home"),
-    ("earlier session", "say what holds, not when it was written"),
-    ("previous session", "say what holds, not when it was written"),
-    ("next session", "say what holds, not when it was written"),
-    ("sub-agent", "say what it is, not who wrote it"),
-    ("subagent", "say what it is, not who wrote it"),
-    ("language model", "say what it is, not who wrote it"),
-    ("assistant", "say what it is, not who wrote it"),
-    ("the lead", "say what it is, not who asked for it"),
-    ("the brief", "say what it is, not who asked for it"),
-    ("as requested", "say what it is, not who asked for it"),
-    ("issues show", "the project stands alone"),
-    (
-        "spec/capabilities",
-        "the project stands alone: its own documents say it",
-    ),
-    ("spec/reliability", "the project stands alone: its own documents say it"),
-    ("spec/security", "the project stands alone: its own documents say it"),
-    ("spec/protocols", "the project stands alone: its own documents say it"),
-    ("contracts.md", "the project stands alone"),
-    (
-        "design.md",
-        "the project stands alone: ARCHITECTURE.md says how it is built",
-    ),
-    ("pypi.org", "name the registry, not its host"),
-    ("pythonhosted", "name the registry, not its host"),
-    ("npmjs", "name the registry, not its host"),
-    ("deb.debian", "name the registry, not its host"),
-    ("static.crates", "name the registry, not its host"),
-    ("index.crates", "name the registry, not its host"),
+    ("/users/", "a path of one machine: name it from the user's home"),
 ];
 
 /// Here the words themselves stand, or what cargo writes.
@@ -117,25 +85,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_the_workshop_are_found_in_any_file() {
+    fn paths_of_one_machine_are_found_in_any_file() {
         let project = project(
             &[
-                (
-                    "a.md",
-                    "See /work/notes and /work/cart.\nIn the framework/work/main folder.\nA session of a browser is fine.\nFixed in an Earlier Session.\n",
-                ),
-                ("b.rs", "// copied to /root/x\nlet a = \"{}/work/main\";\n"),
+                ("a.md", "See /Users/ada/notes.\nIn the framework/users/main folder.\n"),
+                ("b.rs", "// copied to /root/x\nlet a = \"{}/users/main\";\n"),
             ],
             &[],
         );
-        expect(
-            &kept_out(&project),
-            &[
-                ("a.md", 1, "/work/notes"),
-                ("a.md", 4, "earlier session"),
-                ("b.rs", 1, "/root/"),
-            ],
-        );
+        expect(&kept_out(&project), &[("a.md", 1, "/users/"), ("b.rs", 1, "/root/")]);
     }
 
     #[test]
