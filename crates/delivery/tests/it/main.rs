@@ -2,5 +2,6 @@
 
 mod analyze;
 mod canaries;
+mod kinds;
 mod roll_out;
 mod world;

@@ -14,6 +14,7 @@ mod deployments;
 mod first_start;
 mod full_disk;
 mod kills;
+mod kinds;
 mod names;
 mod openapi;
 mod pushes;

@@ -1,0 +1,33 @@
+//! What stands in ledgers: the bodies of the server's facts never change their shape.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use server::changes::kinds::{
+    CHANGE_ARRIVED, COMPONENT_CREATED, ChangeArrived, ComponentCreated, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
+    REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+};
+
+fn check<T: Serialize + DeserializeOwned>(kind: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{kind}.v1.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for body in serde_json::from_str::<Vec<Value>>(&text).unwrap() {
+        let read = T::deserialize(&body).unwrap();
+        assert_eq!(
+            serde_json::to_value(&read).unwrap().to_string(),
+            body.to_string(),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same() {
+    check::<ComponentCreated>(COMPONENT_CREATED);
+    check::<RefUpdated>(REF_UPDATED);
+    check::<ChangeArrived>(CHANGE_ARRIVED);
+    check::<RemoteFollowed>(REMOTE_FOLLOWED);
+    check::<PolicyChanged>(POLICY_CHANGED);
+}
