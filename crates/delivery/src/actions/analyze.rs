@@ -95,7 +95,7 @@ impl Analyze {
         let outcome = match decided.judgement {
             Judgement::Pass => ActionOutcome::succeeded(json!({ "judgement": "pass" })),
             // The evidence says it is bad: never again. A deadline without evidence only goes back.
-            Judgement::Fail => rejected(format!("the canary failed: {reason}")),
+            Judgement::Fail => rejected(reason),
             Judgement::Wait | Judgement::Unknown => ActionOutcome::failed(format!("the canary did not pass: {reason}")),
         };
         outcome.publishing([fact])

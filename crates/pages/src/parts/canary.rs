@@ -113,6 +113,12 @@ fn picture(comparison: &Comparison) -> Markup {
         difference(comparison.unit, comparison.high),
         difference(comparison.unit, comparison.margin)
     );
+    // Labels that would stand on one another lean apart.
+    let (of_zero, of_margin) = if margin - zero < 12.0 {
+        ("end", "start")
+    } else {
+        ("middle", "middle")
+    };
     html! {
         svg class={ "interval tone-" (tone_word(Status::from(comparison.result).mark.tone())) }
             role="img" aria-label=(said) width="100%" height="58" {
@@ -132,8 +138,8 @@ fn picture(comparison: &Comparison) -> Markup {
             @if let Some(estimate) = comparison.estimate {
                 circle.interval-dot cx=(percent(scale.place(estimate))) cy="25" r="4.5" {}
             }
-            text.interval-label x=(percent(zero)) y="54" text-anchor="middle" { "0" }
-            text.interval-label x=(percent(margin)) y="54" text-anchor="middle" {
+            text.interval-label x=(percent(zero)) y="54" text-anchor=(of_zero) { "0" }
+            text.interval-label x=(percent(margin)) y="54" text-anchor=(of_margin) {
                 (difference(comparison.unit, comparison.margin))
             }
         }
