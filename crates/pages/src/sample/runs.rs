@@ -277,7 +277,7 @@ pub fn log() -> LogView {
         (Output::Out, "$ cargo test --test acceptance"),
         (
             Output::Err,
-            "\u{1b}[1m\u{1b}[32m   Compiling\u{1b}[0m cart v1.8.1 (/work/cart)",
+            "\u{1b}[1m\u{1b}[32m   Compiling\u{1b}[0m cart v1.8.1 (/srv/cart)",
         ),
         (
             Output::Err,
