@@ -46,6 +46,12 @@ fn serve(settings: &str) -> i32 {
     let settings = server::Settings {
         data: PathBuf::from(data),
         address,
+        tls: text("tls_certificate")
+            .zip(text("tls_key"))
+            .map(|(certificate, key)| server::TlsFiles {
+                certificate: PathBuf::from(certificate),
+                key: PathBuf::from(key),
+            }),
         behind_proxy: given["behind_proxy"].as_bool().unwrap_or(false),
         public_url: text("public_url"),
         environments: text("environments").map(PathBuf::from),

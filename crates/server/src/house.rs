@@ -381,9 +381,15 @@ impl House {
         known.unwrap_or_else(|| format!("http://{}", self.settings.address))
     }
 
-    /// The server listens at `address` now.
-    pub(crate) fn listens(&self, address: std::net::SocketAddr) {
-        let _ = self.url.set(format!("http://{address}"));
+    /// The server listens at `address` now, with a certificate for `name` where that names one.
+    pub(crate) fn listens(&self, address: std::net::SocketAddr, name: Option<&str>) {
+        let url = match (self.settings.tls.is_some(), name) {
+            (true, Some(name)) if address.port() == 443 => format!("https://{name}"),
+            (true, Some(name)) => format!("https://{name}:{}", address.port()),
+            (true, None) => format!("https://{address}"),
+            (false, _) => format!("http://{address}"),
+        };
+        let _ = self.url.set(url);
     }
 
     /// The file that an attempt logs to.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use access::{Rights, Role};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_response, map_response_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use facts::Actor;
@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::house::{House, OpenError};
 use crate::settings::Settings;
+use crate::tls::{Certificates, TlsError, TlsListener, renew};
 use crate::{api, auth, follower, git, problem, registry, repeat, web};
 
 /// The file in the data folder that tells programs of this machine where the server is.
@@ -30,11 +31,14 @@ pub enum ServeError {
     Open(#[from] OpenError),
     /// The address can be reached from elsewhere, and nothing encrypts what is sent.
     #[error(
-        "{0} can be reached from other machines, and nothing encrypts what is sent there\nhint: put a proxy that speaks TLS before it and say --behind-proxy, or listen on 127.0.0.1"
+        "{0} can be reached from other machines, and nothing encrypts what is sent there\nhint: give a certificate with --tls-certificate and --tls-key, put a proxy that speaks TLS before it and say --behind-proxy, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}\nhint: another program may use the port; choose one with --address")]
+    #[error("cannot listen on {address}: {source}\nhint: {}", hint_of(source, *address))]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -47,6 +51,17 @@ pub enum ServeError {
     /// The first token could not be made.
     #[error("the first token could not be made: {0}")]
     Token(String),
+}
+
+/// What to do when an address cannot be listened on.
+fn hint_of(error: &std::io::Error, address: SocketAddr) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "ports below 1024 need a permission of their own: in a unit of systemd `AmbientCapabilities=CAP_NET_BIND_SERVICE`, or choose a port above with --address"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; choose one with --address",
+        _ => "another program may use the port; choose one with --address",
+    }
 }
 
 /// A server that is ready.
@@ -74,7 +89,19 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/healthz", get(|| async { "ok" }))
         .merge(web::routes(&house))
         .layer(map_response(no_guessing))
+        .layer(map_response_with_state(house.clone(), always_encrypted))
         .with_state(house)
+}
+
+/// A browser that came over the server's own TLS never comes without it again.
+async fn always_encrypted(State(house): State<Arc<House>>, mut response: Response) -> Response {
+    if house.settings.tls.is_some() {
+        response.headers_mut().insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
+    }
+    response
 }
 
 /// Nothing that is answered is to be taken for another type than it says.
@@ -91,16 +118,18 @@ async fn no_guessing(mut response: Response) -> Response {
 /// # Errors
 /// When it cannot be opened, may not listen there, or cannot.
 pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
-    if !settings.is_local() && !settings.behind_proxy {
+    if !settings.is_local() && !settings.behind_proxy && settings.tls.is_none() {
         return Err(ServeError::Exposed(settings.address));
     }
+    let certificates = settings.tls.clone().map(Certificates::open).transpose()?;
     let asked = settings.address;
     let house = House::open(settings).await?;
     let listener = TcpListener::bind(asked)
         .await
         .map_err(|source| ServeError::Listen { address: asked, source })?;
     let address = listener.local_addr()?;
-    house.listens(address);
+    let name = certificates.as_ref().and_then(|certificates| certificates.name());
+    house.listens(address, name.as_deref());
     let first_token = first_token(&house).await?;
     let told = serde_json::json!({ "url": house.url(), "pid": std::process::id() });
     let place = house.settings.data.join(WHERE);
@@ -116,15 +145,28 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     }
     let stopping = house.stopping.clone();
     let signals = tokio::spawn(stop_on_signal(stopping.clone()));
-    let served = axum::serve(listener, router(house.clone())).with_graceful_shutdown({
-        let stopping = stopping.clone();
-        async move { stopping.cancelled().await }
-    });
+    let renewing = certificates
+        .clone()
+        .map(|certificates| tokio::spawn(renew(certificates)));
+    let stopped = stopping.clone().cancelled_owned();
+    let routes = router(house.clone());
+    let serving = async {
+        match &certificates {
+            Some(certificates) => {
+                let listener = TlsListener::new(listener, certificates)?;
+                axum::serve(listener, routes).with_graceful_shutdown(stopped).await
+            }
+            None => axum::serve(listener, routes).with_graceful_shutdown(stopped).await,
+        }
+    };
     // Streams end by themselves when the server stops; whoever does not is not waited for.
     let served = tokio::select! {
-        served = served.into_future() => served,
+        served = serving => served,
         () = async { stopping.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(3)).await } => Ok(()),
     };
+    if let Some(renewing) = renewing {
+        renewing.abort();
+    }
     stopping.cancel();
     signals.abort();
     house.engine.stop().await;

@@ -4,6 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that vouch for it, as PEM.
+    pub certificate: PathBuf,
+    /// Its private key, as PEM.
+    pub key: PathBuf,
+}
+
 /// The settings of a server, resolved: where each came from is the command line's business.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -11,6 +20,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where to listen; port 0 asks for a free one.
     pub address: SocketAddr,
+    /// The certificate with which the server speaks TLS itself.
+    pub tls: Option<TlsFiles>,
     /// Whether a trusted proxy stands before the server and speaks TLS with its users.
     pub behind_proxy: bool,
     /// The address people and machines use, where it differs from `address`.

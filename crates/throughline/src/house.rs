@@ -27,6 +27,9 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
     let settings = server::Settings {
         data: settings.data,
         address: settings.address,
+        tls: settings
+            .tls
+            .map(|(certificate, key)| server::TlsFiles { certificate, key }),
         behind_proxy: settings.behind_proxy,
         public_url: settings.public_url,
         environments: settings.environments,
@@ -51,7 +54,7 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
     served.map_err(|error| {
         use server::{OpenError, ServeError};
         let exit = match &error {
-            ServeError::Exposed(_) => Exit::Usage,
+            ServeError::Exposed(_) | ServeError::Tls(_) => Exit::Usage,
             ServeError::Open(OpenError::Policy(_)) => Exit::BadFile,
             _ => Exit::Failed,
         };

@@ -114,7 +114,8 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 /// The text of a `set-cookie` header. Scripts never see it; other sites' forms never carry it.
 pub(super) fn set_cookie(house: &House, name: &str, value: &str, seconds: u32) -> String {
     let url = house.url();
-    let secure = if house.settings.behind_proxy || url.starts_with("https://") {
+    let encrypted = house.settings.behind_proxy || house.settings.tls.is_some();
+    let secure = if encrypted || url.starts_with("https://") {
         "; Secure"
     } else {
         ""

@@ -45,29 +45,6 @@ fn the_data_folder_is_its_owners_alone() {
 }
 
 #[test]
-fn a_server_that_others_could_reach_is_refused_unless_a_proxy_stands_before_it() {
-    for (address, behind_proxy, starts) in [
-        ("127.0.0.1:0", false, true),
-        ("[::1]:0", false, true),
-        ("0.0.0.0:0", false, false),
-        ("[::]:0", false, false),
-        ("0.0.0.0:0", true, true),
-    ] {
-        let settings = json!({ "address": address, "behind_proxy": behind_proxy });
-        let mut house = House::prepared(ENVIRONMENTS, settings);
-        match house.try_start() {
-            Ok(()) => assert!(starts, "{address} is served"),
-            Err(said) => {
-                assert!(!starts, "{address}: {said}");
-                assert!(said.contains("can be reached from other machines"), "{said}");
-                assert!(said.contains("hint: ") && said.contains("--behind-proxy"), "{said}");
-                assert!(!house.data().exists(), "a refused start leaves nothing behind");
-            }
-        }
-    }
-}
-
-#[test]
 fn a_second_server_on_the_same_folder_is_refused() {
     let house = House::new();
     let mut other = House::prepared(ENVIRONMENTS, json!({ "data": house.data() }));

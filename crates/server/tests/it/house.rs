@@ -44,6 +44,8 @@ pub struct House {
     child: Option<Child>,
     url: String,
     pub token: String,
+    /// The certificate of the authority that vouches for the server, where it speaks TLS.
+    pub authority: Option<String>,
 }
 
 /// An answer.
@@ -105,15 +107,34 @@ pub fn runtime() -> Runtime {
         .unwrap()
 }
 
-/// Sends a request and reads the whole answer.
-pub fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, ureq::Error> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+/// A client that trusts the authority with this certificate, or the public ones.
+pub fn client(authority: Option<&str>) -> ureq::Agent {
+    let mut config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
         .timeout_global(Some(PATIENCE))
-        .max_redirects(0)
-        .build()
-        .into();
+        .max_redirects(0);
+    if let Some(pem) = authority {
+        let authority = ureq::tls::Certificate::from_pem(pem.as_bytes()).unwrap();
+        let roots = ureq::tls::RootCerts::new_with_certs(&[authority]);
+        config = config.tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build());
+    }
+    config.build().into()
+}
+
+/// Sends a request and reads the whole answer.
+pub fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, ureq::Error> {
+    ask_by(&client(None), method, url, headers, body)
+}
+
+/// Sends a request by a client, and reads the whole answer.
+pub fn ask_by(
+    agent: &ureq::Agent,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer, ureq::Error> {
     let mut request = ureq::http::Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -165,6 +186,7 @@ impl House {
             child: None,
             url: String::new(),
             token: String::new(),
+            authority: None,
         }
     }
 
@@ -233,7 +255,8 @@ impl House {
             self.token = token.to_owned();
         }
         if self.settings["address"].is_null() {
-            self.settings["address"] = json!(self.url.trim_start_matches("http://"));
+            let address = self.url.split_once("://").map(|(_, address)| address);
+            self.settings["address"] = json!(address.map(|address| address.replace("localhost", "127.0.0.1")));
         }
         Ok(())
     }
@@ -280,7 +303,8 @@ impl House {
         if !token.is_empty() {
             headers.push(("authorization", &bearer));
         }
-        ask(method, &format!("{}{path}", self.url), &headers, body).unwrap_or_else(|error| {
+        let client = client(self.authority.as_deref());
+        ask_by(&client, method, &format!("{}{path}", self.url), &headers, body).unwrap_or_else(|error| {
             panic!("{method} {path}: {error}\n{}", self.log());
         })
     }

@@ -23,4 +23,5 @@ mod remotes;
 mod roles;
 mod runs;
 mod secrets;
+mod tls;
 mod web;

@@ -6,7 +6,7 @@ use crate::house::House;
 use crate::repository::{Repository, command};
 
 /// Whether skopeo is there; says so when not.
-fn skopeo() -> bool {
+pub fn skopeo() -> bool {
     let there = std::env::var("PATH")
         .unwrap()
         .split(':')

@@ -18,7 +18,14 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one. [default: 127.0.0.1:8400]
     #[arg(long, value_name = "IP:PORT")]
     pub address: Option<SocketAddr>,
-    /// A proxy that speaks TLS stands before the server; needed to listen to other machines.
+    /// The server's certificate and those that vouch for it (PEM): with it the server speaks TLS itself. It is
+    /// read again when the file changes.
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// A proxy that speaks TLS stands before the server. To listen to other machines it takes this or a certificate.
     #[arg(long)]
     pub behind_proxy: bool,
     /// The address at which people and machines reach the server, where it differs.
@@ -49,6 +56,8 @@ impl ServeArgs {
     pub(super) fn flags(&self, flags: Flags) -> Flags {
         Flags {
             address: self.address,
+            tls_certificate: self.tls_certificate.clone(),
+            tls_key: self.tls_key.clone(),
             behind_proxy: self.behind_proxy.then_some(true),
             public_url: self.public_url.clone(),
             environments: self.environments.clone(),

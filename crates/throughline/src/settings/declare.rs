@@ -119,10 +119,14 @@ settings! {
     component: String, flag "--component", variable "THROUGHLINE_COMPONENT", key "component", default "the one of the git repository of the current folder, else the server's only one";
     /// Where the server listens; port 0 takes a free one.
     address: SocketAddr, flag "--address", variable "THROUGHLINE_ADDRESS", key "address", default "`127.0.0.1:8400`";
-    /// A proxy that speaks TLS stands before the server; needed to listen to other machines.
+    /// The server's certificate and those that vouch for it (PEM): with it the server speaks TLS itself.
+    tls_certificate: PathBuf, flag "--tls-certificate", variable "THROUGHLINE_TLS_CERTIFICATE", key "tls-certificate", default "none";
+    /// The private key of the server's certificate (PEM).
+    tls_key: PathBuf, flag "--tls-key", variable "THROUGHLINE_TLS_KEY", key "tls-key", default "none";
+    /// A proxy that speaks TLS stands before the server. To listen to other machines it takes this or a certificate.
     behind_proxy: bool, flag "--behind-proxy", variable "THROUGHLINE_BEHIND_PROXY", key "behind-proxy", default "`false`";
     /// The address at which people and machines reach the server, where it differs from where it listens.
-    public_url: String, flag "--public-url", variable "THROUGHLINE_PUBLIC_URL", key "public-url", default "`http://` and the address";
+    public_url: String, flag "--public-url", variable "THROUGHLINE_PUBLIC_URL", key "public-url", default "`https://` and the first name in the certificate, else `http://` and the address";
     /// The policy of environments to start with.
     environments: PathBuf, flag "--environments", variable "THROUGHLINE_ENVIRONMENTS", key "environments", default "the data folder's `environments.yaml`, made when absent";
     /// How many steps may work at the same time.

@@ -191,7 +191,14 @@ impl Layers {
             .map(|found| self.path(found))
             .map(|path| read_secret_key(&path))
             .transpose()?;
+        let tls = match (self.tls_certificate()?, self.tls_key()?) {
+            (Some(certificate), Some(key)) => Some((self.path(certificate), self.path(key))),
+            (None, None) => None,
+            (Some(found), None) => return Err(half_of_tls(&found.source, "--tls-key", "the private key")),
+            (None, Some(found)) => return Err(half_of_tls(&found.source, "--tls-certificate", "the certificate")),
+        };
         Ok(ServeSettings {
+            tls,
             data: self
                 .data()?
                 .map_or_else(|| self.folders.data.clone(), |found| self.path(found)),
@@ -211,6 +218,15 @@ impl Layers {
             variables: self.variables.clone(),
         })
     }
+}
+
+/// One of the two files of TLS was given alone.
+fn half_of_tls(given: &Source, flag: &str, what: &str) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("{given} is given, but not {what} that belongs to it"),
+    )
+    .hint(format!("name both: {flag} is missing"))
 }
 
 fn processors() -> usize {
@@ -292,6 +308,8 @@ pub struct ServeSettings {
     pub data: PathBuf,
     /// Where to listen.
     pub address: SocketAddr,
+    /// The certificate with which the server speaks TLS itself, and its key.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether a trusted proxy stands before the server.
     pub behind_proxy: bool,
     /// The address people and machines use.

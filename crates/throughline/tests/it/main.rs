@@ -13,3 +13,4 @@ mod program;
 mod sample;
 mod settings;
 mod support;
+mod tls;

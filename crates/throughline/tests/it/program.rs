@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use crate::support::Home;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_throughline");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_throughline");
 
 fn run(arguments: &[&str], variables: &BTreeMap<String, String>) -> Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -147,7 +147,7 @@ fn a_server_does_not_listen_to_other_machines_without_encryption() {
     assert!(
         output
             .complaint()
-            .contains("hint: put a proxy that speaks TLS before it"),
+            .contains("hint: give a certificate with --tls-certificate and --tls-key, put a proxy"),
         "{}",
         output.complaint()
     );
