@@ -1,0 +1,70 @@
+//! What the result of a step depends on.
+
+use std::collections::BTreeMap;
+
+use facts::{Digest, Trust};
+use serde::{Deserialize, Serialize};
+
+/// Everything that a step's result may depend on. Two equal manifests mean the same result.
+///
+/// Its digest is the SHA-256 of its JSON text, whose fields stand in the order below and whose maps
+/// and lists are sorted; a change of this order or of a name is a new [`Manifest::VERSION`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this shape.
+    pub version: u32,
+    /// The trust of the change: what an untrusted one makes is never used for a trusted one.
+    pub trust: Trust,
+    /// The component, by its name; results of one are not those of another.
+    pub component: String,
+    /// The system and processor that the step runs on, such as `linux/amd64`.
+    pub platform: String,
+    /// The digest of the image that the step runs in; absent where it runs on the machine itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The commands.
+    pub script: String,
+    /// The program that runs the commands, with its arguments.
+    pub shell: Vec<String>,
+    /// The folder they run in, beneath the workspace.
+    pub folder: String,
+    /// The variables that the definition sets.
+    pub variables: BTreeMap<String, String>,
+    /// What the declared tools say of their versions, by the command that was asked.
+    pub tools: BTreeMap<String, String>,
+    /// Which files count as outputs.
+    pub outputs: Vec<String>,
+    /// The files it may read, sorted by path.
+    pub inputs: Vec<Input>,
+}
+
+/// One file that a step may read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Input {
+    /// The path beneath the workspace.
+    pub path: String,
+    /// Whether it may be executed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+    /// The digest of its bytes; of a link, of where it points.
+    pub digest: Digest,
+    /// Whether it is a link.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub link: bool,
+}
+
+impl Manifest {
+    /// The version of the shape that this program writes.
+    pub const VERSION: u32 = 1;
+
+    /// The key of the result: the digest of the manifest's text.
+    pub fn key(&self) -> Digest {
+        Digest::of(self.text())
+    }
+
+    /// The text that the key is the digest of.
+    pub fn text(&self) -> Vec<u8> {
+        // A struct of strings, lists and maps with string keys is always JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,273 @@
+//! The files of a workspace, as far as they can be inputs and outputs.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::globs::Globs;
+
+/// Why files could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// A folder or file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A name that is not text cannot stand in a key.
+    #[error("the name of {} is not UTF-8, so no key can name it", .0.display())]
+    Name(PathBuf),
+}
+
+/// One file or link that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenFile {
+    /// Its path beneath the workspace.
+    pub path: String,
+    /// What it is.
+    pub kind: SeenKind,
+    /// What tells whether it has changed since.
+    pub stamp: Stamp,
+}
+
+/// What a seen entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenKind {
+    /// A file, and whether its owner may execute it.
+    File {
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A link, wherever it points.
+    Link,
+}
+
+/// What the file system says of a file besides its bytes. Two equal stamps mean the same bytes, except
+/// for a file that was written within the same tick of the file system's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its length in bytes.
+    pub size: u64,
+    /// When its bytes changed, in nanoseconds since 1970.
+    pub modified: i128,
+    /// When its bytes, name or mode changed.
+    pub changed: i128,
+    /// Its number in the file system.
+    pub inode: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Self {
+            size: metadata.len(),
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+impl SeenFile {
+    /// Looks at one path beneath `root`; `None` where there is neither file nor link.
+    ///
+    /// # Errors
+    /// When it is there and cannot be looked at.
+    pub fn at(root: &Path, path: &str) -> Result<Option<Self>, TreeError> {
+        let place = root.join(path);
+        let metadata = match place.symlink_metadata() {
+            Ok(metadata) => metadata,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(source) => return Err(TreeError::Read { path: place, source }),
+        };
+        let kind = if metadata.is_symlink() {
+            SeenKind::Link
+        } else if metadata.is_file() {
+            SeenKind::File {
+                executable: metadata.mode() & 0o100 != 0,
+            }
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            path: path.to_owned(),
+            kind,
+            stamp: Stamp::of(&metadata),
+        }))
+    }
+}
+
+/// The files of a workspace that git does not ignore, sorted by path. What `.gitignore` files name is
+/// left out; settings of this user or machine are not asked, so that a key is the same everywhere.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    root: PathBuf,
+    files: Vec<SeenFile>,
+}
+
+impl Tree {
+    /// Walks the workspace at `root`. Links are not followed, and `.git` is left out.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or a name is no text.
+    pub fn look(root: &Path) -> Result<Self, TreeError> {
+        let mut walk = ignore::WalkBuilder::new(root);
+        walk.hidden(false)
+            .parents(false)
+            .ignore(false)
+            .git_global(false)
+            .git_exclude(false)
+            .git_ignore(true)
+            .require_git(false)
+            .follow_links(false)
+            .filter_entry(|entry| entry.file_name() != ".git");
+        let mut files = Vec::new();
+        for entry in walk.build() {
+            let entry = entry.map_err(|error| TreeError::Read {
+                path: root.to_owned(),
+                source: error
+                    .io_error()
+                    .map_or_else(|| std::io::Error::other(error.to_string()), |io| io.kind().into()),
+            })?;
+            if entry.file_type().is_some_and(|kind| !kind.is_dir()) {
+                let path = beneath(root, entry.path())?;
+                files.extend(SeenFile::at(root, &path)?);
+            }
+        }
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(Self {
+            root: root.to_owned(),
+            files,
+        })
+    }
+
+    /// The files that `globs` mean, and those that are named in full although git ignores them.
+    ///
+    /// # Errors
+    /// When a file that is named in full cannot be looked at.
+    pub fn matching(&self, patterns: &[String], globs: &Globs) -> Result<Vec<SeenFile>, TreeError> {
+        let mut found = Vec::new();
+        let mut folders: Vec<&str> = globs.folders().collect();
+        folders.sort_unstable();
+        folders.dedup();
+        let whole = folders.first().is_some_and(|folder| folder.is_empty());
+        let ranges: Vec<&[SeenFile]> = if whole {
+            vec![&self.files]
+        } else {
+            folders.iter().map(|folder| self.below(folder)).collect()
+        };
+        for file in ranges.into_iter().flatten() {
+            if globs.matches(&file.path) {
+                found.push(file.clone());
+            }
+        }
+        for pattern in patterns {
+            if !pattern.contains(['*', '?', '[', '{', '!']) {
+                let path = pattern.trim_start_matches("./").trim_end_matches('/');
+                found.extend(SeenFile::at(&self.root, path)?);
+            }
+        }
+        found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        found.dedup_by(|a, b| a.path == b.path);
+        Ok(found)
+    }
+
+    /// The files whose path begins with `prefix`.
+    fn below(&self, prefix: &str) -> &[SeenFile] {
+        let from = self.files.partition_point(|file| file.path.as_str() < prefix);
+        let length = self.files[from..].partition_point(|file| file.path.starts_with(prefix));
+        &self.files[from..from + length]
+    }
+
+    /// The files and links beneath `root` that `globs` mean, ignored or not, sorted by path.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or a name is no text.
+    pub fn outputs(root: &Path, globs: &Globs) -> Result<Vec<SeenFile>, TreeError> {
+        let mut found = Vec::new();
+        let mut folders: Vec<&str> = globs.folders().collect();
+        folders.sort_unstable();
+        folders.dedup();
+        for folder in folders {
+            let folder = folder.trim_end_matches('/');
+            // Nothing is looked for through a link: what lies there is not of this workspace.
+            if passes_a_link(root, folder)? {
+                continue;
+            }
+            walk(root, folder, globs, &mut found)?;
+        }
+        found.sort_unstable_by(|a: &SeenFile, b| a.path.cmp(&b.path));
+        found.dedup_by(|a, b| a.path == b.path);
+        Ok(found)
+    }
+}
+
+/// Whether a part of `path` is a link.
+pub(crate) fn passes_a_link(root: &Path, path: &str) -> Result<bool, TreeError> {
+    let mut place = root.to_owned();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        place.push(part);
+        match place.symlink_metadata() {
+            Ok(metadata) if metadata.is_symlink() => return Ok(true),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(TreeError::Read { path: place, source }),
+        }
+    }
+    Ok(false)
+}
+
+fn walk(root: &Path, folder: &str, globs: &Globs, found: &mut Vec<SeenFile>) -> Result<(), TreeError> {
+    let place = root.join(folder);
+    let wrong = |source| TreeError::Read {
+        path: place.clone(),
+        source,
+    };
+    let entries = match std::fs::read_dir(&place) {
+        Ok(entries) => entries,
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(());
+        }
+        Err(source) => return Err(wrong(source)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(wrong)?;
+        if entry.file_name() == ".git" {
+            continue;
+        }
+        let name = entry.file_name().into_string();
+        let name = name.map_err(|_| TreeError::Name(entry.path()))?;
+        let path = if folder.is_empty() {
+            name
+        } else {
+            format!("{folder}/{name}")
+        };
+        if entry.file_type().map_err(wrong)?.is_dir() {
+            walk(root, &path, globs, found)?;
+        } else if globs.matches(&path) {
+            found.extend(SeenFile::at(root, &path)?);
+        }
+    }
+    Ok(())
+}
+
+fn beneath(root: &Path, path: &Path) -> Result<String, TreeError> {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| TreeError::Name(path.to_owned()))
+}

@@ -1,0 +1,6 @@
+//! Results of steps that are kept, found and put back, on a real file system.
+
+mod collecting;
+mod keys;
+mod restoring;
+mod workspace;
