@@ -10,6 +10,7 @@ use std::time::Duration;
 use access::Access;
 use artifact::registry::Registry;
 use artifact::{BlobStore, UnpackCache};
+use build::{PackageAction, RunAction, Workspaces};
 use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
@@ -19,11 +20,10 @@ use pipeline::Environments;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::actions::{PackageAction, RunAction, Workspaces};
 use crate::changes::{BuildParts, Builds, ChangesView, Intake, Register, RemoteParts, Remotes, Repositories};
 use crate::error::ServerError;
 use crate::policy::Policy;
-use crate::ports::{EnvironmentDatabases, EnvironmentTargets, KeptLogs, StoredPackages, StoredSecrets};
+use crate::ports::{EnvironmentDatabases, EnvironmentTargets, KeptLogs, StepScripts, StoredPackages, StoredSecrets};
 use crate::settings::Settings;
 
 /// How long a cancelled run may take to end before everything is stopped without it.
@@ -278,18 +278,19 @@ impl House {
             }
         }
         let databases = EnvironmentDatabases::new(data.join("databases"), policy.current());
+        let secrets = Arc::new(StoredSecrets::new(access.clone()));
         let run = Arc::new(RunAction::new(
             executor.clone(),
             workspaces.clone(),
-            access.clone(),
+            secrets.clone(),
             settings.step_variables.clone(),
         ));
         let parts = ActionParts {
             packages: packages.clone(),
             targets: targets.clone(),
             databases: Arc::new(databases),
-            secrets: Arc::new(StoredSecrets::new(access.clone())),
-            scripts: run.clone(),
+            secrets,
+            scripts: Arc::new(StepScripts::new(run.clone())),
             clock: clock.clone(),
         };
         let mut actions = delivery::actions::all(&parts);

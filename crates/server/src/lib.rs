@@ -3,7 +3,6 @@
 //! It is the only crate whose types cross the wire; they are in [`wire`]. [`house`] opens and connects
 //! the rooms, [`fn@serve`] is the server's life.
 
-pub mod actions;
 pub mod api;
 pub mod auth;
 pub mod changes;
@@ -23,7 +22,7 @@ pub mod way;
 mod web;
 pub mod wire;
 
-pub use actions::StepVariables;
+pub use build::StepVariables;
 pub use error::ServerError;
 pub use house::{House, OpenError};
 pub use serve::{Ready, ServeError, WHERE, router, serve};

@@ -39,7 +39,7 @@ pub struct Settings {
     /// This program, which also is the shim and the proxy.
     pub executable: PathBuf,
     /// The variables of the server that its steps see.
-    pub step_variables: crate::actions::StepVariables,
+    pub step_variables: build::StepVariables,
 }
 
 impl Settings {

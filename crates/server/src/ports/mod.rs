@@ -1,13 +1,16 @@
-//! What delivery asks of the rooms around it, answered by what the server holds.
+//! What delivery and builds ask of the rooms around them, answered by what the server holds.
 
+mod commits;
 mod databases;
 mod logs;
 mod packages;
+mod scripts;
 mod secrets;
 mod targets;
 
 pub use databases::EnvironmentDatabases;
 pub use logs::KeptLogs;
 pub use packages::StoredPackages;
+pub use scripts::StepScripts;
 pub use secrets::{StoredSecrets, open_secret};
 pub use targets::EnvironmentTargets;

@@ -46,3 +46,9 @@ impl Secrets for StoredSecrets {
         })
     }
 }
+
+impl build::Secrets for StoredSecrets {
+    fn open(&self, name: &str) -> Result<Zeroizing<String>, String> {
+        open_secret(&self.0, name)
+    }
+}

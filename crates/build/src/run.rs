@@ -1,20 +1,18 @@
-//! The action `run`: a script in the workspace, by the executor. Also the scripts by which a
-//! deployment verifies.
+//! The action `run`: a script in the workspace, by the executor. Scripts beside a workspace, such as
+//! those by which a deployment verifies, run the same way.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use access::Access;
 use async_trait::async_trait;
-use delivery::ports::Scripts;
 use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
 use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
 use facts::{StepName, Trust};
 use pipeline::plan::{EffectClass, RUN, RunInput, SecretUse};
 
-use super::workspace::{Workspaces, beneath};
-use crate::ports::open_secret;
+use crate::ports::{Secrets, Workspace};
+use crate::workspace::beneath;
 
 /// How much a step may log, in bytes.
 const LOG_BUDGET: u64 = 64 * 1024 * 1024;
@@ -60,8 +58,8 @@ impl StepVariables {
 /// The action `run`.
 pub struct RunAction {
     executor: Arc<dyn Executor>,
-    workspaces: Arc<Workspaces>,
-    access: Arc<Access>,
+    workspace: Arc<dyn Workspace>,
+    secrets: Arc<dyn Secrets>,
     variables: StepVariables,
 }
 
@@ -69,14 +67,14 @@ impl RunAction {
     /// An action that runs scripts with `executor`.
     pub fn new(
         executor: Arc<dyn Executor>,
-        workspaces: Arc<Workspaces>,
-        access: Arc<Access>,
+        workspace: Arc<dyn Workspace>,
+        secrets: Arc<dyn Secrets>,
         variables: StepVariables,
     ) -> Self {
         Self {
             executor,
-            workspaces,
-            access,
+            workspace,
+            secrets,
             variables,
         }
     }
@@ -99,11 +97,11 @@ impl RunAction {
             .ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
         let component = &step.request.component_name;
         let workspace = self
-            .workspaces
+            .workspace
             .ready(step.run, component, &commit)
             .await
             .map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
-        self.workspaces
+        self.workspace
             .take_caches(step.run, component, step.trust, &input.cache)
             .map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let folder =
@@ -153,7 +151,7 @@ impl RunAction {
         }
         let mut secrets = Vec::new();
         for wanted in uses {
-            let value = open_secret(&self.access, &wanted.secret).map_err(|error| {
+            let value = self.secrets.open(&wanted.secret).map_err(|error| {
                 ActionOutcome::failed(format!("the secret `{}` cannot be given: {error}", wanted.secret))
             })?;
             let file = wanted.file.clone().unwrap_or_else(|| wanted.secret.clone());
@@ -302,9 +300,9 @@ impl StepAction for RunAction {
     }
 }
 
-#[async_trait]
-impl Scripts for RunAction {
-    async fn perform(
+impl RunAction {
+    /// Runs a script in a folder of its own choice, with the passed variables and these.
+    pub async fn run_script(
         &self,
         step: StepContext,
         script: &str,

@@ -8,24 +8,23 @@ use engine::{ActionOutcome, StepAction, StepContext};
 use pipeline::plan::{PACKAGE, PackageInput};
 use serde_json::json;
 
-use super::choose::choose;
-use super::workspace::Workspaces;
-use crate::changes::Repositories;
+use crate::choose::choose;
+use crate::ports::{Commits, Workspace};
 
 /// The action `package`.
 pub struct PackageAction {
     store: Arc<BlobStore>,
-    workspaces: Arc<Workspaces>,
-    repositories: Arc<Repositories>,
+    workspace: Arc<dyn Workspace>,
+    commits: Arc<dyn Commits>,
 }
 
 impl PackageAction {
     /// An action that stores packages in `store`.
-    pub fn new(store: Arc<BlobStore>, workspaces: Arc<Workspaces>, repositories: Arc<Repositories>) -> Self {
+    pub fn new(store: Arc<BlobStore>, workspace: Arc<dyn Workspace>, commits: Arc<dyn Commits>) -> Self {
         Self {
             store,
-            workspaces,
-            repositories,
+            workspace,
+            commits,
         }
     }
 
@@ -40,20 +39,16 @@ impl PackageAction {
         let component = &step.request.component_name;
         let for_now = |reason: String| ActionOutcome::failed_for_now(reason);
         let workspace = self
-            .workspaces
+            .workspace
             .ready(step.run, component, &commit)
             .await
             .map_err(|error| for_now(error.to_string()))?;
-        let info = self
-            .repositories
-            .commit(component, &commit)
-            .await
-            .map_err(|error| for_now(error.to_string()))?;
+        let commit_time = self.commits.committed_at(component, &commit).await.map_err(for_now)?;
         let recipe = Recipe {
             component: step.request.component,
             component_name: component.clone(),
             commit,
-            commit_time: info.committed_at,
+            commit_time,
             definition: step.request.definition,
             platform: Platform::here(),
             document: json!(&input.document),

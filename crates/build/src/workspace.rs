@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use async_trait::async_trait;
 use facts::{Commit, ComponentName, Digest, RunId, Trust};
 use pipeline::plan::CacheFolder;
 
-use crate::changes::Repositories;
+use crate::ports::{Commits, Workspace};
 
 /// Why a workspace could not be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub enum WorkspaceError {
 pub struct Workspaces {
     runs: PathBuf,
     caches: PathBuf,
-    repositories: Arc<Repositories>,
+    commits: Arc<dyn Commits>,
     making: Mutex<HashMap<RunId, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -64,11 +65,11 @@ fn is_beneath(text: &str) -> bool {
 
 impl Workspaces {
     /// Workspaces below `runs`, with caches below `caches`.
-    pub fn new(runs: PathBuf, caches: PathBuf, repositories: Arc<Repositories>) -> Self {
+    pub fn new(runs: PathBuf, caches: PathBuf, commits: Arc<dyn Commits>) -> Self {
         Self {
             runs,
             caches,
-            repositories,
+            commits,
             making: Mutex::default(),
         }
     }
@@ -76,99 +77,6 @@ impl Workspaces {
     /// The folder of a run's files, whether it is there or not.
     pub fn folder(&self, run: RunId) -> PathBuf {
         self.runs.join(run.to_string()).join("work")
-    }
-
-    /// The folder of a run's files; checked out when it is not there yet.
-    ///
-    /// # Errors
-    /// When the commit cannot be checked out.
-    pub async fn ready(
-        &self,
-        run: RunId,
-        component: &ComponentName,
-        commit: &Commit,
-    ) -> Result<PathBuf, WorkspaceError> {
-        let folder = self.folder(run);
-        let making = {
-            let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-            making.retain(|_, lock| lock.strong_count() > 0);
-            let lock = making.get(&run).and_then(Weak::upgrade).unwrap_or_default();
-            making.insert(run, Arc::downgrade(&lock));
-            lock
-        };
-        let _only_one = making.lock().await;
-        if folder.exists() {
-            return Ok(folder);
-        }
-        // Made beside and renamed, so that a folder that is there is whole.
-        let fresh = folder.with_extension("fresh");
-        let wrong = |source| WorkspaceError::Folder {
-            path: fresh.clone(),
-            source,
-        };
-        if fresh.exists() {
-            std::fs::remove_dir_all(&fresh).map_err(wrong)?;
-        }
-        std::fs::create_dir_all(&fresh).map_err(wrong)?;
-        let checked_out = self.repositories.check_out(component, commit, &fresh).await;
-        checked_out.map_err(|error| {
-            // Git itself does not say that the disk is full.
-            if room_at(&fresh).is_some_and(|room| room < LEAST_ROOM) {
-                return WorkspaceError::Full(self.runs.clone());
-            }
-            WorkspaceError::Checkout {
-                commit: commit.clone(),
-                reason: error.to_string(),
-            }
-        })?;
-        std::fs::rename(&fresh, &folder).map_err(wrong)?;
-        Ok(folder)
-    }
-
-    /// Moves the kept folders of a step into the workspace, where the run has them for itself until it
-    /// ends. They are kept by component, trust and key, so that an untrusted change never writes what a
-    /// trusted one reads. A folder that another run has just now begins empty.
-    ///
-    /// # Errors
-    /// When a path leaves the workspace, or a folder cannot be made.
-    pub fn take_caches(
-        &self,
-        run: RunId,
-        component: &ComponentName,
-        trust: Trust,
-        caches: &[CacheFolder],
-    ) -> Result<(), WorkspaceError> {
-        let workspace = self.folder(run);
-        for cache in caches {
-            if !is_beneath(&cache.path) {
-                return Err(WorkspaceError::Outside(cache.path.clone()));
-            }
-            let place = workspace.join(&cache.path);
-            if place.symlink_metadata().is_ok() {
-                continue; // An earlier step has taken it, or the commit brings such a folder itself.
-            }
-            let key = Digest::of(&cache.key).short();
-            let kept = self.caches.join(component.as_str()).join(trust.to_string()).join(key);
-            let wrong = |source| WorkspaceError::Folder {
-                path: place.clone(),
-                source,
-            };
-            for folder in [place.parent(), kept.parent()].into_iter().flatten() {
-                std::fs::create_dir_all(folder).map_err(wrong)?;
-            }
-            // What was taken is written down before it is taken, so that it finds its way back.
-            let note = self.note(run);
-            let mut taken = read_note(&note);
-            taken.insert(cache.path.clone(), kept.clone());
-            std::fs::write(&note, serde_json::json!(taken).to_string()).map_err(wrong)?;
-            match std::fs::rename(&kept, &place) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    std::fs::create_dir_all(&place).map_err(wrong)?;
-                }
-                moved => moved.map_err(wrong)?,
-            }
-        }
-        Ok(())
     }
 
     /// Moves the kept folders of a run that is over back to where the next run finds them. The newest
@@ -217,6 +125,91 @@ impl Workspaces {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A commit's files are checked out once for all steps of a run. Kept folders are moved into the
+/// workspace, where the run has them for itself until it ends. They are kept by component, trust and key,
+/// so that an untrusted change never writes what a trusted one reads. A folder that another run has just
+/// now begins empty.
+#[async_trait]
+impl Workspace for Workspaces {
+    async fn ready(&self, run: RunId, component: &ComponentName, commit: &Commit) -> Result<PathBuf, WorkspaceError> {
+        let folder = self.folder(run);
+        let making = {
+            let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            making.retain(|_, lock| lock.strong_count() > 0);
+            let lock = making.get(&run).and_then(Weak::upgrade).unwrap_or_default();
+            making.insert(run, Arc::downgrade(&lock));
+            lock
+        };
+        let _only_one = making.lock().await;
+        if folder.exists() {
+            return Ok(folder);
+        }
+        // Made beside and renamed, so that a folder that is there is whole.
+        let fresh = folder.with_extension("fresh");
+        let wrong = |source| WorkspaceError::Folder {
+            path: fresh.clone(),
+            source,
+        };
+        if fresh.exists() {
+            std::fs::remove_dir_all(&fresh).map_err(wrong)?;
+        }
+        std::fs::create_dir_all(&fresh).map_err(wrong)?;
+        let checked_out = self.commits.check_out(component, commit, &fresh).await;
+        checked_out.map_err(|error| {
+            // Git itself does not say that the disk is full.
+            if room_at(&fresh).is_some_and(|room| room < LEAST_ROOM) {
+                return WorkspaceError::Full(self.runs.clone());
+            }
+            WorkspaceError::Checkout {
+                commit: commit.clone(),
+                reason: error,
+            }
+        })?;
+        std::fs::rename(&fresh, &folder).map_err(wrong)?;
+        Ok(folder)
+    }
+
+    fn take_caches(
+        &self,
+        run: RunId,
+        component: &ComponentName,
+        trust: Trust,
+        caches: &[CacheFolder],
+    ) -> Result<(), WorkspaceError> {
+        let workspace = self.folder(run);
+        for cache in caches {
+            if !is_beneath(&cache.path) {
+                return Err(WorkspaceError::Outside(cache.path.clone()));
+            }
+            let place = workspace.join(&cache.path);
+            if place.symlink_metadata().is_ok() {
+                continue; // An earlier step has taken it, or the commit brings such a folder itself.
+            }
+            let key = Digest::of(&cache.key).short();
+            let kept = self.caches.join(component.as_str()).join(trust.to_string()).join(key);
+            let wrong = |source| WorkspaceError::Folder {
+                path: place.clone(),
+                source,
+            };
+            for folder in [place.parent(), kept.parent()].into_iter().flatten() {
+                std::fs::create_dir_all(folder).map_err(wrong)?;
+            }
+            // What was taken is written down before it is taken, so that it finds its way back.
+            let note = self.note(run);
+            let mut taken = read_note(&note);
+            taken.insert(cache.path.clone(), kept.clone());
+            std::fs::write(&note, serde_json::json!(taken).to_string()).map_err(wrong)?;
+            match std::fs::rename(&kept, &place) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    std::fs::create_dir_all(&place).map_err(wrong)?;
+                }
+                moved => moved.map_err(wrong)?,
+            }
+        }
+        Ok(())
     }
 }
 
