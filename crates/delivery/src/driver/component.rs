@@ -5,12 +5,12 @@ use std::sync::Arc;
 use engine::{BrokenDefinition, RunRequest};
 use facts::published::{STATE_OBSERVED, StateObserved};
 use facts::{Actor, ComponentId, Digest, Fact, FactId, NewFact, Position, Stream, Timestamp, Trust};
-use ledger::{Append, AppendError, Select};
-use policy::gate::KnownVerdict;
+use ledger::{Append, AppendError};
 use serde_json::json;
 
 use super::DeliveryError;
 use super::runs::Reach;
+use super::verdicts::Verdicts;
 use crate::context::DeploymentContext;
 use crate::decide::{self, AskError};
 use crate::kinds::{DeliveryFact, DeploymentIntended, state_stream, stream};
@@ -18,7 +18,6 @@ use crate::mutation::{self, Mutation};
 use crate::path::Path;
 use crate::plan;
 use crate::state::State;
-use crate::views::VERDICTS;
 
 /// A component whose facts are read up to a position.
 pub(crate) struct Loaded {
@@ -27,6 +26,7 @@ pub(crate) struct Loaded {
     version: u64,
     /// The position at which the stream was seen to end at `version`.
     read_at: Position,
+    verdicts: Verdicts,
 }
 
 impl Loaded {
@@ -36,6 +36,7 @@ impl Loaded {
             state: State::default(),
             version: 0,
             read_at: 0,
+            verdicts: Verdicts::default(),
         }
     }
 
@@ -82,7 +83,7 @@ impl Loaded {
                 }
             }
             if facts.is_empty() {
-                self.bring_verdicts(reach, &path).await?;
+                self.verdicts.bring(&mut self.state, reach, &path).await?;
                 let decision = decide::advance(self.id, &self.state, &path, now);
                 wake_at = decision.wake_at;
                 facts = decision.facts;
@@ -118,23 +119,6 @@ impl Loaded {
                 other => return other,
             }
         }
-    }
-
-    /// Reads the verdicts on the packages, when a condition could ask for them.
-    async fn bring_verdicts(&mut self, reach: &Reach, path: &Path) -> Result<(), DeliveryError> {
-        let asked = path.environments().iter().any(|policy| !policy.gates.is_empty());
-        let packages = self.state.packages.values();
-        let candidates: Vec<_> = packages
-            .filter(|package| package.bar.is_none() && (asked || !package.gates.is_empty()))
-            .map(|package| package.digest)
-            .collect();
-        for digest in candidates {
-            let query = Select::from(VERDICTS).filter("subject", ledger::Op::Eq, digest.to_string());
-            let rows = reach.ledger.select(query).await?.rows;
-            let verdicts = rows.iter().map(known_verdict).collect::<Result<Vec<_>, _>>()?;
-            self.state.verdicts.insert(digest, verdicts);
-        }
-        Ok(())
     }
 
     fn open_intents(&self) -> Vec<DeploymentIntended> {
@@ -326,13 +310,4 @@ impl Loaded {
             plan,
         })
     }
-}
-
-fn known_verdict(row: &ledger::Row) -> Result<KnownVerdict, DeliveryError> {
-    Ok(KnownVerdict {
-        about: row.text("about")?.to_owned(),
-        environment: row.optional_parse("environment")?,
-        result: serde_json::from_value(json!(row.text("result")?))?,
-        numbers: row.optional_json("numbers")?.unwrap_or_default(),
-    })
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod component;
 pub(crate) mod runs;
+mod verdicts;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,20 +132,29 @@ impl Delivery {
     /// What the gate of `environment` says to a package now.
     ///
     /// # Errors
-    /// When the environment or the package is not known.
-    pub fn gate(
+    /// When the environment or the package is not known, or the verdicts on it cannot be read.
+    pub async fn gate(
         &self,
         component: ComponentId,
         environment: &EnvironmentName,
         package: Digest,
-    ) -> Result<GateVerdict, AskError> {
+    ) -> Result<GateVerdict, DeliveryError> {
         let path = self.path();
         let policy = path
             .get(environment)
             .ok_or_else(|| AskError::UnknownEnvironment(environment.clone()))?;
-        let state = self.state(component);
-        let package = state.packages.get(&package).ok_or(AskError::UnknownPackage(package))?;
-        Ok(gate::judge(&state, &path, policy, package, self.0.reach.clock.now()))
+        let mut state = self.state(component);
+        let package = state
+            .packages
+            .get(&package)
+            .ok_or(AskError::UnknownPackage(package))?
+            .clone();
+        // Decisions bring the verdicts on what is in the way; people may ask about any package.
+        if !state.verdicts.contains_key(&package.digest) && verdicts::may_be_asked(&path, &package) {
+            let read = verdicts::on(&*self.0.reach.ledger, package.digest).await?;
+            Arc::make_mut(&mut state).verdicts.insert(package.digest, read);
+        }
+        Ok(gate::judge(&state, &path, policy, &package, self.0.reach.clock.now()))
     }
 
     /// A trusted build finished well: its package comes onto the path. Saying it twice changes

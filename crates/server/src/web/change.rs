@@ -83,7 +83,7 @@ pub(super) async fn show(
         returns: back,
         never_again: page.never_again(),
         entries: happened::entries(&read, &people, &returns),
-        actions: page.actions(),
+        actions: page.actions().await,
     };
     Ok(pages::change::page(&visit.frame, &model))
 }
@@ -251,7 +251,7 @@ impl Telling<'_> {
     }
 
     /// What the viewer may do to the change.
-    fn actions(&self) -> Vec<Button> {
+    async fn actions(&self) -> Vec<Button> {
         let Some(package) = self.package() else {
             return Vec::new();
         };
@@ -283,7 +283,7 @@ impl Telling<'_> {
                 && !waits
                 && !coming
                 && self.visit.may(Action::Deploy, &place)
-                && self.may_enter(policy, package.digest)
+                && self.may_enter(policy, package.digest).await
             {
                 buttons.push(Button {
                     label: format!("Deploy to {}", policy.name),
@@ -313,8 +313,12 @@ impl Telling<'_> {
         buttons
     }
 
-    fn may_enter(&self, policy: &EnvironmentPolicy, package: Digest) -> bool {
-        let gate = self.house.delivery.gate(self.read.component.id, &policy.name, package);
+    async fn may_enter(&self, policy: &EnvironmentPolicy, package: Digest) -> bool {
+        let gate = self
+            .house
+            .delivery
+            .gate(self.read.component.id, &policy.name, package)
+            .await;
         gate.is_ok_and(|gate| gate.judgement != Judgement::Fail)
     }
 }
