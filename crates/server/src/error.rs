@@ -30,6 +30,9 @@ pub enum ServerError {
     /// A repository could not be read.
     #[error(transparent)]
     Repository(#[from] crate::changes::RepositoryError),
+    /// A version could not be found.
+    #[error(transparent)]
+    Version(#[from] crate::changes::VersionError),
     /// A blob could not be read or written.
     #[error(transparent)]
     Blob(#[from] artifact::BlobError),

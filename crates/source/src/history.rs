@@ -1,55 +1,75 @@
 //! The commit graph behind a commit, loaded for versions.
 
-use std::collections::{BTreeMap, HashSet};
-
 use facts::{Commit, ReleaseLine, Version};
 
 use crate::error::SourceError;
 use crate::reading::{commit_of, id, timestamp};
+use crate::refs::RefName;
 use crate::repository::Repository;
-use crate::version::{self, History, HistoryCommit, Scheme};
+use crate::version::{Graph, HistoryCommit, Numbers, Scheme, conventional};
 
 impl Repository {
-    /// All commits that are `commit` or behind it, with the tags that stand on them.
+    /// Takes into `graph` what is new behind `commits`, and the tags as they are now. Commits that are
+    /// not here any more are left out, but for the last, which is the one that is asked about.
     ///
     /// # Errors
-    /// When the commit is not here.
-    pub fn history(&self, commit: &Commit) -> Result<History, SourceError> {
-        let mut tags: BTreeMap<Commit, Vec<String>> = BTreeMap::new();
-        for (name, target) in self.refs()?.0 {
-            if let (Some(tag), Some(commit)) = (name.tag(), target.commit) {
-                tags.entry(commit).or_default().push(tag.to_owned());
-            }
-        }
+    /// When the last commit is not here, or the repository cannot be read.
+    pub fn grow<'a>(
+        &self,
+        graph: &mut Graph,
+        commits: impl IntoIterator<Item = &'a Commit>,
+    ) -> Result<(), SourceError> {
         let reader = self.reader();
-        self.find(&reader, commit)?;
-        let mut waiting = vec![id(commit)?];
-        let mut seen: HashSet<_> = waiting.iter().copied().collect();
-        let mut commits = Vec::new();
-        while let Some(id) = waiting.pop() {
-            let Some(object) = reader.try_find_object(id).map_err(|e| self.wrong(e))? else {
-                continue;
+        let read = |commit: &Commit| -> Result<Option<HistoryCommit>, SourceError> {
+            let Some(object) = reader.try_find_object(id(commit)?).map_err(|e| self.wrong(e))? else {
+                return Ok(None);
             };
             let found = object.try_into_commit().map_err(|e| self.wrong(e))?;
-            let mut parents = Vec::new();
-            for parent in found.parent_ids().map(gix::Id::detach) {
-                parents.push(commit_of(&parent)?);
-                if seen.insert(parent) {
-                    waiting.push(parent);
-                }
-            }
+            let parents = found.parent_ids().map(|id| commit_of(&id)).collect::<Result<_, _>>()?;
             let data = found.decode().map_err(|e| self.wrong(e))?;
             let time = data.committer().map(|who| who.seconds()).unwrap_or_default();
-            let message = data.message.to_string();
-            let commit = commit_of(&id)?;
-            let names = tags.get(&commit).into_iter().flatten().map(String::as_str);
-            let read = HistoryCommit::new(parents, timestamp(time), &message, names);
-            commits.push((commit, read));
+            Ok(Some(HistoryCommit::new(
+                parents,
+                timestamp(time),
+                &data.message.to_string(),
+            )))
+        };
+        let mut commits = commits.into_iter().peekable();
+        while let Some(commit) = commits.next() {
+            let is_last = commits.peek().is_none();
+            match graph.grow(commit, read) {
+                Err(_) if is_last && !self.has(commit)? => return Err(SourceError::NoCommit(commit.clone())),
+                Err(SourceError::Graph(_)) if !is_last => {}
+                grown => grown?,
+            }
         }
-        Ok(commits.into_iter().collect())
+        let tags = self.version_tags()?;
+        graph.set_tags(tags.iter().map(|(commit, numbers)| (commit, *numbers)));
+        Ok(())
     }
 
-    /// The version of a commit on a line: [`version::version`] of its [`history`](Self::history).
+    /// The tags whose names are plain versions, and the commits they are on.
+    fn version_tags(&self) -> Result<Vec<(Commit, Numbers)>, SourceError> {
+        let reader = self.reader();
+        let platform = reader.references().map_err(|e| self.wrong(e))?;
+        let mut tags = Vec::new();
+        for reference in platform.tags().map_err(|e| self.wrong(e))? {
+            let mut reference = reference.map_err(|e| self.wrong(e))?;
+            let name = std::str::from_utf8(reference.name().as_bstr())
+                .ok()
+                .and_then(RefName::new);
+            let Some(numbers) = name.as_ref().and_then(RefName::tag).and_then(conventional::plain) else {
+                continue;
+            };
+            // A tag of something else than a commit gives no version.
+            if let Ok(commit) = reference.peel_to_commit() {
+                tags.push((commit_of(&commit.id)?, numbers));
+            }
+        }
+        Ok(tags)
+    }
+
+    /// The version of a commit on a line, from the whole history behind it; see [`Graph::version`].
     ///
     /// # Errors
     /// When the commit is not here.
@@ -60,6 +80,8 @@ impl Repository {
         line: &ReleaseLine,
         main: &ReleaseLine,
     ) -> Result<Version, SourceError> {
-        Ok(version::version(&self.history(commit)?, commit, scheme, line, main)?)
+        let mut graph = Graph::default();
+        self.grow(&mut graph, [commit])?;
+        Ok(graph.version(commit, scheme, line, main)?)
     }
 }

@@ -16,6 +16,7 @@ use source::version::{Scheme, after};
 
 use super::register::{Component, Register};
 use super::repositories::{Repositories, RepositoryError};
+use super::versions::{Asked, Versions};
 use super::view::CHANGES;
 use crate::error::ServerError;
 use crate::ports::StoredPackages;
@@ -62,6 +63,7 @@ pub struct Builds {
     delivery: Delivery,
     register: Register,
     repositories: Arc<Repositories>,
+    versions: Versions,
     packages: Arc<StoredPackages>,
     store: Arc<BlobStore>,
 }
@@ -124,6 +126,7 @@ impl Builds {
             store,
         } = parts;
         Self {
+            versions: Versions::new(ledger.clone(), repositories.clone()),
             ledger,
             clock,
             entropy,
@@ -326,9 +329,14 @@ impl Builds {
         let version = match known {
             Some(known) => known.version.clone(),
             None => {
-                let scheme = scheme(&document);
-                let (name, commit) = (&component.name, &change.commit);
-                self.repositories.version(name, commit, &line, scheme).await?
+                let asked = Asked {
+                    component: change.component,
+                    name: &component.name,
+                    commit: &change.commit,
+                    line: &line,
+                    position: change.position,
+                };
+                self.versions.of(asked, scheme(&document)).await?
             }
         };
         let accepted = PackageAccepted {

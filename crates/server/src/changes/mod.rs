@@ -6,6 +6,7 @@ pub mod kinds;
 mod register;
 mod remotes;
 mod repositories;
+mod versions;
 pub mod view;
 
 pub use builds::{BUILD, BuildParts, Builds, build_key};
@@ -13,4 +14,5 @@ pub use intake::{Intake, IntakeError};
 pub use register::{Component, Register, RegisterError};
 pub use remotes::{RemoteParts, Remotes};
 pub use repositories::{CommitSummary, Repositories, RepositoryError};
+pub use versions::VersionError;
 pub use view::ChangesView;

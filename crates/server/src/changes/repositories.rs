@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use facts::{Commit, ComponentName, ReleaseLine, Timestamp, Version};
+use facts::{Commit, ComponentName, ReleaseLine, Timestamp};
 use source::hosting::{Host, Limits};
 use source::remote::{Address, AddressError, Allowed, Credential};
-use source::version::Scheme;
 use source::{CheckoutLimits, Repository, SourceError};
 
 /// How long fetching a remote may take.
@@ -96,7 +95,11 @@ impl Repositories {
         Ok(())
     }
 
-    async fn read<T: Send + 'static>(
+    /// Reads a repository on a thread that may block.
+    ///
+    /// # Errors
+    /// When it is not there, or as `read`.
+    pub async fn read<T: Send + 'static>(
         &self,
         name: &ComponentName,
         read: impl FnOnce(&Repository) -> Result<T, SourceError> + Send + 'static,
@@ -194,28 +197,13 @@ impl Repositories {
         })
     }
 
-    /// The version of a commit on a line.
-    ///
-    /// # Errors
-    /// When the commit is not there.
-    pub async fn version(
-        &self,
-        name: &ComponentName,
-        commit: &Commit,
-        line: &ReleaseLine,
-        scheme: Scheme,
-    ) -> Result<Version, RepositoryError> {
-        let (commit, line) = (commit.clone(), line.clone());
-        self.read(name, move |repository| {
-            // Where there is a `master` and no `main`, that is the main line.
-            let main = if line.as_str() == "master" {
-                line.clone()
-            } else {
-                main_line()
-            };
-            repository.version(&commit, scheme, &line, &main)
-        })
-        .await
+    /// The main line, for one who looks at `line`: where there is a `master` and no `main`, that is it.
+    pub fn main_for(line: &ReleaseLine) -> ReleaseLine {
+        if line.as_str() == "master" {
+            line.clone()
+        } else {
+            main_line()
+        }
     }
 
     /// Writes the files of a commit into an empty folder.

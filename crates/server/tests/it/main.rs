@@ -24,4 +24,5 @@ mod roles;
 mod runs;
 mod secrets;
 mod tls;
+mod versions;
 mod web;

@@ -4,21 +4,17 @@ use facts::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Numbers;
-use super::graph::Behind;
+use super::graph::Node;
 
-/// The numbers of the last commit of `behind`. A commit dated before one behind it counts as of that
-/// one's month, so the versions rise whatever the clocks said.
-pub(super) fn numbers(behind: &Behind) -> Numbers {
-    let mut versions: Vec<Numbers> = Vec::with_capacity(behind.len());
-    for node in &behind.nodes {
-        let (year, month) = month(node.time);
-        let latest = node.parents.iter().map(|parent| versions[*parent]).max();
-        versions.push(match latest {
-            Some((y, m, count)) if (y, m) >= (year, month) => (y, m, count + 1),
-            _ => (year, month, 1),
-        });
+/// The numbers of a commit, from those of all before it. A commit dated before one behind it counts as
+/// of that one's month, so the versions rise whatever the clocks said.
+pub(super) fn numbers(node: &Node, known: &[Numbers]) -> Numbers {
+    let (year, month) = month(node.time());
+    let latest = node.parents.iter().map(|parent| known[*parent as usize]).max();
+    match latest {
+        Some((y, m, count)) if (y, m) >= (year, month) => (y, m, count + 1),
+        _ => (year, month, 1),
     }
-    versions.last().copied().unwrap_or((1970, 1, 1))
 }
 
 fn month(time: Timestamp) -> (u64, u64) {

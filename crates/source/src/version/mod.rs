@@ -7,18 +7,20 @@
 //!   versions of a line only rise, however it was merged or fast-forwarded.
 //! - [`Scheme::Semantic`]: the step from any commit behind to this one is at least what the conventional
 //!   commits between them ask for: breaking (`!` or `BREAKING CHANGE:`) the major number, `feat` the minor,
-//!   anything else the patch. While the major number is 0, breaking raises the minor and all else the
-//!   patch. The first commit is 0.1.0. A tag such as `v2.0.0` on a commit, or a footer `Release-As: 2.0.0`,
-//!   gives the commit that version, unless it would go back; so does one leave 0.x.
+//!   anything else the patch. While the major number is 0, breaking raises the minor. The first commit is
+//!   0.1.0. A tag such as `v2.0.0` on a commit, or a footer `Release-As: 2.0.0`, gives the commit that
+//!   version, unless it would go back; so does one leave 0.x.
 //! - [`Scheme::Calendar`]: `year.month.count`, in UTC: the month is the latest of the commits' dates so
 //!   far, the count is the commit's place in the month.
 //! - On the main line the version stands alone. On any other line it is a pre-release that names the line
-//!   and the number of commits: `1.4.0-login.57`. A line whose name ends in a range, such as `release/2.x`
+//!   and the commit's place, counted along the longest way from a first commit: `1.4.0-login.57`. A line whose name ends in a range, such as `release/2.x`
 //!   or `release/2.4.x`, stays within that range: steps that would leave it become smaller, tags beyond it
 //!   do not count.
 //!
-//! A rewritten branch can give a version again that was claimed before; [`after`] then gives the next
-//! free one.
+//! A rewritten branch can give a version again that was claimed before, or one that would go back;
+//! [`after`] then gives the next one.
+//!
+//! A [`Graph`] remembers what it found out, so that the version of a new commit costs as much as is new.
 
 mod calendar;
 pub mod conventional;
@@ -29,7 +31,9 @@ use facts::{Commit, ReleaseLine, Version};
 use semver::{BuildMetadata, Prerelease};
 use serde::{Deserialize, Serialize};
 
-pub use graph::{GraphError, History, HistoryCommit};
+pub use graph::{Graph, GraphError, HistoryCommit};
+
+use graph::Rule;
 
 /// How versions are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,36 +46,38 @@ pub enum Scheme {
 }
 
 /// The three numbers of a version.
-type Numbers = (u64, u64, u64);
+pub type Numbers = (u64, u64, u64);
 
-/// The version of `commit` on `line`, when `main` is the main line. `history` must hold the commit and
-/// what is behind it; what is behind but not held (a shallow clone) counts as not there.
-///
-/// # Errors
-/// When the commit is not in the history, or the history is no graph of commits.
-pub fn version(
-    history: &History,
-    commit: &Commit,
-    scheme: Scheme,
-    line: &ReleaseLine,
-    main: &ReleaseLine,
-) -> Result<Version, GraphError> {
-    let behind = history.behind(commit)?;
-    let is_main = line == main;
-    let numbers = match scheme {
-        Scheme::Semantic => {
-            let range = if is_main { None } else { semantic::Range::of_line(line) };
-            semantic::numbers(&behind, range)
-        }
-        Scheme::Calendar => calendar::numbers(&behind),
-    };
-    let (major, minor, patch) = numbers;
-    let text = if is_main {
-        format!("{major}.{minor}.{patch}")
-    } else {
-        format!("{major}.{minor}.{patch}-{}.{}", slug(line), behind.len())
-    };
-    Version::new(text).map_err(|_| GraphError::Unknown(commit.clone()))
+impl Graph {
+    /// The version of `commit` on `line`, when `main` is the main line.
+    ///
+    /// # Errors
+    /// When the commit is not in the graph.
+    pub fn version(
+        &mut self,
+        commit: &Commit,
+        scheme: Scheme,
+        line: &ReleaseLine,
+        main: &ReleaseLine,
+    ) -> Result<Version, GraphError> {
+        let range = Some(line)
+            .filter(|line| *line != main)
+            .and_then(semantic::Range::of_line);
+        let (numbers, place) = match scheme {
+            Scheme::Semantic => {
+                let (numbers, place) = self.numbers(commit, Rule::Semantic(range))?;
+                (range.map_or(numbers, |range| range.at_least(numbers)), place)
+            }
+            Scheme::Calendar => self.numbers(commit, Rule::Calendar)?,
+        };
+        let (major, minor, patch) = numbers;
+        let text = if line == main {
+            format!("{major}.{minor}.{patch}")
+        } else {
+            format!("{major}.{minor}.{patch}-{}.{place}", slug(line))
+        };
+        Version::new(text).map_err(|_| GraphError::Unknown(commit.clone()))
+    }
 }
 
 /// `computed`, or if it does not come after `last`, the smallest version of its kind that does. `last`

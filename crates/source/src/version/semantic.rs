@@ -4,19 +4,24 @@ use facts::ReleaseLine;
 
 use super::Numbers;
 use super::conventional::Step;
-use super::graph::Behind;
+use super::graph::Graph;
 
 /// The version of a first commit that says nothing else.
 const FIRST: Numbers = (0, 1, 0);
 
 /// The versions that a release line keeps to: from the first number on, below the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Range {
     from: Numbers,
     below: Numbers,
 }
 
 impl Range {
+    /// What the line begins with, when it was cut before its range begins.
+    pub(super) fn at_least(self, numbers: Numbers) -> Numbers {
+        numbers.max(self.from)
+    }
+
     /// The range that a line's name ends in: `2.x` or `2.4.x`, with or without a `v`.
     pub(super) fn of_line(line: &ReleaseLine) -> Option<Self> {
         let name = line.as_str().rsplit('/').next()?;
@@ -44,42 +49,36 @@ impl Range {
     }
 }
 
-/// The numbers of the last commit of `behind`: for each parent a step at least as large as all that is
-/// new to it, and of these the greatest.
-pub(super) fn numbers(behind: &Behind, range: Option<Range>) -> Numbers {
+/// Whether a line that keeps to `range` may come to these numbers.
+pub(super) fn is_within(range: Option<Range>, numbers: Numbers) -> bool {
+    range.is_none_or(|range| numbers < range.below)
+}
+
+/// The numbers of the commit at `place`, from those of all before it: for each parent a step at least as
+/// large as all that is new to it, and of these the greatest.
+pub(super) fn numbers(graph: &Graph, place: usize, known: &[Numbers], range: Option<Range>) -> Numbers {
     let below = range.map(|range| range.below);
-    let within = |numbers: &Numbers| below.is_none_or(|below| *numbers < below);
-    let mut versions: Vec<Numbers> = Vec::with_capacity(behind.len());
-    for (place, node) in behind.nodes.iter().enumerate() {
-        let least = node
-            .parents
-            .iter()
-            .map(|parent| raise(versions[*parent], behind.step_between(*parent, place), below))
-            .max();
-        let fixed = node.fixed.filter(within);
-        let first = || {
-            Some(FIRST)
-                .filter(within)
-                .or(range.map(|range| range.from))
-                .unwrap_or(FIRST)
-        };
-        versions.push(match (least, fixed) {
-            (None, fixed) => fixed.unwrap_or_else(first),
-            (Some(least), Some(fixed)) => least.max(fixed),
-            (Some(least), None) => least,
-        });
+    let parents = graph.node(place).parents.iter();
+    let least = parents
+        .map(|parent| raise(known[*parent as usize], graph.step_between(*parent, place), below))
+        .max();
+    let fixed = graph.fixed(place).filter(|numbers| is_within(range, *numbers)).max();
+    match (least, fixed) {
+        (Some(least), fixed) => fixed.map_or(least, |fixed| least.max(fixed)),
+        (None, Some(fixed)) => fixed,
+        (None, None) => range
+            .filter(|range| range.below <= FIRST)
+            .map_or(FIRST, |range| range.from),
     }
-    let last = versions.last().copied().unwrap_or(FIRST);
-    range.map_or(last, |range| last.max(range.from))
 }
 
 /// The next version by `step`, or by the largest smaller step that stays below `below`.
 fn raise(version: Numbers, step: Step, below: Option<Numbers>) -> Numbers {
     let (major, minor, patch) = version;
-    // SemVer leaves 0.x open; there the minor number is what breaks, as cargo and npm read it.
+    // SemVer leaves 0.x open. There a break raises the minor number, as cargo and npm read it, and only
+    // people decide that 1.0.0 has come.
     let step = match step {
         Step::Major if major == 0 => Step::Minor,
-        Step::Minor if major == 0 => Step::Patch,
         step => step,
     };
     let within = |numbers: Numbers| below.is_none_or(|below| numbers < below);

@@ -12,20 +12,48 @@ fn commit(number: usize) -> Commit {
     Commit::new(format!("{number:040x}")).unwrap()
 }
 
+/// Commits, and the versions that tags give them.
+#[derive(Default)]
+struct History {
+    commits: HashMap<Commit, HistoryCommit>,
+    tags: Vec<(Commit, Numbers)>,
+}
+
+impl History {
+    /// Takes the commit and what is behind it into `graph`, and the tags as they are.
+    fn grow(&self, graph: &mut Graph, commit: &Commit) -> Result<(), GraphError> {
+        graph.grow(commit, |commit| Ok::<_, GraphError>(self.commits.get(commit).cloned()))?;
+        graph.set_tags(self.tags.iter().map(|(commit, numbers)| (commit, *numbers)));
+        Ok(())
+    }
+}
+
+/// The version as one who sees the whole history for the first time finds it.
+fn version(
+    history: &History,
+    commit: &Commit,
+    scheme: Scheme,
+    line: &ReleaseLine,
+    main: &ReleaseLine,
+) -> Result<Version, GraphError> {
+    let mut graph = Graph::default();
+    history.grow(&mut graph, commit)?;
+    graph.version(commit, scheme, line, main)
+}
+
 /// A history from lines `(parents, message, tags)`; a commit's number is its place.
 fn history(commits: &[(&[usize], &str, &[&str])]) -> History {
-    commits
-        .iter()
-        .enumerate()
-        .map(|(number, (parents, message, tags))| {
-            let parents = parents.iter().map(|p| commit(*p)).collect();
-            let time = Timestamp::from_second(1_700_000_000 + 86_400 * number as i64).unwrap();
-            (
-                commit(number),
-                HistoryCommit::new(parents, time, message, tags.iter().copied()),
-            )
-        })
-        .collect()
+    let mut history = History::default();
+    for (number, (parents, message, tags)) in commits.iter().enumerate() {
+        let parents = parents.iter().map(|p| commit(*p)).collect();
+        let time = Timestamp::from_second(1_700_000_000 + 86_400 * number as i64).unwrap();
+        history
+            .commits
+            .insert(commit(number), HistoryCommit::new(parents, time, message));
+        let plain = tags.iter().filter_map(|tag| conventional::plain(tag));
+        history.tags.extend(plain.map(|numbers| (commit(number), numbers)));
+    }
+    history
 }
 
 fn line(name: &str) -> ReleaseLine {
@@ -57,7 +85,7 @@ fn each_commit_on_main_gets_the_step_that_its_message_asks_for() {
     let versions: Vec<_> = (0..8).map(|n| main_line(&history, n)).collect();
     assert_eq!(
         versions,
-        ["0.1.0", "0.1.1", "0.1.2", "0.2.0", "1.0.0", "1.1.0", "1.1.1", "2.0.0"]
+        ["0.1.0", "0.1.1", "0.2.0", "0.3.0", "1.0.0", "1.1.0", "1.1.1", "2.0.0"]
     );
 }
 
@@ -129,14 +157,13 @@ fn calendar_versions_count_within_the_month_and_never_go_back() {
         "2026-02-28T23:59:59Z",
         "2027-01-01T00:00:00Z",
     ];
-    let history: History = chain
-        .iter()
-        .enumerate()
-        .map(|(n, time)| {
-            let parents = n.checked_sub(1).map(commit).into_iter().collect();
-            (commit(n), HistoryCommit::new(parents, at(time), "x", []))
-        })
-        .collect();
+    let mut history = History::default();
+    for (n, time) in chain.iter().enumerate() {
+        let parents = n.checked_sub(1).map(commit).into_iter().collect();
+        history
+            .commits
+            .insert(commit(n), HistoryCommit::new(parents, at(time), "x"));
+    }
     let versions: Vec<_> = (0..5)
         .map(|n| {
             version(&history, &commit(n), Scheme::Calendar, &line("main"), &line("main"))
@@ -187,21 +214,18 @@ fn what_is_no_graph_of_commits_is_an_error() {
 #[test]
 fn a_history_of_many_merges_is_done_in_a_moment() {
     // Each merge joins a side branch that left main ten commits ago.
-    let commits: Vec<_> = (0..20_000_usize)
-        .map(|n| {
-            let parents = match n {
-                0 => vec![],
-                1..20 => vec![commit(n - 1)],
-                _ if n % 2 == 0 => vec![commit(n - 2), commit(n - 1)],
-                _ => vec![commit(n - 11)],
-            };
-            (
-                commit(n),
-                HistoryCommit::new(parents, Timestamp::UNIX_EPOCH, "feat: x", []),
-            )
-        })
-        .collect();
-    let history: History = commits.into_iter().collect();
+    let mut history = History::default();
+    for n in 0..20_000_usize {
+        let parents = match n {
+            0 => vec![],
+            1..20 => vec![commit(n - 1)],
+            _ if n % 2 == 0 => vec![commit(n - 2), commit(n - 1)],
+            _ => vec![commit(n - 11)],
+        };
+        history
+            .commits
+            .insert(commit(n), HistoryCommit::new(parents, Timestamp::UNIX_EPOCH, "feat: x"));
+    }
     assert!(
         version(
             &history,
@@ -212,6 +236,32 @@ fn a_history_of_many_merges_is_done_in_a_moment() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn what_was_found_out_is_not_looked_at_again() {
+    let mut history = History::default();
+    for n in 0..1_000 {
+        let parents = usize::checked_sub(n, 1).map(commit).into_iter().collect();
+        history
+            .commits
+            .insert(commit(n), HistoryCommit::new(parents, Timestamp::UNIX_EPOCH, "fix: x"));
+    }
+    let mut graph = Graph::default();
+    let mut asked = 0;
+    let mut at = |graph: &mut Graph, number: usize| {
+        asked = 0;
+        let read = |commit: &Commit| {
+            asked += 1;
+            Ok::<_, GraphError>(history.commits.get(commit).cloned())
+        };
+        graph.grow(&commit(number), read).unwrap();
+        let version = graph.version(&commit(number), Scheme::Semantic, &line("main"), &line("main"));
+        (version.unwrap().to_string(), asked)
+    };
+    assert_eq!(at(&mut graph, 997), ("0.1.997".to_owned(), 998));
+    assert_eq!(at(&mut graph, 999), ("0.1.999".to_owned(), 2));
+    assert_eq!(at(&mut graph, 500), ("0.1.500".to_owned(), 0));
 }
 
 /// A random graph: each commit has up to three parents among those before it, a step, perhaps a tag.
@@ -234,23 +284,29 @@ fn graphs() -> impl Strategy<Value = Vec<(Vec<usize>, Step, Option<Numbers>, i64
 }
 
 fn build(graph: &[(Vec<usize>, Step, Option<Numbers>, i64)], reversed: bool) -> History {
-    let commits = graph.iter().enumerate().map(|(n, (parents, step, fixed, time))| {
+    let mut history = History::default();
+    for (n, (parents, step, fixed, time)) in graph.iter().enumerate() {
         let mut parents: Vec<_> = parents.iter().map(|p| commit(*p)).collect();
         if reversed {
             parents.reverse();
         }
         let time = Timestamp::from_second(1_700_000_000 + time).unwrap();
-        (
+        // Every second one by its message, the others by a tag.
+        let said = fixed.filter(|_| n % 2 == 0);
+        history
+            .tags
+            .extend(fixed.filter(|_| n % 2 == 1).map(|numbers| (commit(n), numbers)));
+        history.commits.insert(
             commit(n),
             HistoryCommit {
                 parents,
                 time,
                 step: *step,
-                fixed: *fixed,
+                fixed: said,
             },
-        )
-    });
-    commits.collect()
+        );
+    }
+    history
 }
 
 /// All commits behind each commit, itself included: the slow, plain way.
@@ -300,10 +356,32 @@ proptest! {
                 let (old, new) = (&versions[base], &versions[&n]);
                 let least = match (step, old.major) {
                     (Step::Major, 1..) => (old.major + 1, 0, 0),
-                    (Step::Minor, 1..) | (Step::Major, 0) => (old.major, old.minor + 1, 0),
+                    (Step::Minor, _) | (Step::Major, 0) => (old.major, old.minor + 1, 0),
                     _ => (old.major, old.minor, old.patch + 1),
                 };
                 prop_assert!((new.major, new.minor, new.patch) >= least, "{} {} {:?}", old, new, step);
+            }
+        }
+    }
+
+    #[test]
+    fn a_graph_that_grew_and_whose_tags_moved_says_what_a_fresh_one_says(graph in graphs(), order in Just(()).prop_perturb(|(), mut random| random.random::<u64>())) {
+        let mut history = build(&graph, false);
+        let tags = std::mem::take(&mut history.tags);
+        let mut grown = Graph::default();
+        // Commits come in some order; tags come, go and come again in between.
+        for n in 0..graph.len() {
+            let asked = (n as u64).wrapping_mul(order | 1) as usize % graph.len();
+            let is_there = |place: usize| ((order >> (place % 60)) as usize + n).is_multiple_of(2);
+            let there = tags.iter().enumerate().filter(|(place, _)| is_there(*place));
+            history.tags = there.map(|(_, tag)| tag.clone()).collect();
+            history.grow(&mut grown, &commit(asked)).unwrap();
+            for name in ["main", "release/1.x"] {
+                for scheme in [Scheme::Semantic, Scheme::Calendar] {
+                    let found = grown.version(&commit(asked), scheme, &line(name), &line("main")).unwrap();
+                    let fresh = version(&history, &commit(asked), scheme, &line(name), &line("main")).unwrap();
+                    prop_assert_eq!(found, fresh);
+                }
             }
         }
     }
