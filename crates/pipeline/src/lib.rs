@@ -3,7 +3,7 @@
 //! Here live [`definition`] (`throughline.yaml`: what a component's steps, package and service are),
 //! [`environments`] (`environments.yaml`: where packages run and by which rules), [`plan`] (the steps
 //! the engine drives), [`document`] (what a package carries for its deployments) and [`configuration`]
-//! (settings by environment). Nothing here reads a file, a clock or the environment: texts come in,
+//! (settings by environment), and [`placed`] (files of other rooms in the same language). Nothing here reads a file, a clock or the environment: texts come in,
 //! checked values go out, or [`Diagnostics`] that name each mistake with its place and its mend.
 
 mod checks;
@@ -14,6 +14,7 @@ pub mod document;
 pub mod duration;
 pub mod environments;
 mod named;
+pub mod placed;
 pub mod plan;
 pub mod reading;
 mod schema;

@@ -1,0 +1,14 @@
+//! How mature the delivery of something is, from evidence.
+//!
+//! A [`Model`] is data: practices with rules in CEL over the [`evidence`] vocabulary. [`Profile::of`]
+//! is a pure function of evidence, model and what people stated: the same input gives the same bytes.
+//! Nothing here does I/O, reads a clock, or ranks anybody.
+
+pub mod level;
+pub mod model;
+pub mod rule;
+pub mod words;
+
+pub use level::{Class, Level, Verdict};
+pub use model::Model;
+pub use rule::{Rule, Truth, Weighed};
