@@ -40,6 +40,12 @@ const GENERATORS: &[Generator] = &[
         test: "canaries",
     },
     Generator {
+        documents: "docs/evidence.md, docs/schema/maturity.json, docs/schema/statements.json",
+        package: "maturity",
+        variable: "UPDATE_DOCUMENTS",
+        test: "documents",
+    },
+    Generator {
         documents: "docs/openapi.json",
         package: "server",
         variable: "THROUGHLINE_WRITE_DOCS",

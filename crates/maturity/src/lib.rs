@@ -6,9 +6,13 @@
 
 pub mod level;
 pub mod model;
+pub mod profile;
 pub mod rule;
+pub mod statements;
 pub mod words;
 
 pub use level::{Class, Level, Verdict};
 pub use model::Model;
+pub use profile::Profile;
 pub use rule::{Rule, Truth, Weighed};
+pub use statements::Statements;

@@ -16,6 +16,21 @@ pub fn kind(kind: Kind) -> &'static str {
     }
 }
 
+/// What a measure means: a clause without a full stop, in lower case.
+pub fn meaning(name: &str) -> String {
+    let Some(declared) = vocabulary::find(name) else {
+        return String::new();
+    };
+    let text = declared.meaning.trim_end_matches('.');
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(text.chars().skip(1)).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Where records of this kind come from, in words.
 pub fn stream(stream: Stream) -> &'static str {
     match stream {

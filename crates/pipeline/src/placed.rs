@@ -106,4 +106,3 @@ impl<T> Placed<T> {
         node
     }
 }
-

@@ -133,7 +133,7 @@ pub(super) const NAMES: &[Declared] = &[
     name(
         "history.pull_request_share",
         Kind::Share,
-        "Share of the window's integrations that are merges of a request or name one, as in `(#12)`.",
+        "Share of the window's integrations that are merges of a request or name one by its number.",
     ),
     name(
         "history.squash_or_linear",

@@ -69,7 +69,10 @@ impl<'a> Check<'a> {
         let mut categories = Vec::new();
         for (c, category) in file.categories.iter().enumerate() {
             let at = [Key("categories"), Element(c), Key("when")];
-            let when = category.when.as_deref().and_then(|source| self.rule(&at, source, &Limits::new()));
+            let when = category
+                .when
+                .as_deref()
+                .and_then(|source| self.rule(&at, source, &Limits::new()));
             let mut practices: Vec<Practice> = category
                 .practices
                 .iter()
@@ -108,7 +111,12 @@ impl<'a> Check<'a> {
         if practice.met.is_none() && practice.proof.is_none() {
             let message = format!("`{}` has neither `met` nor `proof`", practice.id);
             let hint = "write the rule that meets it, or say in `proof` what would show it".to_owned();
-            let at = self.placed.at_key(&[Key("categories"), Element(c), Key("practices"), Element(p)], "id", message, Some(hint));
+            let at = self.placed.at_key(
+                &[Key("categories"), Element(c), Key("practices"), Element(p)],
+                "id",
+                message,
+                Some(hint),
+            );
             self.wrong.push(at);
         }
         self.limits(c, p, practice);
@@ -191,9 +199,12 @@ impl<'a> Check<'a> {
 
     fn sample(&mut self, c: usize, p: usize, name: &str) {
         if vocabulary::find(name).is_none() {
-            let at = self
-                .placed
-                .at_key(&way(c, p, "sample"), name, format!("there is no measure `{name}`"), near_measure(name));
+            let at = self.placed.at_key(
+                &way(c, p, "sample"),
+                name,
+                format!("there is no measure `{name}`"),
+                near_measure(name),
+            );
             self.wrong.push(at);
         }
     }
@@ -238,9 +249,18 @@ impl<'a> Check<'a> {
                     continue;
                 }
                 let (c, p) = self.ids[start];
-                let shown = circle.iter().chain(circle.first()).copied().collect::<Vec<_>>().join(" -> ");
+                let shown = circle
+                    .iter()
+                    .chain(circle.first())
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join(" -> ");
                 let hint = format!("remove one of these from `{key}`");
-                self.say(&way(c, p, key), format!("`{key}` goes in a circle: {shown}"), Some(hint));
+                self.say(
+                    &way(c, p, key),
+                    format!("`{key}` goes in a circle: {shown}"),
+                    Some(hint),
+                );
             }
         }
     }

@@ -1,3 +1,5 @@
+//! Models, right and wrong.
+
 use super::*;
 
 fn model(practices: &str) -> String {
@@ -13,7 +15,9 @@ fn practice(id: &str, further: &str) -> String {
 }
 
 fn wrong(text: &str) -> String {
-    Model::parse(text, "model.yaml").expect_err("the model is wrong").to_string()
+    Model::parse(text, "model.yaml")
+        .expect_err("the model is wrong")
+        .to_string()
 }
 
 #[test]
@@ -44,11 +48,17 @@ fn each_mistake_in_a_model_has_its_place_and_its_mend() {
             "model.yaml:17:24: there is no field `bilds` here\n  hint: did you mean `builds`?",
         ),
         (
-            model(&practice("B1", "        met: pipelines.builds\n        show: [files.stack]\n")),
+            model(&practice(
+                "B1",
+                "        met: pipelines.builds\n        show: [files.stack]\n",
+            )),
             "model.yaml:18:16: there is no measure `files.stack`\n  hint: did you mean `files.stacks`?",
         ),
         (
-            model(&practice("B1", "        met: pipelines.builds\n        satisfied_by: [B2]\n")),
+            model(&practice(
+                "B1",
+                "        met: pipelines.builds\n        satisfied_by: [B2]\n",
+            )),
             "model.yaml:18:24: there is no practice `B2`\n  hint: did you mean `B1`?",
         ),
         (
@@ -64,11 +74,17 @@ fn each_mistake_in_a_model_has_its_place_and_its_mend() {
             "model.yaml:17:9: an element of `practices` has no key `mett`\n  hint: did you mean `met`?",
         ),
         (
-            model(&practice("B1", "        met: pipelines.builds\n        limits: { share: 0.5 }\n")),
+            model(&practice(
+                "B1",
+                "        met: pipelines.builds\n        limits: { share: 0.5 }\n",
+            )),
             "model.yaml:18:19: no rule of `B1` names the limit `share`\n  hint: use it as `limit.share`, or remove it",
         ),
         (
-            model(&practice("B1", "        met: pipelines.builds\n        moves: [lead-tme]\n")),
+            model(&practice(
+                "B1",
+                "        met: pipelines.builds\n        moves: [lead-tme]\n",
+            )),
             "model.yaml:18:17: there is no metric `lead-tme`\n  hint: did you mean `lead-time`?",
         ),
         (
@@ -84,7 +100,10 @@ fn each_mistake_in_a_model_has_its_place_and_its_mend() {
             "model.yaml:17:31: the condition ends too early",
         ),
         (
-            model(&practice("B1", "        proof: p\n        sample: { history.commit: 3 }\n")),
+            model(&practice(
+                "B1",
+                "        proof: p\n        sample: { history.commit: 3 }\n",
+            )),
             "model.yaml:18:19: there is no measure `history.commit`\n  hint: did you mean `history.commits`?",
         ),
     ] {

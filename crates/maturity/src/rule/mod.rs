@@ -6,6 +6,7 @@
 //! out as yes or no therefore stays so whatever the missing measures turn out to be.
 
 mod split;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -16,6 +17,7 @@ use policy::{Condition, ConditionError, Scope};
 use serde_json::{Map, Value, json};
 
 use split::{Cut, Letters};
+pub(crate) use telling::name;
 
 /// The parameters of a practice, as a rule sees them.
 pub type Limits = BTreeMap<String, f64>;
@@ -129,7 +131,11 @@ impl Rule {
             }
         };
         if let Some(at) = letters.comment() {
-            return Err(error(at, "a rule holds no comment".to_owned(), "put it beside the rule, after `#`"));
+            return Err(error(
+                at,
+                "a rule holds no comment".to_owned(),
+                "put it beside the rule, after `#`",
+            ));
         }
         for word in letters.words() {
             if word.selected {
@@ -248,7 +254,11 @@ impl Piece {
             let (line, column) = letters.place(start);
             ConditionError {
                 line: line + error.line - 1,
-                column: if error.line == 1 { column + error.column - 1 } else { error.column },
+                column: if error.line == 1 {
+                    column + error.column - 1
+                } else {
+                    error.column
+                },
                 ..error
             }
         };
@@ -266,16 +276,14 @@ impl Piece {
             measures,
         };
         // Does it fit the kinds of what it names? An evaluation with something of each kind says so.
-        piece
-            .evaluate(limits, &|name| Ok(sample(name)))
-            .map_err(|message| {
-                placed(ConditionError {
-                    line: 1,
-                    column: 1,
-                    message,
-                    hint: Some(format!("{}; see docs/evidence.md", piece.kinds())),
-                })
-            })?;
+        piece.evaluate(limits, &|name| Ok(sample(name))).map_err(|message| {
+            placed(ConditionError {
+                line: 1,
+                column: 1,
+                message,
+                hint: Some(format!("{}; see docs/evidence.md", piece.kinds())),
+            })
+        })?;
         Ok(piece)
     }
 

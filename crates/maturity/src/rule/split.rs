@@ -245,7 +245,10 @@ mod tests {
             ("!a.b(x, y == 2)", "(not [a.b(x, y == 2)])"),
             ("!'x' in a", "[!'x' in a]"),
             ("a != b", "[a != b]"),
-            ("l.exists(x, x == 'a' || x == 'b') && c", "(all [l.exists(x, x == 'a' || x == 'b')] [c])"),
+            (
+                "l.exists(x, x == 'a' || x == 'b') && c",
+                "(all [l.exists(x, x == 'a' || x == 'b')] [c])",
+            ),
             ("a ? b : c || d", "[a ? b : c || d]"),
             ("'a || b' == c", "['a || b' == c]"),
             ("'it\\'s || x' == c || d", "(any ['it\\'s || x' == c] [d])"),

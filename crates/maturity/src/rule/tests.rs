@@ -1,3 +1,5 @@
+//! Rules over what is known, and mistakes in them.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -99,11 +101,17 @@ fn a_mistake_in_a_rule_is_placed_and_comes_with_a_mend() {
     ] {
         let error = Rule::compile(source, &limits()).expect_err(source);
         let hint = error.hint.unwrap_or_default();
-        let message = error.message.split(" to ").next().filter(|_| error.message.contains("applied")).map_or(
-            error.message.clone(),
-            |_| "`_>_` cannot be applied".to_owned(),
+        let message = error
+            .message
+            .split(" to ")
+            .next()
+            .filter(|_| error.message.contains("applied"))
+            .map_or(error.message.clone(), |_| "`_>_` cannot be applied".to_owned());
+        assert_eq!(
+            format!("{}:{} {message} | {hint}", error.line, error.column),
+            expected,
+            "{source}"
         );
-        assert_eq!(format!("{}:{} {message} | {hint}", error.line, error.column), expected, "{source}");
     }
 }
 

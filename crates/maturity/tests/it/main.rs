@@ -1,0 +1,3 @@
+//! Tests of the model and its documents from outside.
+
+mod documents;
