@@ -10,21 +10,25 @@
 //! What a fact of some kind *means* does not live here: domains own their kinds, views and
 //! [upcasters](Upcasters).
 
+mod against;
 mod append;
 mod contract;
 mod memory;
 mod row;
 mod select;
+mod signed;
 mod sqlite;
 mod upcast;
 mod verify;
 mod view;
 
+pub use against::{ExportCheck, Kept, against};
 pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES};
 pub use contract::{Exported, Ledger, LedgerError, Rebuilt, RebuiltView};
 pub use memory::MemoryLedger;
 pub use row::{Row, RowError, Value};
 pub use select::{Cursor, Direction, Op, Select, Selected};
+pub use signed::{CHECKPOINT_TYPE, Statement, StatementError};
 pub use sqlite::SqliteLedger;
 pub use upcast::{Upcaster, Upcasters};
 pub use verify::{Checkpoint, Fault, Problem, Verification};

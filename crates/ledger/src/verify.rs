@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use facts::{Digest, Fact, Position};
+use facts::{Digest, Fact, FactId, Position};
 use serde::{Deserialize, Serialize};
 
 /// A place in the ledger and the hash of the fact there: what somebody keeps elsewhere to see later
@@ -85,6 +85,20 @@ pub enum Problem {
     /// It is not the fact that the checkpoint, or the ledger's own note of its last fact, names.
     #[error("it is another fact than the one recorded there")]
     Checkpoint,
+    /// It is another fact than the one that a checkpoint kept elsewhere names, though the chain is whole.
+    #[error("the history was written anew: the fact here is not the one that was signed; facts up to {intact} are")]
+    Rewritten {
+        /// The last position whose checkpoint is good; 0 where there is none.
+        intact: Position,
+    },
+    /// The ledger begins otherwise than the one of which something was kept.
+    #[error(
+        "the ledger begins with another fact than `{expected}`: it is another ledger, or one that was written anew from its beginning"
+    )]
+    OtherLedger {
+        /// The first fact of the ledger that is expected.
+        expected: FactId,
+    },
     /// It stands after the last fact that the ledger recorded.
     #[error("it was not recorded by the ledger: it stands after the last fact that was")]
     Foreign,
@@ -106,6 +120,7 @@ pub(crate) struct Held {
 }
 
 /// Goes along the chain, fact by fact.
+#[derive(Debug)]
 pub(crate) struct Verifier {
     last: Checkpoint,
     checked: u64,

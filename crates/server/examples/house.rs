@@ -58,6 +58,8 @@ fn serve(settings: &str) -> i32 {
         max_parallel: usize::try_from(number("max_parallel", 4)).unwrap_or(4),
         poll_interval: Duration::from_millis(number("poll_interval_ms", 60_000)),
         largest_push: number("largest_push", 1 << 30),
+        checkpoints: text("checkpoints").map(PathBuf::from),
+        checkpoint_interval: Duration::from_millis(number("checkpoint_interval_ms", 600_000)),
         secret_key: text("secret_key"),
         executable,
         step_variables: server::StepVariables::from(|name| std::env::var(name).ok()),

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::{BuildParts, Builds, ChangesView, Intake, Register, RemoteParts, Remotes, Repositories};
+use crate::checkpoints::{CheckpointParts, Checkpoints};
 use crate::error::ServerError;
 use crate::policy::Policy;
 use crate::ports::{EnvironmentDatabases, EnvironmentTargets, KeptLogs, StepScripts, StoredPackages, StoredSecrets};
@@ -76,6 +77,8 @@ pub struct House {
     pub ledger: Arc<dyn Ledger>,
     /// Tokens, sessions, secrets, people.
     pub access: Arc<Access>,
+    /// Signed checkpoints of the ledger.
+    pub checkpoints: Arc<Checkpoints>,
     /// The blobs.
     pub store: Arc<BlobStore>,
     /// What answers those who pull packages.
@@ -249,6 +252,15 @@ impl House {
         let access = Access::open(&data, settings.secret_key.as_deref(), clock.clone(), entropy.clone())
             .map_err(room("the store of access"))?;
         let access = Arc::new(access);
+        let checkpoints = CheckpointParts {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            folder: settings.checkpoints.clone(),
+            interval: settings.checkpoint_interval,
+        };
+        let checkpoints = Checkpoints::open(&data, checkpoints).await;
+        let checkpoints = Arc::new(checkpoints.map_err(room("the key of checkpoints"))?);
         let store = Arc::new(BlobStore::open(&data.join("blobs")).map_err(room("the blob store"))?);
         let unpacked = UnpackCache::open(&data.join("packages")).map_err(room("the folder of packages"))?;
         let packages = Arc::new(StoredPackages::new(store.clone(), unpacked));
@@ -345,6 +357,7 @@ impl House {
             entropy,
             ledger,
             access,
+            checkpoints,
             store,
             packages,
             logs,

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod auth;
 pub mod changes;
+pub mod checkpoints;
 pub mod error;
 mod follower;
 mod git;

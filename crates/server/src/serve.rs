@@ -135,6 +135,9 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let place = house.settings.data.join(WHERE);
     std::fs::write(&place, format!("{told}\n"))?;
     let following = tokio::spawn(follower::follow(house.clone()));
+    let checkpoints = house.checkpoints.clone();
+    let stopping = house.stopping.clone();
+    let covering = tokio::spawn(async move { checkpoints.keep_making(stopping).await });
     ready(&Ready {
         url: house.url(),
         data: house.settings.data.clone(),
@@ -171,6 +174,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     signals.abort();
     house.engine.stop().await;
     let _ = following.await;
+    let _ = covering.await;
     let _ = std::fs::remove_file(&place);
     Ok(served?)
 }

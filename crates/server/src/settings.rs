@@ -34,6 +34,10 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// The largest push, in bytes.
     pub largest_push: u64,
+    /// Where signed checkpoints of the ledger are put for somebody else to keep.
+    pub checkpoints: Option<PathBuf>,
+    /// After how long what is new in the ledger is covered by a checkpoint.
+    pub checkpoint_interval: Duration,
     /// The key of the secrets as 64 hex digits, where it is not kept in the data folder.
     pub secret_key: Option<String>,
     /// This program, which also is the shim and the proxy.

@@ -36,6 +36,8 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         max_parallel: settings.max_parallel,
         poll_interval: settings.poll_interval,
         largest_push: settings.largest_push,
+        checkpoints: settings.checkpoints,
+        checkpoint_interval: settings.checkpoint_interval,
         secret_key: settings.secret_key.map(|Secret(key)| key),
         executable,
         step_variables: server::StepVariables::from(|name| variables.get(name).cloned()),

@@ -41,6 +41,10 @@ use super::{access, changes, environments, events, ledger, logs, operate, reposi
         operate::set_policy,
         operate::down,
         ledger::verify,
+        ledger::verify_against,
+        ledger::checkpoint,
+        ledger::keys,
+        ledger::change_key,
         ledger::rebuild,
         ledger::export,
         events::events

@@ -18,7 +18,9 @@ pub use environment::{
     Approve, Difference, Differing, EnvironmentLine, Environments, Placed, Promote, RollBack, RolledBack, Traffic,
     Unbar,
 };
-pub use ledger::{Rebuilt, RebuiltView, Verified};
+pub use ledger::{
+    Checkpoint, KeptCheckpoint, Rebuilt, RebuiltView, SigningKeyLine, SigningKeys, Verified, VerifyAgainst,
+};
 pub use run::{AttemptLine, Run, RunLine, Runs, StepLine};
 
 use serde::{Deserialize, Serialize};

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use server::changes::kinds::{
     CHANGE_ARRIVED, COMPONENT_CREATED, ChangeArrived, ComponentCreated, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
     REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
+use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
 
 fn check<T: Serialize + DeserializeOwned>(kind: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{kind}.v1.json"));
@@ -30,4 +31,23 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
     check::<ChangeArrived>(CHANGE_ARRIVED);
     check::<RemoteFollowed>(REMOTE_FOLLOWED);
     check::<PolicyChanged>(POLICY_CHANGED);
+    check::<SigningKeyAdded>(SIGNING_KEY_ADDED);
+    check::<CheckpointSigned>(CHECKPOINT_SIGNED);
+}
+
+/// The fixture's checkpoint was signed by the program openssl.
+#[test]
+fn a_checkpoint_that_another_program_signed_opens_with_its_key() {
+    let fixture = |kind: &str| -> Value {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{kind}.v1.json"));
+        serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap()[0].clone()
+    };
+    let key = SigningKeyAdded::deserialize(fixture(SIGNING_KEY_ADDED)).unwrap();
+    assert_eq!(key.public_key.id(), key.key);
+    let signed = CheckpointSigned::deserialize(fixture(CHECKPOINT_SIGNED)).unwrap();
+    let (statement, by) = ledger::Statement::open(&signed.envelope, &[key.public_key]).unwrap();
+    assert_eq!(
+        (statement.position, statement.hash, by),
+        (signed.position, signed.hash, signed.key)
+    );
 }

@@ -9,6 +9,7 @@ mod house;
 mod repository;
 
 mod api;
+mod checkpoints;
 mod definitions;
 mod deployments;
 mod first_start;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Json;
 use crate::settings::Flags;
 use crate::settings::value::{Amount, Size, Span};
 
@@ -43,6 +42,12 @@ pub struct ServeArgs {
     /// The largest push that is taken. [default: 1GiB]
     #[arg(long, value_name = "SIZE")]
     pub largest_push: Option<Size>,
+    /// Where signed checkpoints of the ledger are put, for somebody else to keep.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoints: Option<PathBuf>,
+    /// After how long what is new in the ledger is covered by a signed checkpoint. [default: 10m]
+    #[arg(long, value_name = "TIME")]
+    pub checkpoint_interval: Option<Span>,
     /// A file with the key that encrypts secrets; made in the data folder by default.
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
@@ -64,6 +69,8 @@ impl ServeArgs {
             max_parallel: self.max_parallel,
             poll_interval: self.poll_interval,
             largest_push: self.largest_push,
+            checkpoints: self.checkpoints.clone(),
+            checkpoint_interval: self.checkpoint_interval,
             secret_key_file: self.secret_key_file.clone(),
             log: self.log.clone(),
             ..flags
@@ -87,25 +94,6 @@ pub enum PolicyCommand {
 pub struct PolicySetArgs {
     /// The file, such as environments.yaml; `-` reads standard input.
     pub file: PathBuf,
-}
-
-/// The record of what happened.
-#[derive(Debug, Subcommand)]
-#[allow(missing_docs)]
-pub enum LedgerCommand {
-    /// Check that every fact is as it was recorded.
-    Verify(Json),
-    /// Fold all views from the facts anew.
-    Rebuild(Json),
-    Export(ExportArgs),
-}
-
-/// Print the facts with their hashes, as JSON lines.
-#[derive(Debug, Args)]
-pub struct ExportArgs {
-    /// Begin after this fact.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub after: u64,
 }
 
 /// Stop the server.

@@ -5,6 +5,7 @@ mod deliver;
 mod demo;
 mod follow;
 mod house;
+mod ledger;
 mod local;
 
 pub use access::{
@@ -13,7 +14,8 @@ pub use access::{
 pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
 pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, StatusArgs};
-pub use house::{DownArgs, ExportArgs, LedgerCommand, PolicyCommand, PolicySetArgs, ServeArgs};
+pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
+pub use ledger::{CheckpointArgs, ExportArgs, KeysArgs, LedgerCommand, VerifyArgs};
 pub use local::{CheckArgs, FileKind, FolderArgs, SchemaArgs};
 
 use std::path::PathBuf;

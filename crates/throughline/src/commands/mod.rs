@@ -156,6 +156,7 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
         Command::Login(args) => login::login(&args, around, printer),
         Command::Secret(SecretCommand::Set(args)) => secret::set(&args, around, printer),
         Command::Policy(PolicyCommand::Set(args)) => policy::set(&args, around, printer),
+        Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&args, around, printer),
         command => {
             let session = around.session(printer)?;
             with_server(command, &session, printer)
@@ -185,7 +186,9 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         Command::Repo(RepoCommand::Add(args)) => repo::add(args, session, printer),
         Command::Repo(RepoCommand::List(args)) => repo::list(args.json, session, printer),
         Command::Policy(PolicyCommand::Show) => policy::show(session, printer),
-        Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(args.json, session, printer),
+        Command::Ledger(LedgerCommand::Checkpoint(args)) => ledger::checkpoint(&args, session, printer),
+        Command::Ledger(LedgerCommand::Keys(args)) => ledger::keys(&args, session, printer),
+        Command::Ledger(LedgerCommand::ChangeKey(args)) => ledger::change_key(args.json, session, printer),
         Command::Ledger(LedgerCommand::Rebuild(args)) => ledger::rebuild(args.json, session, printer),
         Command::Ledger(LedgerCommand::Export(args)) => ledger::export(args.after, session, printer),
         Command::Down(args) => down::down(args.everything, session, printer),
@@ -199,6 +202,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         | Command::Settings(_)
         | Command::Login(_)
         | Command::Secret(SecretCommand::Set(_))
+        | Command::Ledger(LedgerCommand::Verify(_))
         | Command::Policy(PolicyCommand::Set(_)) => Ok(()),
     }
 }

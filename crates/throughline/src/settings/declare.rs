@@ -135,6 +135,10 @@ settings! {
     poll_interval: Span, flag "--poll-interval", variable "THROUGHLINE_POLL_INTERVAL", key "poll-interval", default "`30s`";
     /// The largest push that is taken, such as `512MiB`.
     largest_push: Size, flag "--largest-push", variable "THROUGHLINE_LARGEST_PUSH", key "largest-push", default "`1GiB`";
+    /// Where signed checkpoints of the ledger are put, for somebody else to keep.
+    checkpoints: PathBuf, flag "--checkpoints", variable "THROUGHLINE_CHECKPOINTS", key "checkpoints", default "none: they are recorded alone";
+    /// After how long what is new in the ledger is covered by a signed checkpoint; 1000 new facts are covered at once.
+    checkpoint_interval: Span, flag "--checkpoint-interval", variable "THROUGHLINE_CHECKPOINT_INTERVAL", key "checkpoint-interval", default "`10m`";
     /// What the server says about its work: `error`, `warn`, `info`, `debug`, or more finely as `warn,engine=debug`.
     log: String, flag "--log", variable "THROUGHLINE_LOG", key "log", default "`warn`";
     /// A file with the key that encrypts secrets, as 64 hex digits.

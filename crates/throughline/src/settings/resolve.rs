@@ -213,6 +213,10 @@ impl Layers {
                 .poll_interval()?
                 .map_or(Duration::from_secs(30), |found| found.value.0),
             largest_push: self.largest_push()?.map_or(1 << 30, |found| found.value.0),
+            checkpoints: self.checkpoints()?.map(|found| self.path(found)),
+            checkpoint_interval: self
+                .checkpoint_interval()?
+                .map_or(Duration::from_secs(600), |found| found.value.0),
             secret_key,
             log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
             variables: self.variables.clone(),
@@ -322,6 +326,10 @@ pub struct ServeSettings {
     pub poll_interval: Duration,
     /// The largest push, in bytes.
     pub largest_push: u64,
+    /// Where signed checkpoints are put.
+    pub checkpoints: Option<PathBuf>,
+    /// After how long what is new is covered by a checkpoint.
+    pub checkpoint_interval: Duration,
     /// The key of the secrets.
     pub secret_key: Option<Secret>,
     /// What the server says about its work.

@@ -2,7 +2,7 @@
 
 use super::paint::{Table, Tone, clean, paint};
 use crate::printer::Sight;
-use crate::wire::{Rebuilt, Repositories, Secrets, Tokens, Verified, Whoami};
+use crate::wire::{Rebuilt, Repositories, Secrets, SigningKeys, Tokens, Verified, Whoami};
 
 /// Who one is.
 pub fn whoami(whoami: &Whoami, server: &str) -> String {
@@ -100,8 +100,13 @@ pub fn repositories(repositories: &Repositories, sight: &Sight) -> String {
 pub fn verified(verified: &Verified) -> String {
     if verified.verified {
         let hash = verified.hash.map(|hash| format!("  {hash}")).unwrap_or_default();
+        let kept = match verified.checkpoints {
+            0 => String::new(),
+            1 => ", and as the checkpoint has it".to_owned(),
+            several => format!(", and as {several} checkpoints have it"),
+        };
         return format!(
-            "{} {} facts, each as it was recorded{}\n",
+            "{} {} facts, each as it was recorded{kept}{}\n",
             paint(Tone::Good, "✓"),
             verified.facts,
             paint(Tone::Quiet, &hash)
@@ -115,6 +120,29 @@ pub fn verified(verified: &Verified) -> String {
         text.push_str(&format!("  {}\n", clean(problem)));
     }
     text
+}
+
+/// The part of a key's id that people read.
+pub fn short_key(id: &str) -> String {
+    id.chars().take(12).collect()
+}
+
+/// The keys that sign checkpoints.
+pub fn signing_keys(keys: &SigningKeys, sight: &Sight) -> String {
+    let mut table = Table::new(&["KEY", "SINCE", ""]);
+    for key in &keys.keys {
+        let (tone, words) = if key.current {
+            (Tone::Good, "signs")
+        } else {
+            (Tone::Quiet, "signed earlier")
+        };
+        table.row([
+            (Tone::Strong, clean(&key.id)),
+            (Tone::Quiet, sight.ago(key.since)),
+            (tone, words.to_owned()),
+        ]);
+    }
+    table.render(sight.width)
 }
 
 /// What came of folding all views anew.

@@ -231,6 +231,7 @@ fn a_ledger_that_was_tampered_with_makes_verify_fail() {
         hash: Some(Digest::of("last")),
         first_bad: None,
         problem: None,
+        checkpoints: 0,
     };
     let server = Server::new().on("GET /api/v1/ledger/verify", &good);
     assert_snapshot!(Home::at(&server).call(&["ledger", "verify"]).shown());
