@@ -1,16 +1,18 @@
 //! The step actions of builds: running commands in a workspace, and putting the package together.
 //!
 //! The same actions build on a server and on a laptop. What differs stands behind ports: where a
-//! workspace comes from ([`Workspace`]), what is known of a commit ([`Commits`]), and who opens
-//! secrets ([`Secrets`]).
+//! workspace comes from ([`Workspace`]), what is known of a commit ([`Commits`]) and of versions
+//! ([`Names`]), and who opens secrets ([`Secrets`]).
 
 mod choose;
 mod package;
 pub mod ports;
 mod run;
+mod version;
 mod workspace;
 
 pub use package::PackageAction;
-pub use ports::{Commits, Secrets, Workspace};
+pub use ports::{Commits, Names, Secrets, Workspace};
 pub use run::{RunAction, StepVariables};
+pub use version::VersionAction;
 pub use workspace::{WorkspaceError, Workspaces};

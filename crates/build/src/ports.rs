@@ -1,9 +1,11 @@
 //! What the actions of builds ask of the rooms around them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use facts::{Commit, ComponentName, RunId, Timestamp, Trust};
+use engine::RunRequest;
+use facts::{Commit, ComponentName, RunId, Timestamp, Trust, Version};
 use pipeline::plan::CacheFolder;
 use zeroize::Zeroizing;
 
@@ -45,6 +47,22 @@ pub trait Commits: Send + Sync {
     /// # Errors
     /// Says why it cannot be told.
     async fn committed_at(&self, component: &ComponentName, commit: &Commit) -> Result<Timestamp, String>;
+}
+
+/// What packages are called.
+#[async_trait]
+pub trait Names: Send + Sync {
+    /// What the schemes would call the run's package, as variables for its command.
+    ///
+    /// # Errors
+    /// Says why it cannot be told.
+    async fn suggested(&self, request: &RunRequest) -> Result<BTreeMap<String, String>, String>;
+
+    /// The other commit of the component that has this version already.
+    ///
+    /// # Errors
+    /// Says why it cannot be told.
+    async fn taken(&self, request: &RunRequest, version: &Version) -> Result<Option<Commit>, String>;
 }
 
 /// Who opens secrets.

@@ -87,6 +87,11 @@ impl RunAction {
         }
     }
 
+    /// Where the attempt's log stands.
+    pub fn log_path(&self, step: &StepContext) -> PathBuf {
+        self.executor.log_path(&Self::key(step))
+    }
+
     async fn job(&self, step: &StepContext, script: &str) -> Result<Job, ActionOutcome> {
         let input: RunInput = serde_json::from_value(step.input.clone())
             .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;

@@ -24,6 +24,11 @@ pub fn state_stream(component: ComponentId, environment: &EnvironmentName) -> St
     Stream::new("state", format!("{component}/{environment}"))
 }
 
+/// The external key by which a package claims its version.
+pub fn version_claim(component: ComponentId, version: &Version) -> String {
+    format!("version:{component}/{version}")
+}
+
 /// A fact of delivery. The name of each variant's kind is given by [`DeliveryFact::kind`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use facts::EnvironmentName;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,7 +30,7 @@ pub struct PackageDocument {
 }
 
 /// How the version of a package is made from the commits behind it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionScheme {
     /// Semantic versions from conventional commits.
@@ -39,6 +38,8 @@ pub enum VersionScheme {
     Semantic,
     /// Year, month and count.
     Calendar,
+    /// What the component's own command printed.
+    Command,
 }
 
 impl VersionScheme {

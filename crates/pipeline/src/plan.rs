@@ -20,6 +20,9 @@ pub const MOST_STEPS_UNTRUSTED: usize = 10_000;
 
 /// The action that runs a script.
 pub const RUN: &str = "run";
+/// The action that runs a script which prints the version; also the name of its step. Its input is
+/// that of [`RUN`].
+pub const VERSION: &str = "version";
 /// The action that puts the package together.
 pub const PACKAGE: &str = "package";
 

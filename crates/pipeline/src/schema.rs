@@ -19,6 +19,8 @@ use crate::yaml::{Kind, Node, Place, Source};
 const LATER: &str = "x-later";
 /// Values that are known but not built yet, on a property's schema.
 const LATER_VALUES: &str = "x-later-values";
+/// By value that is wrong, what to write instead, on a choice's schema.
+const INSTEAD: &str = "x-instead";
 /// What is said about them.
 const NOT_SUPPORTED: &str = "not supported by this version of Throughline";
 
@@ -106,10 +108,14 @@ impl<'a> Check<'a, '_> {
     /// `name` is how the value is called in messages, `key` is where its name stands.
     fn node(&mut self, node: &Node, schema: &'a Value, name: &str, key: Place) {
         let later = schema.get(LATER_VALUES);
-        let schema = self.resolve(schema);
-        if let Some(types) = types(schema)
-            && !types.iter().any(|expected| fits(node, expected))
-        {
+        let schemas = self.shapes(self.resolve(schema));
+        let fitting = |schema: &&Value| types(schema).is_none_or(|types| types.iter().any(|name| fits(node, name)));
+        let schema = schemas.iter().copied().find(fitting);
+        let Some(schema) = schema else {
+            let types: Vec<&str> = schemas
+                .iter()
+                .flat_map(|schema| types(schema).unwrap_or_default())
+                .collect();
             let expected: Vec<&str> = types.iter().map(|name| word(name)).collect();
             let mut place = node.place;
             let mut hint = None;
@@ -129,7 +135,7 @@ impl<'a> Check<'a, '_> {
                 format!("{name} must be {}, this is {}", join(&expected, "or"), node.what()),
                 hint,
             );
-        }
+        };
         match &node.kind {
             Kind::Map(_) => self.map(node, schema, name, key),
             Kind::List(elements) => {
@@ -239,7 +245,12 @@ impl<'a> Check<'a, '_> {
         }
         let quoted: Vec<String> = choices.iter().map(|choice| format!("`{choice}`")).collect();
         let all = join(&quoted.iter().map(String::as_str).collect::<Vec<_>>(), "or");
-        let hint = nearest(text, choices.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let instead = schema
+            .get(INSTEAD)
+            .and_then(|instead| instead.get(text)?.as_str())
+            .map(str::to_owned);
+        let near = || nearest(text, choices.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let hint = instead.or_else(near);
         let shown: String = text.chars().take(40).collect();
         self.say(node.place, format!("{name} must be {all}, not `{shown}`"), hint);
     }
@@ -267,6 +278,14 @@ impl<'a> Check<'a, '_> {
         });
         if let Some((_, words, limit)) = broken {
             self.say(node.place, format!("{name} must be {words} {limit}"), None);
+        }
+    }
+
+    /// The shapes that a value may have; mostly one.
+    fn shapes(&self, schema: &'a Value) -> Vec<&'a Value> {
+        match schema.get("anyOf").and_then(Value::as_array) {
+            Some(shapes) => shapes.iter().map(|shape| self.resolve(shape)).collect(),
+            None => vec![schema],
         }
     }
 

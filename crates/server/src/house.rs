@@ -10,7 +10,7 @@ use std::time::Duration;
 use access::Access;
 use artifact::registry::Registry;
 use artifact::{BlobStore, UnpackCache};
-use build::{PackageAction, RunAction, Workspaces};
+use build::{PackageAction, RunAction, VersionAction, Workspaces};
 use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
@@ -20,11 +20,15 @@ use pipeline::Environments;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::changes::{BuildParts, Builds, ChangesView, Intake, Register, RemoteParts, Remotes, Repositories};
+use crate::changes::{
+    BuildParts, Builds, ChangesView, Intake, Register, RemoteParts, Remotes, Repositories, TagAction, Versions,
+};
 use crate::checkpoints::{CheckpointParts, Checkpoints};
 use crate::error::ServerError;
 use crate::policy::Policy;
-use crate::ports::{EnvironmentDatabases, EnvironmentTargets, KeptLogs, StepScripts, StoredPackages, StoredSecrets};
+use crate::ports::{
+    ClaimedNames, EnvironmentDatabases, EnvironmentTargets, KeptLogs, StepScripts, StoredPackages, StoredSecrets,
+};
 use crate::settings::Settings;
 
 /// How long a cancelled run may take to end before everything is stopped without it.
@@ -306,7 +310,16 @@ impl House {
             clock: clock.clone(),
         };
         let mut actions = delivery::actions::all(&parts);
-        actions.push(run);
+        let versions = Arc::new(Versions::new(ledger.clone(), repositories.clone()));
+        let names = Arc::new(ClaimedNames::new(ledger.clone(), versions.clone()));
+        actions.push(run.clone());
+        actions.push(Arc::new(VersionAction::new(run, names)));
+        actions.push(Arc::new(TagAction::new(
+            register.clone(),
+            repositories.clone(),
+            intake.clone(),
+            access.clone(),
+        )));
         actions.push(Arc::new(PackageAction::new(
             store.clone(),
             workspaces.clone(),
@@ -338,6 +351,7 @@ impl House {
             delivery: delivery.clone(),
             register: register.clone(),
             repositories: repositories.clone(),
+            versions,
             packages: packages.clone(),
             store: store.clone(),
         });

@@ -19,6 +19,7 @@ mod repeat;
 mod serve;
 pub mod settings;
 mod tls;
+mod verdict;
 pub mod way;
 mod web;
 pub mod wire;

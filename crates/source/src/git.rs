@@ -47,7 +47,17 @@ pub(crate) fn git(repository: Option<&Path>) -> Spec {
 
 /// Runs git to its end; anything but exit code 0 is an error with what git said.
 pub(crate) async fn run(spec: Spec, command: &'static str, timeout: Duration) -> Result<Output, SourceError> {
-    let output = process::run(spec, &[], timeout, OUTPUT_CAP).await?;
+    run_with(spec, command, &[], timeout).await
+}
+
+/// [`run`] with something on standard input.
+pub(crate) async fn run_with(
+    spec: Spec,
+    command: &'static str,
+    input: &[u8],
+    timeout: Duration,
+) -> Result<Output, SourceError> {
+    let output = process::run(spec, input, timeout, OUTPUT_CAP).await?;
     if output.is_success() {
         return Ok(output);
     }

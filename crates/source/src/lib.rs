@@ -18,6 +18,7 @@ mod reading;
 mod refs;
 pub mod remote;
 mod repository;
+mod tag;
 mod tree;
 pub mod version;
 
@@ -26,4 +27,5 @@ pub use error::SourceError;
 pub use reading::{CommitInfo, Person};
 pub use refs::{RefName, RefTarget, RefUpdate, Refs};
 pub use repository::{Repositories, Repository};
+pub use tag::NewTag;
 pub use tree::{ChangeKind, ChangedPath, Entry, EntryKind};

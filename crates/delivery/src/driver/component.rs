@@ -13,7 +13,7 @@ use super::runs::Reach;
 use super::verdicts::Verdicts;
 use crate::context::DeploymentContext;
 use crate::decide::{self, AskError};
-use crate::kinds::{DeliveryFact, DeploymentIntended, state_stream, stream};
+use crate::kinds::{DeliveryFact, DeploymentIntended, state_stream, stream, version_claim};
 use crate::mutation::{self, Mutation};
 use crate::path::Path;
 use crate::plan;
@@ -176,10 +176,7 @@ impl Loaded {
     fn envelope(&self, fact: &DeliveryFact, place: usize, actor: Actor, now: Timestamp) -> NewFact {
         let body = json!(fact);
         let (claim, correlation) = match fact {
-            DeliveryFact::Accepted(body) => (
-                Some(format!("version:{}/{}", self.id, body.version)),
-                Some(body.run.to_string()),
-            ),
+            DeliveryFact::Accepted(body) => (Some(version_claim(self.id, &body.version)), Some(body.run.to_string())),
             DeliveryFact::Intended(body) => {
                 let generation = format!("generation:{}/{}/{}", self.id, body.environment, body.generation);
                 (Some(generation), Some(body.run.to_string()))

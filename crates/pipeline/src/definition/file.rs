@@ -1,12 +1,12 @@
 //! `throughline.yaml` as it is written. The descriptions here are what editors show.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::configuration::Setting;
-use crate::document::VersionScheme;
 use crate::duration;
 use crate::named::Named;
 use crate::plan::EffectClass;
@@ -26,11 +26,10 @@ pub(crate) struct File {
     #[schemars(range(min = 1, max = 1))]
     #[allow(dead_code)] // read before everything else
     pub throughline: u32,
-    /// How the package's version is made from the commits behind it: `semantic` from conventional
-    /// commits, or `calendar` from their dates.
+    /// How the package's version is made: `semantic` from conventional commits, `calendar` from their
+    /// dates, or by a command; and whether it is pushed back as a tag.
     #[serde(default)]
-    #[schemars(extend("x-later-values" = ["command"]))]
-    pub version: VersionScheme,
+    pub version: Version,
     /// What is done, by the name of the step. Steps run beside one another unless one needs another.
     #[serde(default)]
     pub steps: Named<Step>,
@@ -48,6 +47,66 @@ pub(crate) struct File {
     /// Conditions that hold the package back, added to those of the environments.
     #[serde(default)]
     pub gates: Vec<Gate>,
+}
+
+/// The version's scheme alone, or all there is to say about it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Version {
+    Scheme(Scheme),
+    Rule(VersionRule),
+}
+
+impl Default for Version {
+    fn default() -> Self {
+        Self::Scheme(Scheme::default())
+    }
+}
+
+impl JsonSchema for Version {
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [generator.subschema_for::<Scheme>(), generator.subschema_for::<VersionRule>()] })
+    }
+}
+
+/// How the package's version is made from the commits behind it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(extend("type" = "string",
+    "x-instead" = { "command": "write the command itself: `version: { command: ./version.sh }`" }))]
+pub(crate) enum Scheme {
+    /// Semantic versions from conventional commits.
+    #[default]
+    Semantic,
+    /// Year, month and count.
+    Calendar,
+}
+
+/// How the package's version is made, and whether it is pushed back as a tag.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VersionRule {
+    /// How it is made from the commits behind it; `semantic` by default.
+    pub scheme: Option<Scheme>,
+    /// Commands that print it, as one line on standard output. They run as a step named `version`.
+    pub command: Option<String>,
+    /// The steps that must have succeeded before the command runs; none by default.
+    pub needs: Option<Vec<String>>,
+    /// How long the command may take; `5m` by default.
+    #[schemars(regex(pattern = duration::PATTERN))]
+    pub timeout: Option<String>,
+    /// Whether the commit gets the version as a tag, here or in the followed repository, once its
+    /// package is built; not by default.
+    #[serde(default)]
+    pub tag: bool,
+    /// What the tag's name begins with; `v` by default.
+    pub prefix: Option<String>,
 }
 
 /// A step: commands that run in a fresh copy of the component's folder.

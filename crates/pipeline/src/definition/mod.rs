@@ -3,6 +3,7 @@
 mod file;
 mod parts;
 mod steps;
+mod version;
 
 use std::sync::LazyLock;
 
@@ -34,6 +35,7 @@ pub fn json_schema() -> &'static Value {
 pub struct Definition {
     plan: Plan,
     document: PackageDocument,
+    tag: Option<String>,
     digest: Digest,
     file: String,
     /// Environments that the definition names, with their places.
@@ -74,6 +76,12 @@ impl Definition {
     /// What is frozen into the package.
     pub fn document(&self) -> &PackageDocument {
         &self.document
+    }
+
+    /// What the name of the tag begins with that a commit gets once its package is built; `None` where
+    /// there is to be none.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
     }
 
     /// Whether a package comes out.
@@ -138,9 +146,11 @@ impl Reader<'_> {
                 mentioned.push((node.to_json().as_str().unwrap_or_default().to_owned(), node.place));
             }
         }
+        let names: Vec<String> = parsed.steps.0.iter().map(|(name, _)| name.clone()).collect();
+        let version = self.version(parsed.version, &names.iter().map(String::as_str).collect());
         let mut steps = self.steps(parsed.steps);
         let document = PackageDocument {
-            version_scheme: parsed.version,
+            version_scheme: version.scheme,
             service: parsed.service.map(|service| self.service(service)),
             configuration: parsed
                 .configuration
@@ -150,7 +160,16 @@ impl Reader<'_> {
             gates: self.gates(parsed.gates),
         };
         match parsed.package {
-            Some(package) => steps.extend(self.package(package, &document, &steps)),
+            Some(package) => {
+                let package = self.package(package, &document, &steps);
+                // A version that cannot be had is known before the package is put together.
+                let package = package.map(|mut package| {
+                    package.needs.extend(version.step.iter().map(|step| step.name.clone()));
+                    package
+                });
+                steps.extend(version.step);
+                steps.extend(package);
+            }
             None => self.nothing_without_package(),
         }
         if steps.is_empty() {
@@ -164,6 +183,7 @@ impl Reader<'_> {
         Definition {
             plan: Plan { steps },
             document,
+            tag: version.tag,
             digest: Digest::of(self.checks.source.text),
             file: file.to_owned(),
             mentioned,

@@ -23,7 +23,7 @@ fn wrong(written: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(written: &str, expected: &[&str]) {
+pub fn check(written: &str, expected: &[&str]) {
     assert_eq!(wrong(written), expected, "{written}");
 }
 
@@ -498,32 +498,6 @@ fn gates_and_checks_have_names_of_their_own() {
             "6:13 two gates are called `g`",
             "6:32 `when`: there is no field `bared` here | did you mean `barred`?",
         ],
-    );
-}
-
-#[test]
-fn the_version_s_scheme_is_frozen_into_the_package() {
-    let scheme = |line: &str| {
-        let text = format!("throughline: 1\n{line}\npackage: {{files: [{{from: a}}]}}\n");
-        let definition = Definition::parse(&text, "t.yaml").unwrap_or_else(|wrong| panic!("{wrong}"));
-        serde_json::to_value(definition.document()).unwrap()
-    };
-    assert_eq!(
-        scheme("version: calendar"),
-        serde_json::json!({ "version_scheme": "calendar" })
-    );
-    assert_eq!(scheme("version: semantic"), serde_json::json!({}), "as without it");
-    check(
-        "throughline: 1\nversion: command\npackage: {files: [{from: a}]}",
-        &["2:10 `version`: `command` is not supported by this version of Throughline"],
-    );
-    check(
-        "throughline: 1\nversion: calender\npackage: {files: [{from: a}]}",
-        &["2:10 `version` must be `semantic` or `calendar`, not `calender` | did you mean `calendar`?"],
-    );
-    check(
-        "throughline: 1\nversion: calendar\nsteps: {a: {run: x}}",
-        &["2:1 `version` is without effect: there is no `package` | say what goes into the package, or remove it"],
     );
 }
 

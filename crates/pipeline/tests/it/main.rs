@@ -5,6 +5,7 @@ mod documentation;
 mod environments;
 mod limits;
 mod schemas;
+mod version;
 
 /// Dedents a text that is written inside a test.
 fn text(written: &str) -> String {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::component;
 use crate::auth::Caller;
-use crate::changes::BUILD;
+use crate::changes::{BUILD, TAG};
 use crate::house::House;
 use crate::problem::Problem;
 use crate::wire;
@@ -184,7 +184,7 @@ pub(crate) async fn cancel_run(house: &House, caller: &Caller, run: &str) -> Res
 pub(crate) async fn retry_run(house: &House, caller: &Caller, run: &str) -> Result<RunId, Problem> {
     let row = run_of(house, caller, run).await?;
     let actor = may_touch(caller, &row)?;
-    if row.kind != BUILD {
+    if ![BUILD, TAG].contains(&row.kind.as_str()) {
         let status = axum::http::StatusCode::CONFLICT;
         return Err(
             Problem::new(status, "refused", "a deployment that has ended is not attempted again")

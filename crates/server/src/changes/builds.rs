@@ -1,22 +1,21 @@
 //! Builds: one run for each change, and what follows when it ends well.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use artifact::BlobStore;
-use delivery::{Delivery, DeliveryError, PackageAccepted};
+use delivery::Delivery;
 use engine::query::RunFilter;
-use engine::{BrokenDefinition, Engine, RunRequest, RunResult, State};
-use facts::{Actor, Clock, Commit, ComponentId, Digest, Entropy, ReleaseLine, RunId, Trust, Version};
-use ledger::{Append, AppendError, Direction, Ledger, Op, Row, Select, Value};
-use pipeline::document::VersionScheme;
-use pipeline::{Definition, Diagnostics, PackageDocument, Plan};
+use engine::{BrokenDefinition, Engine, RunRequest, RunResult};
+use facts::{Actor, Clock, Commit, ComponentId, Digest, Entropy, ReleaseLine, RunId, Trust};
+use ledger::{Append, Direction, Ledger, Op, Row, Select, Value};
+use pipeline::{Definition, Diagnostics, Plan};
 use serde_json::json;
 use source::SourceError;
-use source::version::{Scheme, after};
 
 use super::register::{Component, Register};
 use super::repositories::{Repositories, RepositoryError};
-use super::versions::{Asked, Versions};
+use super::versions::Versions;
 use super::view::CHANGES;
 use crate::error::ServerError;
 use crate::ports::StoredPackages;
@@ -24,9 +23,9 @@ use crate::ports::StoredPackages;
 /// The kind of runs that build.
 pub const BUILD: &str = "build";
 /// The file that says how a component is built.
-const DEFINITION: &str = "throughline.yaml";
+pub(super) const DEFINITION: &str = "throughline.yaml";
 /// The largest definition that is read, in bytes.
-const LARGEST_DEFINITION: u64 = 4 * 1024 * 1024;
+pub(super) const LARGEST_DEFINITION: u64 = 4 * 1024 * 1024;
 /// How many changes that were not built yet are looked at in one go after a restart.
 const PAGE: usize = 500;
 
@@ -56,16 +55,18 @@ fn broken(diagnostics: &Diagnostics) -> BrokenDefinition {
 
 /// Starts builds, and brings their packages onto the path.
 pub struct Builds {
-    ledger: Arc<dyn Ledger>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    engine: Arc<Engine>,
-    delivery: Delivery,
-    register: Register,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) delivery: Delivery,
+    pub(super) register: Register,
     repositories: Arc<Repositories>,
-    versions: Versions,
-    packages: Arc<StoredPackages>,
-    store: Arc<BlobStore>,
+    pub(super) versions: Arc<Versions>,
+    pub(super) packages: Arc<StoredPackages>,
+    pub(super) store: Arc<BlobStore>,
+    /// What tags are called by the definitions that were read last.
+    pub(super) tags: Mutex<HashMap<Digest, Option<String>>>,
 }
 
 /// What builds work with.
@@ -84,6 +85,8 @@ pub struct BuildParts {
     pub register: Register,
     /// Their repositories.
     pub repositories: Arc<Repositories>,
+    /// The versions of changes.
+    pub versions: Arc<Versions>,
     /// The stored packages.
     pub packages: Arc<StoredPackages>,
     /// The blobs, in which definitions are kept.
@@ -91,13 +94,13 @@ pub struct BuildParts {
 }
 
 /// A change as it was recorded.
-struct Change {
-    component: ComponentId,
-    branch: String,
-    commit: Commit,
-    position: u64,
-    actor: Actor,
-    trust: Trust,
+pub(super) struct Change {
+    pub(super) component: ComponentId,
+    pub(super) branch: String,
+    pub(super) commit: Commit,
+    pub(super) position: u64,
+    pub(super) actor: Actor,
+    pub(super) trust: Trust,
 }
 
 fn change(row: &Row) -> Result<Change, ServerError> {
@@ -122,11 +125,12 @@ impl Builds {
             delivery,
             register,
             repositories,
+            versions,
             packages,
             store,
         } = parts;
         Self {
-            versions: Versions::new(ledger.clone(), repositories.clone()),
+            tags: Mutex::default(),
             ledger,
             clock,
             entropy,
@@ -134,6 +138,7 @@ impl Builds {
             delivery,
             register,
             repositories,
+            versions,
             packages,
             store,
         }
@@ -293,142 +298,5 @@ impl Builds {
             Err(diagnostics) => Err(broken(&diagnostics)),
         };
         Ok((digest, plan))
-    }
-
-    /// Brings the package of a run that ended well onto the path, when the change is trusted and
-    /// came to a release line.
-    async fn accept(&self, change: &Change, run: RunId) -> Result<(), ServerError> {
-        let Some(row) = engine::query::run(&*self.ledger, run).await? else {
-            return Ok(());
-        };
-        if row.state != State::Finished || row.result != Some(RunResult::Succeeded) || row.trust != Trust::Trusted {
-            return Ok(());
-        }
-        let Ok(line) = ReleaseLine::new(&change.branch) else {
-            return Ok(());
-        };
-        if change.trust != Trust::Trusted || !self.delivery.path().delivers(&line) {
-            return Ok(());
-        }
-        let steps = engine::query::steps(&*self.ledger, run).await?.rows;
-        let packaged = steps
-            .iter()
-            .find_map(|step| step.outputs.as_ref()?.get("package")?.as_str()?.parse().ok());
-        let Some(package) = packaged else { return Ok(()) };
-        let state = self.delivery.state(change.component);
-        let known = state.packages.get(&package);
-        if known.is_some_and(|known| known.lines().any(|known| *known == line)) {
-            return Ok(());
-        }
-        let Some(component) = self.register.by_id(change.component).await? else {
-            return Ok(());
-        };
-        let document = delivery::ports::Packages::document(&*self.packages, package).await;
-        let document = document.map_err(|error| ServerError::Internal(error.to_string()))?;
-        // A package keeps the version it was given first, whatever lines its commit comes to.
-        let version = match known {
-            Some(known) => known.version.clone(),
-            None => {
-                let asked = Asked {
-                    component: change.component,
-                    name: &component.name,
-                    commit: &change.commit,
-                    line: &line,
-                    position: change.position,
-                };
-                self.versions.of(asked, scheme(&document)).await?
-            }
-        };
-        let accepted = PackageAccepted {
-            package,
-            version,
-            component_name: component.name.clone(),
-            commit: change.commit.clone(),
-            line,
-            order: change.position,
-            run,
-            author: change.actor,
-            definition: row.definition,
-            gates: document.gates.clone(),
-        };
-        claim(&accepted.version, |version| {
-            let accepted = PackageAccepted {
-                version,
-                ..accepted.clone()
-            };
-            self.delivery.accept(change.component, accepted)
-        })
-        .await?;
-        Ok(())
-    }
-}
-
-/// How the package's version is made.
-fn scheme(document: &PackageDocument) -> Scheme {
-    match document.version_scheme {
-        VersionScheme::Semantic => Scheme::Semantic,
-        VersionScheme::Calendar => Scheme::Calendar,
-    }
-}
-
-/// Accepts under `version`, or under the next one that is free: a rewritten branch can come to a
-/// version that another commit has.
-async fn claim<Accepted>(version: &Version, mut accept: impl FnMut(Version) -> Accepted) -> Result<(), DeliveryError>
-where
-    Accepted: Future<Output = Result<(), DeliveryError>>,
-{
-    let mut version = version.clone();
-    loop {
-        let refused = match accept(version.clone()).await {
-            Err(DeliveryError::Append(error @ AppendError::Claimed { .. })) => error,
-            other => return other,
-        };
-        let next = after(&version, &version);
-        if next == version {
-            return Err(refused.into());
-        }
-        version = next;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    /// Where it ends with these versions claimed by others.
-    async fn claimed(version: &str, others: &[&str]) -> Result<String, DeliveryError> {
-        let taken: BTreeSet<Version> = others.iter().map(|other| Version::new(*other).unwrap()).collect();
-        let mut got = None;
-        claim(&Version::new(version).unwrap(), |version| {
-            let refused = taken.contains(&version).then(|| AppendError::Claimed {
-                key: format!("version:shop/{version}"),
-                by: 7,
-            });
-            got = Some(version.to_string());
-            std::future::ready(refused.map_or(Ok(()), |error| Err(error.into())))
-        })
-        .await?;
-        Ok(got.unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_version_that_another_commit_has_gives_way_to_the_next_free_one() {
-        assert_eq!(claimed("1.4.0", &[]).await.unwrap(), "1.4.0");
-        assert_eq!(claimed("1.4.0", &["1.4.0", "1.4.1", "1.5.0"]).await.unwrap(), "1.4.2");
-        assert_eq!(
-            claimed("1.4.0-login.5", &["1.4.0-login.5"]).await.unwrap(),
-            "1.4.0-login.6"
-        );
-        assert_eq!(claimed("2026.11.3", &["2026.11.3"]).await.unwrap(), "2026.11.4");
-    }
-
-    #[tokio::test]
-    async fn a_name_that_has_no_next_one_stays_refused() {
-        let refused = claimed("nightly", &["nightly"]).await;
-        assert!(matches!(
-            refused,
-            Err(DeliveryError::Append(AppendError::Claimed { .. }))
-        ));
     }
 }

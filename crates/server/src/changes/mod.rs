@@ -1,11 +1,13 @@
 //! Components, their repositories, and the changes that come to them.
 
+mod acceptance;
 mod builds;
 mod intake;
 pub mod kinds;
 mod register;
 mod remotes;
 mod repositories;
+mod tags;
 mod versions;
 pub mod view;
 
@@ -14,5 +16,6 @@ pub use intake::{Intake, IntakeError};
 pub use register::{Component, Register, RegisterError};
 pub use remotes::{RemoteParts, Remotes};
 pub use repositories::{CommitSummary, Repositories, RepositoryError};
-pub use versions::VersionError;
+pub use tags::{TAG, TagAction, TagContext};
+pub use versions::{VersionError, Versions};
 pub use view::ChangesView;

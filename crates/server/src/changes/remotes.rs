@@ -110,7 +110,7 @@ async fn look(parts: &RemoteParts, component: &Component) -> Result<(), String> 
 }
 
 /// The credentials of a remote: a stored pair, a key, or a plain token.
-fn credential(access: &Access, component: &Component) -> Result<Credential, String> {
+pub(super) fn credential(access: &Access, component: &Component) -> Result<Credential, String> {
     let Some(name) = &component.credentials else {
         return match access
             .remote_credentials(&component.name)

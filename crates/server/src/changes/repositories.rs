@@ -7,7 +7,7 @@ use std::time::Duration;
 use facts::{Commit, ComponentName, ReleaseLine, Timestamp};
 use source::hosting::{Host, Limits};
 use source::remote::{Address, AddressError, Allowed, Credential};
-use source::{CheckoutLimits, Repository, SourceError};
+use source::{CheckoutLimits, NewTag, RefName, Repository, SourceError};
 
 /// How long fetching a remote may take.
 const FETCH: Duration = Duration::from_secs(600);
@@ -241,5 +241,54 @@ impl Repositories {
             .mirror(&address, credential, FETCH)
             .await?;
         Ok(())
+    }
+
+    /// Where a tag leads here; nothing when it is not there.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn tag(&self, name: &ComponentName, tag: &RefName) -> Result<Option<Commit>, RepositoryError> {
+        let tag = tag.clone();
+        self.read(name, move |repository| repository.tag(&tag)).await
+    }
+
+    /// Makes a tag here, unless one of that name is there.
+    ///
+    /// # Errors
+    /// When one is there, or git fails.
+    pub async fn make_tag(&self, name: &ComponentName, tag: NewTag<'_>) -> Result<(), RepositoryError> {
+        Ok(self.host.repositories().get(name)?.make_tag(tag).await?)
+    }
+
+    /// Where a tag leads at `url`; nothing when it is not there.
+    ///
+    /// # Errors
+    /// When the remote does not answer or does not accept the credential.
+    pub async fn remote_tag(
+        &self,
+        name: &ComponentName,
+        url: &str,
+        credential: &Credential,
+        tag: &RefName,
+    ) -> Result<Option<Commit>, RepositoryError> {
+        let address = Address::parse(url, self.allowed)?;
+        let repository = self.host.repositories().get(name)?;
+        Ok(repository.remote_tag(&address, credential, tag, FETCH).await?)
+    }
+
+    /// Pushes a tag to `url`, unless one of that name is there.
+    ///
+    /// # Errors
+    /// When one is there, the remote does not answer, or the credential may not write.
+    pub async fn push_tag(
+        &self,
+        name: &ComponentName,
+        url: &str,
+        credential: &Credential,
+        tag: NewTag<'_>,
+    ) -> Result<(), RepositoryError> {
+        let address = Address::parse(url, self.allowed)?;
+        let repository = self.host.repositories().get(name)?;
+        Ok(repository.push_tag(&address, credential, tag, FETCH).await?)
     }
 }

@@ -136,6 +136,34 @@ impl Versions {
         Ok(version)
     }
 
+    /// The version by `scheme` of a commit that came to `line`; `None` when it did not come there.
+    ///
+    /// # Errors
+    /// As [`Versions::of`].
+    pub async fn of_commit(
+        &self,
+        component: ComponentId,
+        name: &ComponentName,
+        commit: &Commit,
+        line: &ReleaseLine,
+        scheme: Scheme,
+    ) -> Result<Option<Version>, VersionError> {
+        let query = Select::from(CHANGES)
+            .filter("component", Op::Eq, component.to_string())
+            .filter("branch", Op::Eq, line.as_str())
+            .filter("head", Op::Eq, commit.as_str());
+        let rows = self.ledger.select(query).await?.rows;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let asked = Asked {
+            component,
+            name,
+            commit,
+            line,
+            position: row.natural("position")?,
+        };
+        self.of(asked, scheme).await.map(Some)
+    }
+
     /// Forgets other components, and at last this one, while too much is kept.
     fn forget(&self, component: ComponentId, now: &Shared) {
         let commits = |known: &Shared| known.try_lock().map_or(0, |known| known.graph.len());

@@ -3,6 +3,7 @@
 mod commits;
 mod databases;
 mod logs;
+mod names;
 mod packages;
 mod scripts;
 mod secrets;
@@ -10,6 +11,7 @@ mod targets;
 
 pub use databases::EnvironmentDatabases;
 pub use logs::KeptLogs;
+pub use names::ClaimedNames;
 pub use packages::StoredPackages;
 pub use scripts::StepScripts;
 pub use secrets::{StoredSecrets, open_secret};

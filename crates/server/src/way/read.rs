@@ -10,7 +10,7 @@ use facts::{Actor, Commit, ComponentId, DeploymentId, Digest, EnvironmentName, R
 use ledger::{Direction, Op, Row, Select};
 use serde_json::json;
 
-use crate::changes::{BUILD, Component};
+use crate::changes::{BUILD, Component, TAG};
 use crate::error::ServerError;
 use crate::house::House;
 
@@ -135,6 +135,8 @@ pub struct Read {
     pub change: ChangeRow,
     /// The run that builds it.
     pub build: Option<RunRow>,
+    /// The run that tags the commit with its version, where one was asked for.
+    pub tag: Option<RunRow>,
     /// What delivery knows of the component.
     pub state: Arc<State>,
     /// The policy in force.
@@ -211,7 +213,7 @@ impl Reader<'_> {
         let path = house.delivery.path();
         let build = match change.run {
             Some(run) => engine::query::run(&*house.ledger, run).await?,
-            None => self.build_of(component, &change.commit).await?,
+            None => self.run_of(component, BUILD, &change.commit).await?,
         };
         let package = match state.packages.values().find(|package| package.commit == change.commit) {
             Some(package) => Some(package.digest),
@@ -243,6 +245,7 @@ impl Reader<'_> {
             build_usually: self.build_usually(component.id).await?,
             deployment_usually: self.deployment_usually(component.id, &path).await?,
             component: component.clone(),
+            tag: self.run_of(component, TAG, &change.commit).await?,
             change,
             build,
             state,
@@ -277,10 +280,11 @@ impl Reader<'_> {
             .collect()
     }
 
-    async fn build_of(&self, component: &Component, commit: &Commit) -> Result<Option<RunRow>, ServerError> {
+    /// The newest run of a kind for a commit.
+    async fn run_of(&self, component: &Component, kind: &str, commit: &Commit) -> Result<Option<RunRow>, ServerError> {
         let filter = engine::query::RunFilter {
             component: Some(component.id),
-            kind: Some(BUILD.to_owned()),
+            kind: Some(kind.to_owned()),
             commit: Some(commit.clone()),
             ..Default::default()
         };

@@ -6,7 +6,10 @@ use engine::{RunResult, State};
 use facts::published::Judgement;
 use facts::{Digest, EnvironmentName, Timestamp};
 
+use engine::query::RunRow;
+
 use super::read::{Deployed, Read};
+use crate::changes::TagContext;
 use crate::wire::{Place, Station, StationState, Verdict, Waiting};
 
 /// Where a change stands as a whole.
@@ -150,9 +153,23 @@ fn packaged(read: &Read, accepted_at: Option<Timestamp>) -> Station {
         started_at: None,
         reached_at: accepted_at.or_else(|| built.and_then(|run| run.finished_at)),
         run: None,
-        note: None,
+        note: read.tag.as_ref().and_then(tagged),
         usually_seconds: None,
     }
+}
+
+/// What became of the version's tag.
+fn tagged(run: &RunRow) -> Option<String> {
+    let context: TagContext = serde_json::from_value(run.context.clone()).ok()?;
+    let tag = context.tag;
+    Some(match (run.state, run.result) {
+        (State::Finished, Some(RunResult::Succeeded)) => format!("tagged {tag}"),
+        (State::Finished, _) => {
+            let why = run.reason.as_deref().unwrap_or("its run did not succeed");
+            format!("not tagged {tag}: {}", why.lines().next().unwrap_or(why))
+        }
+        _ => format!("the tag {tag} is being made"),
+    })
 }
 
 /// The last deployment that brought the package here.

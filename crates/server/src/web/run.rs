@@ -18,7 +18,7 @@ use super::names::{self, Components};
 use super::visit::Visit;
 use super::{Memory, logs, runs};
 use crate::api::runs::{parse, run_of};
-use crate::changes::BUILD;
+use crate::changes::{BUILD, TAG};
 use crate::house::House;
 use crate::problem::Problem;
 
@@ -233,7 +233,11 @@ fn actions(visit: &Visit, row: &RunRow) -> Vec<Button> {
     if open && row.cancelled_by.is_none() {
         return vec![button("Cancel", links::cancel(row.id), ButtonWeight::Danger)];
     }
-    if !open && row.kind == BUILD && row.steps > 0 && row.result != Some(engine::RunResult::Succeeded) {
+    if !open
+        && [BUILD, TAG].contains(&row.kind.as_str())
+        && row.steps > 0
+        && row.result != Some(engine::RunResult::Succeeded)
+    {
         return vec![button("Try again", links::retry(row.id), ButtonWeight::Primary)];
     }
     Vec::new()

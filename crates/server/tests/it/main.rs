@@ -24,6 +24,7 @@ mod remotes;
 mod roles;
 mod runs;
 mod secrets;
+mod tags;
 mod tls;
 mod versions;
 mod web;

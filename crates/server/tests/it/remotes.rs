@@ -89,3 +89,37 @@ fn a_remote_that_does_not_answer_is_told_of_and_looked_at_again() {
     house.until("the trouble's end", || trouble(&house).is_null().then_some(()));
     std::fs::rename(&place, elsewhere.path()).unwrap();
 }
+
+#[test]
+fn a_look_at_a_remote_that_the_server_died_in_is_taken_again_and_builds_once() {
+    for place in [
+        "source.mirror.start:1",
+        "source.mirror.done:1",
+        "source.mirror.start:3",
+        "source.mirror.done:3",
+    ] {
+        let mut house = House::prepared(ENVIRONMENTS, json!({ "poll_interval_ms": 150 }));
+        house.start();
+        let elsewhere = Repository::new();
+        elsewhere.define(&steps("  a: { run: 'true' }\n"));
+        let first = elsewhere.commit("first");
+        let body = json!({ "component": "team/far", "url": elsewhere.path() });
+        house.post("/api/v1/repositories", &body).is(201);
+        house.built(&first);
+        house.interrupt();
+        // What came while nobody looked is there when the look dies.
+        let second = elsewhere.commit("second");
+        elsewhere.git(&["tag", "-a", "-m", "a tag", "v1.0.0"]);
+        house.crashes_at(place);
+        house.start();
+        house.dies();
+        house.start();
+        assert_eq!(house.built(&second)["run"]["result"], "succeeded", "{place}");
+        house.until("the tag", || {
+            let tag = |fact: &Value| fact["kind"] == "ref.updated" && fact["body"]["name"] == "refs/tags/v1.0.0";
+            house.facts().iter().any(tag).then_some(())
+        });
+        assert_eq!(house.runs("kind=build").len(), 2, "{place}");
+        house.is_whole();
+    }
+}

@@ -48,7 +48,7 @@ impl std::fmt::Debug for Credential {
 }
 
 /// What must live as long as the fetch.
-pub(super) struct Held(#[allow(dead_code)] Option<tempfile::TempDir>); // read by nobody: its end removes the files
+pub(crate) struct Held(#[allow(dead_code)] Option<tempfile::TempDir>); // read by nobody: its end removes the files
 
 impl Credential {
     /// Adds to a git command what it needs to use the credential.
@@ -137,7 +137,7 @@ impl Credential {
     }
 
     /// An error of git's without the secret, should it stand there.
-    pub(super) fn hidden(&self, error: SourceError) -> SourceError {
+    pub(crate) fn hidden(&self, error: SourceError) -> SourceError {
         match error {
             SourceError::Git { command, complaint } => {
                 let complaint = self.hide(&complaint);

@@ -15,7 +15,7 @@ use crate::error::SourceError;
 use crate::git;
 use crate::refs::{RefName, RefUpdate, Refs};
 use crate::repository::Repository;
-use credential::Held;
+pub(crate) use credential::Held;
 
 /// What git may know of this machine on its way to another: how to get out, and whom to trust.
 const NETWORK: [&str; 6] = [
@@ -95,7 +95,7 @@ impl Repository {
     }
 
     /// Git on its way to another machine: one protocol, no redirects, no patience with silence.
-    fn outward(&self, address: &Address, credential: &Credential) -> Result<(Spec, Held), SourceError> {
+    pub(crate) fn outward(&self, address: &Address, credential: &Credential) -> Result<(Spec, Held), SourceError> {
         let spec = git::git(Some(&self.path))
             .pass(NETWORK)
             .args(["-c", "protocol.allow=never", "-c"])
