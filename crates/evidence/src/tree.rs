@@ -75,11 +75,16 @@ pub struct MemoryTree {
 }
 
 impl MemoryTree {
-    /// A tree of plain files.
+    /// A tree of plain files with texts.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::of_bytes(files.into_iter().map(|(path, text)| (path, text.as_bytes().to_vec())))
+    }
+
+    /// A tree of plain files with bytes.
+    pub fn of_bytes<'a>(files: impl IntoIterator<Item = (&'a str, Vec<u8>)>) -> Self {
         let contents: BTreeMap<String, Vec<u8>> = files
             .into_iter()
-            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .map(|(path, bytes)| (path.to_owned(), bytes))
             .collect();
         let entries = contents
             .keys()

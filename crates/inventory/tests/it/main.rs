@@ -1,0 +1,3 @@
+//! What holds for every tree: hostile input, limits, scale.
+
+mod hostile;
