@@ -1,0 +1,500 @@
+//! GitHub Actions; Gitea and Forgejo read the same.
+
+mod called;
+mod expression;
+mod triggers;
+
+use std::collections::BTreeMap;
+
+use crate::model::{At, End, Environment, Job, Pinning, Step, StepKind, System, Used, Workflow};
+use crate::occasion::{Condition, Occasions};
+use crate::purpose::{Context, Doing, Purpose};
+use crate::read::Reader;
+use crate::yaml::{Kind, Node};
+
+/// How deep called workflows and actions are followed.
+const DEEPEST: usize = 4;
+
+/// What a part is read with: inputs, values of a matrix, and where it was called.
+#[derive(Debug, Clone, Default)]
+struct Around {
+    values: BTreeMap<String, String>,
+    /// What a name may stand for: values of a matrix, choices of whoever starts it.
+    choices: BTreeMap<String, Vec<String>>,
+    chain: Vec<At>,
+    folder: String,
+    depth: usize,
+}
+
+/// Reads a workflow.
+pub(crate) fn read(reader: &Reader<'_>, file: &str) -> Vec<Workflow> {
+    let documents = reader.yaml(file);
+    let Some(root) = documents.first() else {
+        return Vec::new();
+    };
+    let Some(jobs) = root.get("jobs") else {
+        if !root.is_null() {
+            let hint = "a workflow has `on:` and `jobs:`".to_owned();
+            reader.finding(file, root.line, "this workflow has no jobs", Some(hint));
+        }
+        return Vec::new();
+    };
+    let triggers = triggers::read(reader, file, root);
+    let mut workflow = Workflow::new(System::GithubActions, file, triggers.occasions);
+    workflow.name = root.text_of("name").map(str::to_owned);
+    workflow.line = triggers.line;
+    workflow.after = triggers.after;
+    workflow.called_only = triggers.called && !workflow.occasions.any() && workflow.after.is_empty();
+    workflow.paths = triggers.paths;
+    workflow.concurrency = root.member("concurrency").map(|(key, _)| key.line);
+    let mut around = Around {
+        folder: default_folder(root).unwrap_or_default(),
+        ..Around::default()
+    };
+    environment_values(root, &mut around.values);
+    let inputs = root
+        .get("on")
+        .or_else(|| root.get("true"))
+        .and_then(|on| on.at(&["workflow_dispatch", "inputs"]));
+    for (key, input) in inputs.map_or(&[][..], Node::members) {
+        if let Some(options) = input.get("options") {
+            for name in ["inputs", "github.event.inputs"] {
+                around.choices.insert(format!("{name}.{}", key.name), options.texts());
+            }
+        }
+    }
+    // A workflow that waits for another one gets its occasions when all are read.
+    let occasions = if workflow.after.is_empty() {
+        workflow.occasions.clone()
+    } else {
+        let mut all = workflow.occasions.clone();
+        all.add(&Occasions::of(crate::occasion::Occasion::ALL));
+        all
+    };
+    workflow.jobs = read_jobs(
+        reader,
+        file,
+        jobs,
+        &around,
+        &occasions,
+        &mut workflow.unread,
+        &mut workflow.shared,
+    );
+    pass_on_needs(&mut workflow.jobs);
+    vec![workflow]
+}
+
+fn default_folder(node: &Node) -> Option<String> {
+    node.at(&["defaults", "run", "working-directory"])
+        .and_then(Node::text)
+        .map(|folder| folder.trim_start_matches("./").trim_end_matches('/').to_owned())
+}
+
+fn environment_values(node: &Node, values: &mut BTreeMap<String, String>) {
+    for (key, value) in node.get("env").map_or(&[][..], Node::members) {
+        if let Some(text) = value.text() {
+            values.insert(format!("env.{}", key.name), text.to_owned());
+        }
+    }
+}
+
+fn read_jobs(
+    reader: &Reader<'_>,
+    file: &str,
+    jobs: &Node,
+    around: &Around,
+    occasions: &Occasions,
+    unread: &mut Vec<At>,
+    shared: &mut Vec<At>,
+) -> Vec<Job> {
+    let mut all = Vec::new();
+    for (key, node) in jobs.members().iter().take(500) {
+        let at = At::new(file, key.line);
+        let job = read_job(reader, file, &key.name, at.clone(), node, around, occasions);
+        let Some((uses, target)) = node.member("uses").and_then(|(key, node)| Some((key, node.text()?))) else {
+            all.push(job);
+            continue;
+        };
+        let place = At::new(file, uses.line);
+        shared.push(place.clone());
+        match called::jobs(reader, target, node, &job, &place, around, unread, shared) {
+            Some(called) => all.extend(called),
+            None => {
+                unread.push(place.clone());
+                all.push(called::unknown(reader, target, node, job, place));
+            }
+        }
+    }
+    all
+}
+
+fn read_job(
+    reader: &Reader<'_>,
+    file: &str,
+    id: &str,
+    at: At,
+    node: &Node,
+    around: &Around,
+    occasions: &Occasions,
+) -> Job {
+    let text = |name: &str| node.text_of(name).map(|text| fill(text, &around.values));
+    let line = |name: &str| node.member(name).map(|(key, _)| key.line);
+    let condition = text("if").unwrap_or_default();
+    let mut job = Job::new(
+        id,
+        at,
+        occasions.when(&expression::condition(&condition), &reader.names),
+    );
+    // What waits for nothing, or goes on whatever came of it, is not kept back by it.
+    if !expression::ignores_needs(&condition) {
+        job.needs = node.get("needs").map(Node::texts).unwrap_or_default();
+    } else {
+        job.needs = node
+            .get("needs")
+            .map(Node::texts)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|need| format!("?{need}"))
+            .collect();
+    }
+    job.chain.clone_from(&around.chain);
+    job.name = text("name");
+    job.ignored = node.get("continue-on-error").is_some_and(Node::is_true);
+    job.timeout = line("timeout-minutes");
+    job.concurrency = line("concurrency");
+    job.folder = default_folder(node).unwrap_or_else(|| around.folder.clone());
+    let mut values = around.values.clone();
+    environment_values(node, &mut values);
+    let mut matrix = around.choices.clone();
+    for (name, list) in matrix_values(node.at(&["strategy", "matrix"]), &around.values) {
+        matrix.insert(format!("matrix.{name}"), list);
+    }
+    job.matrix = node
+        .get("strategy")
+        .and_then(|strategy| strategy.member("matrix"))
+        .map(|(key, _)| key.line);
+    job.runners = match node.get("runs-on") {
+        Some(runner) if runner.is_map() => runner.get("group").map(Node::texts).unwrap_or_default(),
+        Some(runner) => runner.texts(),
+        None => Vec::new(),
+    };
+    job.runners = job
+        .runners
+        .iter()
+        .flat_map(|runner| spread(&fill(runner, &values), &matrix))
+        .collect();
+    job.image = node
+        .get("container")
+        .and_then(|container| container.text().or_else(|| container.text_of("image")))
+        .map(str::to_owned);
+    job.services = node
+        .get("services")
+        .map_or(&[][..], Node::members)
+        .iter()
+        .map(|(key, service)| service.text_of("image").unwrap_or(&key.name).to_owned())
+        .collect();
+    if let Some((key, environment)) = node.member("environment") {
+        let name = environment
+            .text()
+            .or_else(|| environment.text_of("name"))
+            .unwrap_or_default();
+        for name in spread(&fill(name, &values), &matrix) {
+            job.environments.push(Environment {
+                name,
+                at: At::new(file, key.line),
+            });
+        }
+    }
+    job.inputs = node
+        .get("with")
+        .map_or(&[][..], Node::members)
+        .iter()
+        .filter_map(|(key, value)| Some((key.name.clone(), fill(value.text()?, &values))))
+        .collect();
+    let of_environment = |name: &str| name.starts_with("matrix.") && crate::finish::names_environment(&name[7..]);
+    if let Some((name, list)) = matrix.iter().find(|(name, _)| of_environment(name)) {
+        job.inputs.push((name[7..].to_owned(), list.join(",")));
+    }
+    let around = Around {
+        choices: matrix,
+        values,
+        folder: job.folder.clone(),
+        ..around.clone()
+    };
+    if let Some(steps) = node.get("steps") {
+        let words = job.words();
+        for step in steps.elements().iter().take(500) {
+            read_step(reader, file, step, &around, &job.occasions, &words, &mut job.steps);
+        }
+        if let Some(last) = steps.elements().last() {
+            job.end = Some(End {
+                line: last_line(last),
+                column: steps.column,
+            });
+        }
+    }
+    for step in &job.steps {
+        let does = |purpose: Purpose| step.doings.iter().any(|doing| doing.purpose == purpose);
+        if does(Purpose::Cache) {
+            job.cache.get_or_insert(step.at.line);
+        }
+        if does(Purpose::Keep) {
+            job.keeps.get_or_insert(step.at.line);
+        }
+    }
+    job
+}
+
+fn read_step(
+    reader: &Reader<'_>,
+    file: &str,
+    node: &Node,
+    around: &Around,
+    occasions: &Occasions,
+    words: &str,
+    steps: &mut Vec<Step>,
+) {
+    let name = node.text_of("name").map(|name| fill(name, &around.values));
+    let condition = node.text_of("if").unwrap_or_default();
+    let condition = expression::condition(&fill(condition, &around.values));
+    let occasions = occasions.when(&condition, &reader.names);
+    if condition == Condition::Fixed(false) {
+        return;
+    }
+    let folder = node
+        .text_of("working-directory")
+        .map(|folder| fill(folder, &around.values))
+        .map_or_else(|| around.folder.clone(), |folder| clean(&folder));
+    let mut step = Step {
+        at: At::new(file, node.line),
+        chain: around.chain.clone(),
+        name,
+        kind: StepKind::Builtin("nothing".to_owned()),
+        occasions,
+        ignored: node.get("continue-on-error").is_some_and(Node::is_true),
+        folder: folder.clone(),
+        doings: Vec::new(),
+    };
+    let hints = format!("{words} {}", step.name.as_deref().unwrap_or_default());
+    if let Some(run) = node.get("run")
+        && let Some(text) = run.text()
+    {
+        let text = fill(text, &around.values);
+        let context = Context::of_step(file, run.line, &folder, &hints);
+        for text in spread(&text, &around.choices).iter().take(12) {
+            for doing in reader.resolver.text(text, &context) {
+                if !step
+                    .doings
+                    .iter()
+                    .any(|known| known.purpose == doing.purpose && known.at == doing.at && known.detail == doing.detail)
+                {
+                    step.doings.push(doing);
+                }
+            }
+        }
+        step.kind = StepKind::Run { text };
+    } else if let Some((key, uses)) = node.member("uses")
+        && let Some(target) = uses.text()
+    {
+        step.at.line = key.line;
+        let mut used = Used::parse(target);
+        used.inputs = node
+            .get("with")
+            .map_or(&[][..], Node::members)
+            .iter()
+            .filter_map(|(key, value)| Some((key.name.clone(), fill(value.text()?, &around.values))))
+            .collect();
+        let context = Context::of_step(file, key.line, &folder, &hints);
+        if used.pinning == Pinning::Local {
+            step.doings = called::action(reader, &used, &context, around);
+        } else {
+            step.doings = reader.resolver.part(&used.name, &used.inputs, &context);
+            if used.name.starts_with("actions/setup-")
+                && (used.input("cache").is_some() || used.name == "actions/setup-go")
+            {
+                step.doings.push(cached(&used.name, &context));
+            }
+        }
+        step.kind = StepKind::Use(used);
+    }
+    steps.push(step);
+}
+
+fn cached(tool: &str, context: &Context) -> Doing {
+    Doing {
+        purpose: Purpose::Cache,
+        detail: String::new(),
+        environment: None,
+        tool: tool.to_owned(),
+        at: At::new(context.file.clone(), context.line),
+        chain: context.chain.clone(),
+        ignored: false,
+        by_name: false,
+        words: String::new(),
+    }
+}
+
+/// A folder without what stands for the root.
+fn clean(folder: &str) -> String {
+    let folder = folder
+        .trim_start_matches("${{ github.workspace }}")
+        .trim_start_matches("${{github.workspace}}")
+        .trim_start_matches('/')
+        .trim_start_matches("./")
+        .trim_end_matches('/');
+    if folder == "." {
+        String::new()
+    } else {
+        folder.to_owned()
+    }
+}
+
+/// Puts what is known in the place of `${{ inputs.x }}`, `${{ env.X }}`.
+fn fill(text: &str, values: &BTreeMap<String, String>) -> String {
+    if !text.contains("inputs.") && !text.contains("env.") {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${{") {
+        let Some(end) = rest[start..].find("}}") else { break };
+        let inner = rest[start + 3..start + end].trim();
+        out.push_str(&rest[..start]);
+        match values.get(inner) {
+            Some(value) => out.push_str(value),
+            None => out.push_str(&rest[start..start + end + 2]),
+        }
+        rest = &rest[start + end + 2..];
+    }
+    out.push_str(rest);
+    // A condition stands without braces.
+    if !text.contains("${{") && values.keys().any(|key| out.contains(key.as_str())) {
+        for (key, value) in values {
+            if out.contains(key.as_str()) && !value.contains("${{") && value.len() < 100 {
+                let quoted = if value == "true" || value == "false" {
+                    value.clone()
+                } else {
+                    format!("'{}'", value.replace('\'', "''"))
+                };
+                out = replace_word(&out, key, &quoted);
+            }
+        }
+    }
+    out
+}
+
+/// Replaces a name where it is not part of a longer one.
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    while let Some(at) = rest.find(word) {
+        let before = rest[..at].chars().next_back().is_some_and(is_part);
+        let after = rest[at + word.len()..].chars().next().is_some_and(is_part);
+        out.push_str(&rest[..at]);
+        out.push_str(if before || after { word } else { by });
+        rest = &rest[at + word.len()..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The values of a matrix by name, those of `include` too.
+fn matrix_values(matrix: Option<&Node>, values: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let Some(matrix) = matrix else { return all };
+    let mut add = |name: &str, node: &Node| {
+        let list = all.entry(name.to_owned()).or_default();
+        for text in node.texts() {
+            let text = fill(&text, values);
+            if list.len() < 50 && !list.contains(&text) {
+                list.push(text);
+            }
+        }
+    };
+    for (key, node) in matrix.members() {
+        if key.name == "include" {
+            for element in node.elements() {
+                for (key, node) in element.members() {
+                    add(&key.name, node);
+                }
+            }
+        } else if key.name != "exclude" {
+            add(&key.name, node);
+        }
+    }
+    all
+}
+
+/// A text for each value of what it names that has several.
+fn spread(text: &str, matrix: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    for (name, values) in matrix {
+        for form in [format!("${{{{ {name} }}}}"), format!("${{{{{name}}}}}")] {
+            if text.contains(&form) && !values.is_empty() {
+                return values.iter().map(|value| text.replace(&form, value)).collect();
+            }
+        }
+    }
+    vec![text.to_owned()]
+}
+
+/// The last line that a value takes up.
+pub(crate) fn last_line(node: &Node) -> u32 {
+    match &node.kind {
+        Kind::List(elements) => elements.iter().map(last_line).max().unwrap_or(node.line),
+        Kind::Map(members) => members
+            .iter()
+            .map(|(key, value)| key.line.max(last_line(value)))
+            .max()
+            .unwrap_or(node.line),
+        Kind::Text { text, block: true, .. } => {
+            node.line + u32::try_from(text.trim_end().lines().count().saturating_sub(1)).unwrap_or(u32::MAX)
+        }
+        _ => node.line,
+    }
+}
+
+/// A job runs only when those it waits for do, unless it says otherwise.
+fn pass_on_needs(jobs: &mut [Job]) {
+    for _ in 0..12 {
+        let mut changed = false;
+        for index in 0..jobs.len() {
+            let mut occasions = jobs[index].occasions.clone();
+            for need in &jobs[index].needs {
+                if need.starts_with('?') {
+                    continue;
+                }
+                let called = format!("{need} / ");
+                let mut of_need = Occasions::default();
+                let mut found = false;
+                for other in jobs.iter() {
+                    if &other.id == need || other.id.starts_with(&called) {
+                        of_need.add(&other.occasions);
+                        found = true;
+                    }
+                }
+                if found {
+                    occasions = occasions.and(&of_need);
+                }
+            }
+            if occasions != jobs[index].occasions {
+                let kept = occasions.clone();
+                for step in &mut jobs[index].steps {
+                    step.occasions = step.occasions.and(&kept);
+                }
+                jobs[index].occasions = occasions;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    for job in jobs {
+        for need in &mut job.needs {
+            if let Some(name) = need.strip_prefix('?') {
+                *need = name.to_owned();
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Artifacts, versions and releases.
+
+use evidence::{Measure, Place};
+
+use super::{Out, Seen, View, places};
+use crate::occasion::{Occasion, Truth};
+use crate::purpose::Purpose;
+
+const PUBLISHES: &[Purpose] = &[Purpose::Publish, Purpose::Push, Purpose::Pages];
+
+pub(super) fn measure(view: &View<'_>, out: &mut Out) {
+    artifacts(view, out);
+    publishing(view, out);
+    versions(view, out);
+    for (name, purpose) in [
+        ("images_built", Purpose::ImagesBuilt),
+        ("images_pushed", Purpose::Push),
+        ("machine_images_built", Purpose::MachineImage),
+        ("provenance", Purpose::Provenance),
+        ("signed", Purpose::Sign),
+        ("sbom", Purpose::Sbom),
+    ] {
+        out.yes_seen(name, &view.doing(&[purpose]));
+    }
+}
+
+fn artifacts(view: &View<'_>, out: &mut Out) {
+    let makes = [Purpose::Build, Purpose::Package, Purpose::ImagesBuilt];
+    let mut kept = view.doing(&[Purpose::Publish, Purpose::Push]);
+    kept.extend(view.doing(&[Purpose::Keep]).into_iter().filter(|seen| {
+        seen.job
+            .steps
+            .iter()
+            .flat_map(|step| &step.doings)
+            .any(|doing| makes.contains(&doing.purpose))
+            || seen.workflow.jobs.iter().any(|job| {
+                job.steps
+                    .iter()
+                    .flat_map(|step| &step.doings)
+                    .any(|doing| makes.contains(&doing.purpose))
+            })
+    }));
+    let mut all = places(&kept);
+    for (_, job) in &view.jobs {
+        if let Some(line) = job.keeps
+            && all.len() < Measure::MOST_PLACES
+            && !all.iter().any(|place| matches!(place, Place::File { file, line: Some(other), .. } if file == &job.at.file && *other == line))
+            && job
+                .steps
+                .iter()
+                .flat_map(|step| &step.doings)
+                .any(|doing| makes.contains(&doing.purpose))
+        {
+            all.push(Place::line(job.at.file.clone(), line, format!("{}: artifacts", job.id)));
+        }
+    }
+    out.yes("artifacts_kept", all);
+}
+
+fn publishing(view: &View<'_>, out: &mut Out) {
+    let publishes: Vec<Seen<'_>> = view
+        .doing(PUBLISHES)
+        .into_iter()
+        .filter(|seen| !only_on_request(seen))
+        .collect();
+    let kinds = publishes
+        .iter()
+        .map(|seen| match seen.doing.purpose {
+            Purpose::Push => "image".to_owned(),
+            Purpose::Pages => "pages".to_owned(),
+            _ if seen.doing.detail.is_empty() => "package".to_owned(),
+            _ => seen.doing.detail.clone(),
+        })
+        .collect();
+    out.list("packages_published", kinds, places(&publishes));
+    let packages: Vec<Seen<'_>> = publishes
+        .into_iter()
+        .filter(|seen| seen.doing.purpose != Purpose::Pages)
+        .collect();
+    let on = |occasions: &[Occasion]| -> Vec<Seen<'_>> {
+        packages
+            .iter()
+            .filter(|seen| occasions.iter().any(|occasion| seen.may(*occasion)))
+            .copied()
+            .collect()
+    };
+    out.yes_seen("publish_on_tag", &on(&[Occasion::Tag, Occasion::Release]));
+    out.yes_seen("publish_on_trunk", &on(&[Occasion::Trunk]));
+    let by_hand: Vec<Seen<'_>> = packages
+        .iter()
+        .filter(|seen| {
+            let unattended = [Occasion::Tag, Occasion::Release, Occasion::Trunk, Occasion::Branch];
+            seen.job.manual.is_some()
+                || seen.may(Occasion::Manual) && !unattended.iter().any(|occasion| seen.may(*occasion))
+        })
+        .copied()
+        .collect();
+    out.yes_seen("publish_by_hand", &by_hand);
+    out.yes_seen("deploys_pages", &view.doing(&[Purpose::Pages]));
+}
+
+fn only_on_request(seen: &Seen<'_>) -> bool {
+    seen.occasions()
+        .list()
+        .all(|(occasion, _)| matches!(occasion, Occasion::Request))
+}
+
+fn versions(view: &View<'_>, out: &mut Out) {
+    let versions: Vec<Seen<'_>> = view
+        .doing(&[Purpose::Version])
+        .into_iter()
+        .filter(|seen| !only_on_request(seen))
+        .collect();
+    out.yes_seen("version_automatic", &versions);
+    let tags: Vec<Seen<'_>> = view
+        .doing(&[Purpose::Tag, Purpose::Release])
+        .into_iter()
+        .filter(|seen| {
+            // What a tag starts is not what makes it.
+            !only_on_request(seen)
+                && seen.occasions().list().any(|(occasion, truth)| {
+                    truth > Truth::No
+                        && matches!(
+                            occasion,
+                            Occasion::Trunk
+                                | Occasion::Branch
+                                | Occasion::Schedule
+                                | Occasion::Manual
+                                | Occasion::Other
+                        )
+                })
+                && !seen.may(Occasion::Tag)
+                && !seen.may(Occasion::Release)
+        })
+        .collect();
+    out.yes_seen("tag_automatic", &tags);
+    let mut named: Vec<Seen<'_>> = view
+        .doing(&[Purpose::Release])
+        .into_iter()
+        .filter(|seen| !seen.doing.detail.is_empty())
+        .collect();
+    named.extend(versions.iter().filter(|seen| !seen.doing.detail.is_empty()).copied());
+    named.extend(
+        view.doing(&[Purpose::Notes])
+            .into_iter()
+            .filter(|seen| !seen.doing.detail.is_empty()),
+    );
+    if let Some(first) = named.first() {
+        let measure = Measure::of(first.doing.detail.clone()).seen_at(places(&named[..1]));
+        out.put("release_tool", measure);
+    }
+    let mut notes = view.doing(&[Purpose::Notes]);
+    notes.extend(
+        view.doing(&[Purpose::Publish, Purpose::Release])
+            .into_iter()
+            .filter(|seen| {
+                seen.doing.words.contains("generate-notes") || seen.doing.words.contains("generate_release_notes=true")
+            }),
+    );
+    out.yes_seen("release_notes_automatic", &notes);
+}

@@ -1,0 +1,110 @@
+//! Small questions about words and paths of commands.
+
+use super::files::Script;
+use crate::shell;
+
+/// A name with a pattern of which the file has some: `test:*`.
+pub(super) fn pattern_of<'s>(scripts: &'s [Script], name: &str) -> Option<&'s Script> {
+    let start = name.strip_suffix('*')?;
+    scripts.iter().find(|script| script.name.starts_with(start))
+}
+
+/// A command as a person would name it: its first words. A part goes by its name.
+pub(super) fn shown(tool: &str, texts: &str) -> String {
+    if !texts.contains(tool) || texts == tool {
+        return tool.to_owned();
+    }
+    let mut short = String::new();
+    for word in texts.split_whitespace().take(4) {
+        if !short.is_empty() && short.len() + word.len() > 48 {
+            break;
+        }
+        if !short.is_empty() {
+            short.push(' ');
+        }
+        short.push_str(word);
+    }
+    short.chars().take(80).collect()
+}
+
+/// The arguments without what they leave out.
+pub(super) fn meant(texts: &str) -> String {
+    let mut kept = Vec::new();
+    let mut leaves_out = false;
+    for word in texts.split_whitespace() {
+        let excludes = [
+            "--exclude",
+            "--skip",
+            "--ignore",
+            "--deselect",
+            "-x",
+            "--testPathIgnorePatterns",
+            "not",
+            "-not",
+        ];
+        if leaves_out {
+            leaves_out = false;
+            continue;
+        }
+        if excludes.contains(&word) {
+            leaves_out = true;
+        } else if !excludes
+            .iter()
+            .any(|option| word.starts_with(option) && word.contains('='))
+            && !word.starts_with('!')
+            && !word.starts_with("-Dskip")
+        {
+            kept.push(word);
+        }
+    }
+    kept.join(" ")
+}
+
+/// `docker-compose up` as `compose up`, without options before the sub-command.
+pub(super) fn normal(words: &[String]) -> Vec<String> {
+    let compose = words.first().is_some_and(|word| shell::base(word) == "docker-compose");
+    let rest = words.iter().skip(1).cloned();
+    if compose {
+        std::iter::once("compose".to_owned()).chain(rest).collect()
+    } else {
+        rest.collect()
+    }
+}
+
+pub(super) fn is_shell(path: &str, text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    if first.starts_with("#!") {
+        return ["sh", "bash", "zsh", "dash", "ash"].iter().any(|shell| {
+            first.trim_end().ends_with(shell)
+                || first.contains(&format!("/{shell} "))
+                || first.contains(&format!(" {shell} "))
+        });
+    }
+    [".sh", ".bash", ".ps1", ".bat", ".cmd", ".zsh"]
+        .iter()
+        .any(|ending| path.ends_with(ending))
+}
+
+/// The folder a file is in.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// A path below a folder, without `.` and `..`; one that would leave the tree ends at its root.
+pub(crate) fn join(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = if path.starts_with('/') {
+        Vec::new()
+    } else {
+        folder.split('/').filter(|part| !part.is_empty()).collect()
+    };
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}

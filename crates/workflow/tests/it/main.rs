@@ -1,0 +1,4 @@
+//! What is understood of definitions, system by system.
+
+mod github;
+mod support;
