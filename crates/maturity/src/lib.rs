@@ -4,13 +4,17 @@
 //! is a pure function of evidence, model and what people stated: the same input gives the same bytes.
 //! Nothing here does I/O, reads a clock, or ranks anybody.
 
+pub mod document;
 pub mod level;
 pub mod model;
+pub mod next;
 pub mod profile;
 pub mod rule;
+pub mod sarif;
 pub mod statements;
 pub mod words;
 
+pub use document::Assessment;
 pub use level::{Class, Level, Verdict};
 pub use model::Model;
 pub use profile::Profile;
