@@ -28,6 +28,13 @@ const STYLE: &str = concat!(
     include_str!("../style/line.css"),
     include_str!("../style/run.css"),
 );
+/// The style of a report, which is a file by itself.
+pub(crate) const REPORT_STYLE: &str = concat!(
+    include_str!("../style/tokens.css"),
+    include_str!("../style/base.css"),
+    include_str!("../style/parts.css"),
+    include_str!("../style/report.css"),
+);
 const SCRIPT: &str = include_str!("../script/pages.js");
 const ICON: &str = include_str!("../style/icon.svg");
 

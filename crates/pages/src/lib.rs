@@ -8,6 +8,7 @@
 //! should stay current an id and `data-live`, and spell its path in [`links`].
 
 pub mod ansi;
+pub mod assessment;
 pub mod assets;
 pub mod change;
 pub mod door;

@@ -46,7 +46,9 @@ impl Weighed<'_> {
 
     /// What is lacking for a yes, in words; nothing when it is one.
     pub fn lacking(&self, limits: &Limits, known: Known<'_>) -> Option<String> {
-        self.want(true, limits, known)
+        let said = self.want(true, limits, known)?;
+        let whole = said.strip_prefix('(').and_then(|said| said.strip_suffix(')'));
+        Some(whole.filter(|whole| !whole.contains('(')).map_or(said.clone(), str::to_owned))
     }
 
     fn want(&self, wanted: bool, limits: &Limits, known: Known<'_>) -> Option<String> {

@@ -4,6 +4,7 @@
 //! the time now comes with the [`Frame`]. Every status is an enum, and a state that cannot be has no
 //! value. Texts are raw: whatever they hold, the pages escape it.
 
+pub mod assessment;
 mod canary;
 mod change;
 mod environment;

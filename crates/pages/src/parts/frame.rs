@@ -27,7 +27,7 @@ pub enum Live {
 }
 
 /// The sign: a line through three stations.
-fn sign() -> Markup {
+pub(crate) fn sign() -> Markup {
     html! {
         svg.sign viewBox="0 0 30 16" width="30" height="16" aria-hidden="true" {
             path d="M1 8h28" {}

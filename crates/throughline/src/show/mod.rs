@@ -1,6 +1,7 @@
 //! Texts for people, made from the documents of the wire: pure functions.
 
 pub mod access;
+pub mod assess;
 pub mod change;
 pub mod environment;
 pub mod paint;
