@@ -41,6 +41,8 @@ pub struct MadeToken {
     pub secret: Zeroizing<String>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// The tokens that were revoked because this one takes their place.
+    pub replaced: Vec<TokenId>,
 }
 
 impl std::fmt::Debug for MadeToken {
@@ -184,15 +186,15 @@ impl Access {
                     person
                 }
             };
-            self.insert_token(
-                transaction,
-                &NewToken {
-                    name: NOT_SHOWN.to_owned(),
-                    person: Some(person),
-                    rights: Rights::everywhere(Role::Admin),
-                    lifetime: None,
-                },
-            )
+            let new = NewToken {
+                name: NOT_SHOWN.to_owned(),
+                person: Some(person),
+                rights: Rights::everywhere(Role::Admin),
+                lifetime: None,
+            };
+            let mut made = self.insert_token(transaction, &new)?;
+            made.replaced = unseen.iter().map(|token| token.id).collect();
+            Ok(made)
         })
         .map(Some)
     }
@@ -240,6 +242,7 @@ impl Access {
             person: new.person,
             secret,
             expires_at,
+            replaced: Vec::new(),
         })
     }
 

@@ -40,6 +40,13 @@
       const text = length(Math.max(0, at - Date.parse(time.dateTime)));
       if (time.textContent !== text) time.textContent = text;
     }
+    const state = $('[data-log-state]');
+    if (state) {
+      const last = $$('#log-lines time').at(-1);
+      const silent = last ? at - Date.parse(last.dateTime) : 0;
+      const text = !last ? 'no output yet' : silent < 5000 ? 'still writing' : `no output for ${length(silent)}`;
+      if (state.textContent !== text) state.textContent = text;
+    }
   };
   setInterval(() => document.hidden || tellTimes(), 1000);
 

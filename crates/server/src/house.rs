@@ -361,6 +361,7 @@ impl House {
             intake: intake.clone(),
             access: access.clone(),
             interval: settings.poll_interval,
+            clock: clock.clone(),
         });
         Ok(Arc::new(Self {
             registry: Arc::new(Registry::new((*store).clone())),

@@ -202,6 +202,7 @@ async fn first_token(house: &Arc<House>) -> Result<Option<access::MadeToken>, Se
     let rights = Rights::everywhere(Role::Admin);
     let recorded = api::record_token(house, &made, rights, Actor::System).await;
     recorded.map_err(|problem| ServeError::Token(problem.detail().to_owned()))?;
+    crashpoint::reach("server.first-token.made");
     Ok(Some(made))
 }
 

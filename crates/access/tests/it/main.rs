@@ -2,6 +2,7 @@
 
 mod answers;
 mod directory;
+mod kinds;
 mod roles;
 mod secrets;
 mod sessions;

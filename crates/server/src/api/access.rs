@@ -44,7 +44,7 @@ async fn record(house: &House, kind: &str, key: &str, actor: Actor, body: serde_
     Ok(())
 }
 
-/// Says that a token was made, for the one of the first start.
+/// Says that a token was made, and which ones it takes the place of.
 pub(crate) async fn record_token(
     house: &House,
     token: &access::MadeToken,
@@ -57,7 +57,15 @@ pub(crate) async fn record_token(
         rights,
         expires_at: token.expires_at,
     };
+    for replaced in &token.replaced {
+        record_revoked(house, *replaced, actor).await?;
+    }
     record(house, TOKEN_CREATED, &token.id.to_string(), actor, json!(body)).await
+}
+
+async fn record_revoked(house: &House, token: TokenId, actor: Actor) -> Result<(), Problem> {
+    let body = json!(TokenRevoked { token });
+    record(house, TOKEN_REVOKED, &token.to_string(), actor, body).await
 }
 
 #[utoipa::path(get, path = "/api/v1/whoami", tag = "access", responses((status = 200, body = wire::Whoami)))]
@@ -167,14 +175,7 @@ pub async fn revoke_token(
     if token.revoked_at.is_none() {
         let access = house.access.clone();
         blocking(move || access.revoke_token(id)).await??;
-        record(
-            &house,
-            TOKEN_REVOKED,
-            &id.to_string(),
-            actor,
-            json!(TokenRevoked { token: id }),
-        )
-        .await?;
+        record_revoked(&house, id, actor).await?;
     }
     Ok(Json(wire::Done::new(format!("the token {id} is revoked"))))
 }

@@ -95,7 +95,15 @@ pub async fn list(
 
 /// The change that `name` means, or a problem that says so.
 pub(crate) async fn find(house: &House, component: &Component, name: &str) -> Result<ChangeRow, Problem> {
-    Reader(house).find(component, name).await?.ok_or_else(|| {
+    let found = Reader(house).find(component, name).await?;
+    if let Some(change) = &found
+        && change.commit.as_str() != name
+        && change.commit.as_str().starts_with(&name.to_ascii_lowercase())
+    {
+        // Part of a commit's id: it must not be part of another's too.
+        super::commits::only_one(house, Some(component), name).await?;
+    }
+    found.ok_or_else(|| {
         Problem::not_found(format!("{} has no change `{name}`", component.name))
             .hint("name a commit, a version, a package digest or a branch; `throughline status` lists the newest")
     })
@@ -116,9 +124,11 @@ pub async fn one(
     let row = find(&house, &component, &change).await?;
     let told = tell(&Reader(&house).way(&component, row.clone()).await?);
     let change = change_line(&house, &component, &row, &told).await?;
+    let page = pages::links::change(&component.name, &row.commit);
     Ok(Json(wire::Change {
         schema: "change/1".to_owned(),
         change,
+        page: Some(format!("{}{page}", house.url())),
         stations: told.stations,
         waiting: told.waiting,
         verdicts: told.verdicts,

@@ -2,6 +2,7 @@
 
 mod access;
 pub(crate) mod changes;
+mod commits;
 pub(crate) mod environments;
 mod events;
 mod ledger;

@@ -26,10 +26,12 @@ pub async fn list(State(house): State<Arc<House>>, caller: Caller) -> Result<Jso
             .may(Action::Read, &Resource::Component(component.name.clone()))
             .is_ok()
         {
+            let trouble = house.remotes.trouble(component.id);
             repositories.push(wire::RepositoryLine {
                 push_url: format!("{}/git/{}.git", house.url(), component.name),
                 component: component.name.to_string(),
-                trouble: house.remotes.trouble(component.id),
+                trouble: trouble.as_ref().map(|trouble| trouble.told.clone()),
+                trouble_since: trouble.map(|trouble| trouble.since),
                 remote: component.remote,
                 created_at: component.created_at,
             });

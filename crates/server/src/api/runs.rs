@@ -116,10 +116,20 @@ pub async fn list(
             None
         }
     };
+    let commit = match &query.commit {
+        Some(name) => {
+            let of = match of_component {
+                Some(id) => house.register.by_id(id).await?,
+                None => None,
+            };
+            Some(super::commits::only_one(&house, of.as_ref(), name).await?)
+        }
+        None => None,
+    };
     let filter = RunFilter {
         component: of_component,
         kind: query.kind.clone(),
-        commit: optional(query.commit.as_ref())?,
+        commit,
         environment: optional(query.environment.as_ref())?,
         state: optional(query.state.as_ref())?,
         result: optional(query.result.as_ref())?,
@@ -156,6 +166,7 @@ pub async fn one(
     let attempts = engine::query::attempts(&*house.ledger, row.id, None).await?;
     Ok(Json(wire::Run {
         schema: "run/1".to_owned(),
+        page: Some(format!("{}{}", house.url(), pages::links::run(row.id))),
         run: run_line(row),
         steps: steps.into_iter().map(|step| step_line(step, &attempts)).collect(),
     }))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use access::{Access, Credentials, SecretName};
-use facts::{Actor, ComponentId};
+use facts::{Actor, Clock, ComponentId, Timestamp};
 use source::remote::Credential;
 use tokio::sync::mpsc;
 
@@ -14,8 +14,17 @@ use super::register::{Component, Register};
 use super::repositories::Repositories;
 use crate::ports::open_secret;
 
-/// Why the last look at a remote failed, by component.
-type Troubles = Arc<Mutex<BTreeMap<ComponentId, String>>>;
+/// Why a remote cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why the last look failed.
+    pub told: String,
+    /// When looks began to fail.
+    pub since: Timestamp,
+}
+
+/// The remotes whose last look failed, by component.
+type Troubles = Arc<Mutex<BTreeMap<ComponentId, Trouble>>>;
 
 /// Asks for a look at a followed repository.
 #[derive(Debug, Clone)]
@@ -36,6 +45,8 @@ pub struct RemoteParts {
     pub access: Arc<Access>,
     /// The pause between two looks.
     pub interval: Duration,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Remotes {
@@ -53,7 +64,7 @@ impl Remotes {
     }
 
     /// Why the last look at the component's remote failed, if it did.
-    pub fn trouble(&self, component: ComponentId) -> Option<String> {
+    pub fn trouble(&self, component: ComponentId) -> Option<Trouble> {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         troubles.get(&component).cloned()
     }
@@ -86,9 +97,12 @@ async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<Comp
                     Ok(()) => {
                         troubles.remove(&component.id);
                     }
-                    Err(trouble) => {
-                        tracing::warn!(component = %component.name, trouble, "a remote cannot be followed");
-                        troubles.insert(component.id, trouble);
+                    Err(told) => {
+                        tracing::warn!(component = %component.name, trouble = told, "a remote cannot be followed");
+                        let since = troubles
+                            .get(&component.id)
+                            .map_or_else(|| parts.clock.now(), |before| before.since);
+                        troubles.insert(component.id, Trouble { told, since });
                     }
                 }
             }

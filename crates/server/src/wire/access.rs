@@ -140,6 +140,10 @@ pub struct RepositoryLine {
     /// Why the last look at the remote failed, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Since when looks at the remote fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub trouble_since: Option<Timestamp>,
     /// Since when.
     #[schema(value_type = String)]
     pub created_at: Timestamp,

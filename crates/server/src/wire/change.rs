@@ -49,6 +49,9 @@ pub struct Change {
     pub schema: String,
     /// The change.
     pub change: ChangeLine,
+    /// Its page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// The stations of its way, in order.
     pub stations: Vec<Station>,
     /// What it waits for now.

@@ -56,6 +56,9 @@ pub struct Run {
     pub schema: String,
     /// The run.
     pub run: RunLine,
+    /// Its page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// Its steps, in the plan's order.
     pub steps: Vec<StepLine>,
 }

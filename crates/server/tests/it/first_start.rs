@@ -29,6 +29,25 @@ fn the_first_start_gives_one_admin_token_and_no_later_start_gives_another() {
 }
 
 #[test]
+fn a_first_token_that_nobody_saw_is_replaced_and_its_end_is_a_fact() {
+    let mut house = House::prepared(ENVIRONMENTS, json!({}));
+    house.crashes_at("server.first-token.made:1");
+    assert!(house.try_start().is_err());
+    house.start();
+    let tokens = house.get("/api/v1/tokens").is(200);
+    let tokens = tokens["tokens"].as_array().unwrap();
+    let revoked: Vec<_> = tokens.iter().filter(|token| token["revoked"] == true).collect();
+    assert_eq!((tokens.len(), revoked.len()), (2, 1), "{tokens:?}");
+    let facts = house.facts();
+    let of = |kind: &str| facts.iter().filter(|fact| fact["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!(of("token.created").len(), 2);
+    let ended = of("token.revoked");
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0]["body"]["token"], revoked[0]["id"]);
+    assert_eq!(ended[0]["actor"], of("token.created")[0]["actor"]);
+}
+
+#[test]
 fn the_data_folder_is_its_owners_alone() {
     let house = House::new();
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;

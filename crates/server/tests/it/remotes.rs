@@ -84,6 +84,15 @@ fn a_remote_that_does_not_answer_is_told_of_and_looked_at_again() {
     };
     let told = house.until("the trouble", || trouble(&house).as_str().map(str::to_owned));
     assert!(told.contains("later"), "{told}");
+    let since = |house: &House| house.get("/api/v1/repositories").is(200)["repositories"][0]["trouble_since"].clone();
+    let first = since(&house);
+    house.post("/api/v1/repositories", &body).is(201);
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert_eq!(
+        since(&house),
+        first,
+        "it is told since when, not when it was last tried"
+    );
     std::fs::rename(elsewhere.path(), &place).unwrap();
     assert_eq!(house.built(&commit)["run"]["result"], "succeeded");
     house.until("the trouble's end", || trouble(&house).is_null().then_some(()));

@@ -112,6 +112,30 @@ impl Repository {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// Two commits whose ids begin with the same four digits.
+    pub fn twins(&self) -> (String, String) {
+        let head = self.git(&["rev-parse", "HEAD"]);
+        let tree = self.git(&["rev-parse", "HEAD^{tree}"]);
+        let who = "Ada <ada@example.org>";
+        let files: Vec<String> = (0..1500).map(|number| format!("twins/{number}")).collect();
+        for (number, file) in files.iter().enumerate() {
+            let at = 1_700_000_000 + number;
+            let object =
+                format!("tree {tree}\nparent {head}\nauthor {who} {at} +0000\ncommitter {who} {at} +0000\n\ntwin\n");
+            self.write(file, object.as_bytes());
+        }
+        let hash = |more: &[&str], files: &[&str]| self.git(&[&["hash-object", "-t", "commit"], more, files].concat());
+        let names: Vec<&str> = files.iter().map(String::as_str).collect();
+        let mut seen = std::collections::BTreeMap::new();
+        for (id, file) in hash(&[], &names).lines().zip(&names) {
+            if let Some((other, of_other)) = seen.insert(id[..4].to_owned(), (id.to_owned(), *file)) {
+                hash(&["-w"], &[of_other, file]);
+                return (other, id.to_owned());
+            }
+        }
+        panic!("no two of 1500 ids begin with the same four digits")
+    }
+
     /// A commit with this definition, pushed to `main`; the commit.
     #[track_caller]
     pub fn push_definition(&self, house: &House, component: &str, definition: &str) -> String {

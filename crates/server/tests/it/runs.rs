@@ -6,6 +6,53 @@ use crate::house::{House, processes_with};
 use crate::repository::{Repository, steps};
 
 #[test]
+fn runs_are_found_by_the_beginning_of_a_commits_id_and_several_are_told() {
+    let house = House::new();
+    let repository = Repository::new();
+    repository.define(&steps("  a: { run: 'true' }\n"));
+    let first = repository.commit("first");
+    repository.push(&house, "team/app", &["HEAD:main"]);
+    house.built(&first);
+    let found = house.runs(&format!("commit={}", &first[..7]));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["commit"], json!(first));
+    assert_eq!(house.runs(&format!("commit={}", first[..8].to_uppercase())).len(), 1);
+    let refused = |commit: &str| house.get(&format!("/api/v1/runs?commit={commit}"));
+    refused("abc").expect_problem(400, "bad-input");
+    refused("nonsense").expect_problem(400, "bad-input");
+    let other = if first.starts_with('0') { "1111111" } else { "0000000" };
+    let told = refused(other).expect_problem(404, "not-found");
+    assert!(
+        told.contains(&format!("no change's id begins with `{other}`")),
+        "{told}"
+    );
+
+    let (one, two) = repository.twins();
+    repository.push(
+        &house,
+        "team/app",
+        &[&format!("{one}:refs/heads/one"), &format!("{two}:refs/heads/two")],
+    );
+    house.built(&one);
+    house.built(&two);
+    assert_eq!(one[..4], two[..4]);
+    for answer in [
+        refused(&one[..4]),
+        house.get(&format!("/api/v1/components/team/app/changes/{}", &one[..4])),
+    ] {
+        let told = answer.expect_problem(400, "bad-input");
+        assert!(
+            told.contains(&format!("the ids of 2 changes begin with `{}`", &one[..4])),
+            "{told}"
+        );
+        for commit in [&one, &two] {
+            assert!(told.contains(&format!("{}  team/app  twin", &commit[..12])), "{told}");
+        }
+    }
+    assert_eq!(house.runs(&format!("commit={one}")).len(), 1);
+}
+
+#[test]
 fn cancelling_a_run_ends_everything_its_step_started() {
     let house = House::new();
     let repository = Repository::new();

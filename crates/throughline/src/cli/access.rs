@@ -20,6 +20,18 @@ pub struct LoginArgs {
     pub no_link: bool,
 }
 
+/// Log out: forget the token of a server.
+///
+/// The token itself goes on working; `throughline token revoke` ends it.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The server; the one of the last login by default.
+    pub url: Option<String>,
+    /// Forget all servers.
+    #[arg(long, conflicts_with = "url")]
+    pub all: bool,
+}
+
 /// Access tokens.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)]

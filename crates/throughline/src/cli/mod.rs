@@ -9,7 +9,8 @@ mod ledger;
 mod local;
 
 pub use access::{
-    LoginArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs,
+    LoginArgs, LogoutArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs,
+    TokenRevokeArgs,
 };
 pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
 pub use demo::{DemoArgs, DemoLoadArgs};
@@ -125,6 +126,7 @@ pub enum Command {
     Retry(RunArgs),
     Resolve(ResolveArgs),
     Login(LoginArgs),
+    Logout(LogoutArgs),
     /// Show who one is to the server.
     Whoami(Json),
     /// Make, list and revoke access tokens.
@@ -168,7 +170,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "The server",
         &[
-            "serve", "login", "whoami", "token", "secret", "repo", "policy", "ledger", "down",
+            "serve", "login", "logout", "whoami", "token", "secret", "repo", "policy", "ledger", "down",
         ],
     ),
 ];

@@ -9,6 +9,7 @@ mod down;
 mod environments;
 mod ledger;
 mod login;
+mod logout;
 mod logs;
 mod policy;
 mod promote;
@@ -154,6 +155,11 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
         Command::Schema(args) => schema::schema(args.kind, printer),
         Command::Settings(args) => settings::settings(&around.layers, args.json, printer),
         Command::Login(args) => login::login(&args, around, printer),
+        Command::Logout(args) => logout::logout(&args, around, printer),
+        Command::Logs(args) => {
+            let session = around.session(printer)?;
+            logs::logs(&args, around.screen.is_some(), &session, printer)
+        }
         Command::Secret(SecretCommand::Set(args)) => secret::set(&args, around, printer),
         Command::Policy(PolicyCommand::Set(args)) => policy::set(&args, around, printer),
         Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&args, around, printer),
@@ -168,7 +174,6 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
     match command {
         Command::Status(args) => status::status(&args, session, printer),
         Command::Runs(args) => runs::runs(&args, session, printer),
-        Command::Logs(args) => logs::logs(&args, session, printer),
         Command::Environments(args) => environments::environments(args.json, session, printer),
         Command::Diff(args) => diff::diff(&args, session, printer),
         Command::Approve(args) => approve::approve(args, session, printer),
@@ -201,6 +206,8 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         | Command::Schema(_)
         | Command::Settings(_)
         | Command::Login(_)
+        | Command::Logout(_)
+        | Command::Logs(_)
         | Command::Secret(SecretCommand::Set(_))
         | Command::Ledger(LedgerCommand::Verify(_))
         | Command::Policy(PolicyCommand::Set(_)) => Ok(()),

@@ -11,17 +11,18 @@ use crate::printer::Printer;
 use crate::session::Session;
 use crate::show;
 use crate::show::paint::{Tone, paint};
-use crate::wire::{Changes, Environments};
+use crate::wire::{Changes, Environments, Repositories};
 
 /// How many of the newest changes the overview lists.
 const NEWEST: u32 = 10;
 
-/// What is where, and what came last: two documents of the API in one.
+/// What is where, what came last, and from where: three documents of the API in one.
 #[derive(Debug, Serialize)]
 struct Overview<'a> {
     schema: &'static str,
     environments: &'a serde_json::Value,
     changes: &'a serde_json::Value,
+    repositories: &'a serde_json::Value,
 }
 
 /// Shows a change, or everything.
@@ -106,11 +107,13 @@ fn overview(args: &StatusArgs, session: &Session, printer: &mut Printer) -> Resu
         .with("component", component.as_ref())
         .with("limit", Some(NEWEST));
     let changes = session.client.get::<Changes>(&address)?;
+    let repositories = session.client.get::<Repositories>(&Address::of(&["repositories"]))?;
     if args.json.json {
         return printer.document(&Overview {
             schema: "overview/1",
             environments: &environments.raw,
             changes: &changes.raw,
+            repositories: &repositories.raw,
         });
     }
     printer.sight.now = session.now();
@@ -127,5 +130,10 @@ fn overview(args: &StatusArgs, session: &Session, printer: &mut Printer) -> Resu
     text.push_str(&paint(Tone::Strong, "Newest changes"));
     text.push('\n');
     text.push_str(&show::change::changes(&changes.document, &printer.sight));
+    let mut sources = repositories.document;
+    if let Some(component) = &component {
+        sources.repositories.retain(|line| line.component == component.as_str());
+    }
+    text.push_str(&show::access::troubles(&sources, &printer.sight));
     printer.data(&text)
 }

@@ -93,7 +93,37 @@ pub fn repositories(repositories: &Repositories, sight: &Sight) -> String {
             (Tone::Quiet, sight.ago(repository.created_at)),
         ]);
     }
-    table.render(sight.width)
+    let mut text = table.render(sight.width);
+    text.push_str(&troubles(repositories, sight));
+    text
+}
+
+/// The followed repositories that cannot be reached: which, since when, why, and what to do.
+pub fn troubles(repositories: &Repositories, sight: &Sight) -> String {
+    let mut text = String::new();
+    for repository in &repositories.repositories {
+        let Some(trouble) = &repository.trouble else { continue };
+        let since = repository
+            .trouble_since
+            .map(|since| format!(", since {}", sight.clock(since)))
+            .unwrap_or_default();
+        text.push_str(&format!(
+            "\n{} {} is not followed{since}\n",
+            paint(Tone::Bad, "✗"),
+            paint(Tone::Strong, &clean(&repository.component))
+        ));
+        let (problem, hint) = trouble.split_once("\nhint: ").unwrap_or((trouble, ""));
+        for line in problem.lines() {
+            text.push_str(&format!("  {}\n", clean(line)));
+        }
+        let hint = if hint.is_empty() {
+            "it is looked at again and again; mend the address or the credentials with `throughline repo add`"
+        } else {
+            hint
+        };
+        text.push_str(&format!("  {} {}\n", paint(Tone::Busy, "hint:"), clean(hint)));
+    }
+    text
 }
 
 /// What came of checking every fact.

@@ -103,6 +103,7 @@ fn timing(station: &Station, sight: &Sight) -> String {
 /// The way of a change from the commit to its users, what it waits for, and the verdicts on it.
 pub fn change(change: &Change, sight: &Sight) -> String {
     let mut text = head(&change.change, sight);
+    text.push_str(&page(change.page.as_deref()));
     text.push('\n');
     text.push_str(&way(change, sight));
     if let Some(reasons) = &change.never_again {
@@ -157,6 +158,12 @@ fn head(line: &ChangeLine, sight: &Sight) -> String {
     text.push_str(&paint(Tone::Quiet, &second.join(" · ")));
     text.push('\n');
     text
+}
+
+/// The address of a page, on a line of its own, so that terminals open it.
+pub(super) fn page(page: Option<&str>) -> String {
+    page.map(|page| format!("{}\n", paint(Tone::Busy, &clean(page))))
+        .unwrap_or_default()
 }
 
 /// The stations, one below the other.

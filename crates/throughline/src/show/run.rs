@@ -120,6 +120,7 @@ pub fn run(run: &Run, sight: &Sight) -> String {
     }
     text.push_str(&paint(Tone::Quiet, &second.join(" · ")));
     text.push('\n');
+    text.push_str(&super::change::page(run.page.as_deref()));
     if let Some(reason) = line
         .reason
         .as_ref()

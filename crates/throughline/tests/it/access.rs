@@ -58,6 +58,48 @@ fn a_token_that_the_server_does_not_accept_is_not_kept() {
 }
 
 #[test]
+fn logging_out_forgets_the_token_and_asks_no_server() {
+    let store = |home: &Home| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(home.configuration().join("logins.json")).unwrap()).unwrap()
+    };
+    let home = Home::new();
+    let called = home.call(&["logout"]);
+    assert_eq!(
+        (called.exit, called.err.as_str()),
+        (Exit::NotFound, "error: not logged in\n")
+    );
+    let logins = json!({"current": "https://a.example", "tokens": {
+        "https://a.example": "tl_a", "https://b.example": "tl_b", "https://c.example": "tl_c"}});
+    std::fs::create_dir_all(home.configuration()).unwrap();
+    std::fs::write(home.configuration().join("logins.json"), logins.to_string()).unwrap();
+    let called = home.call(&["logout"]);
+    assert_eq!(
+        (called.exit, called.err.as_str()),
+        (
+            Exit::Done,
+            "✓ logged out of https://a.example\nhint: the token itself goes on working; `throughline token revoke` ends it\n"
+        )
+    );
+    assert_eq!(
+        store(&home),
+        json!({"tokens": {"https://b.example": "tl_b", "https://c.example": "tl_c"}})
+    );
+    let called = home.call(&["logout"]);
+    assert_eq!(
+        (called.exit, called.err.as_str()),
+        (
+            Exit::NotFound,
+            "error: not logged in\nhint: name one of https://b.example, https://c.example, or say --all\n"
+        )
+    );
+    assert_eq!(home.call(&["logout", "b.example/"]).exit, Exit::Done);
+    assert_eq!(store(&home), json!({"tokens": {"https://c.example": "tl_c"}}));
+    assert_eq!(home.call(&["logout", "https://other.example"]).exit, Exit::NotFound);
+    assert_eq!(home.call(&["logout", "--all"]).exit, Exit::Done);
+    assert_eq!(store(&home), json!({"tokens": {}}));
+}
+
+#[test]
 fn a_token_does_not_travel_in_the_clear() {
     let called = Home::new()
         .typing("tl_x\n")

@@ -43,18 +43,53 @@ fn on_a_narrow_terminal_sentences_are_broken_and_colours_repeat_the_words() {
 fn without_a_change_everything_is_shown() {
     let server = Server::new()
         .on("GET /api/v1/environments", &sample::environments())
-        .on("GET /api/v1/changes?limit=10", &sample::changes());
+        .on("GET /api/v1/changes?limit=10", &sample::changes())
+        .on("GET /api/v1/repositories", &sample::repositories());
     assert_snapshot!(Home::at(&server).call(&["status"]).shown());
     let json: serde_json::Value = serde_json::from_str(&Home::at(&server).call(&["status", "--json"]).out).unwrap();
     assert_eq!(json["schema"], "overview/1");
     assert_eq!(json["changes"]["schema"], "changes/1");
+    assert_eq!(json["repositories"]["schema"], "repositories/1");
+}
+
+#[test]
+fn a_remote_that_cannot_be_reached_is_told_with_since_when_and_what_to_do() {
+    let mut repositories = sample::repositories();
+    let followed = repositories
+        .repositories
+        .iter_mut()
+        .find(|line| line.remote.is_some())
+        .unwrap();
+    followed.trouble =
+        Some("the remote cannot be fetched: there is no machine of that name\nhint: check the address".into());
+    followed.trouble_since = Some(sample::at("13:58:00"));
+    let server = Server::new()
+        .on("GET /api/v1/environments", &sample::environments())
+        .on("GET /api/v1/changes?limit=10", &sample::changes())
+        .on("GET /api/v1/repositories", &repositories);
+    assert_snapshot!(Home::at(&server).call(&["repo", "list"]).shown());
+    let status = Home::at(&server).call(&["status"]).out;
+    assert!(
+        status.contains("✗ shop/search is not followed, since 13:58:00\n"),
+        "{status}"
+    );
+    assert!(status.ends_with("hint: check the address\n"), "{status}");
+    let json: serde_json::Value =
+        serde_json::from_str(&Home::at(&server).call(&["repo", "list", "--json"]).out).unwrap();
+    assert!(
+        json["repositories"]
+            .to_string()
+            .contains("\"trouble_since\":\"2026-03-01T13:58:00Z\""),
+        "{json}"
+    );
 }
 
 #[test]
 fn titles_are_cut_to_the_terminal() {
     let server = Server::new()
         .on("GET /api/v1/environments", &sample::environments())
-        .on("GET /api/v1/changes?limit=10", &sample::changes());
+        .on("GET /api/v1/changes?limit=10", &sample::changes())
+        .on("GET /api/v1/repositories", &sample::repositories());
     let called = Home::at(&server)
         .on_terminal(72)
         .call(&["status", "--all", "--color", "never"]);
@@ -70,7 +105,8 @@ fn nothing_there_yet_is_said_so() {
     changes.changes.clear();
     let server = Server::new()
         .on("GET /api/v1/environments", &environments)
-        .on("GET /api/v1/changes?limit=10", &changes);
+        .on("GET /api/v1/changes?limit=10", &changes)
+        .on("GET /api/v1/repositories", &sample::repositories());
     assert_snapshot!(Home::at(&server).call(&["status"]).shown());
 }
 

@@ -69,6 +69,7 @@ pub fn deploying() -> Change {
     });
     Change {
         schema: "change/1".into(),
+        page: Some("http://127.0.0.1:8400/components/shop/cart/changes/one".into()),
         change: change_line("deploying"),
         stations,
         waiting: vec![],
@@ -116,6 +117,7 @@ pub fn waiting() -> Change {
     };
     Change {
         schema: "change/1".into(),
+        page: Some("http://127.0.0.1:8400/components/shop/cart/changes/one".into()),
         change: change_line("waiting"),
         stations,
         waiting: vec![approval, freeze],
@@ -138,6 +140,7 @@ pub fn returned() -> Change {
     });
     Change {
         schema: "change/1".into(),
+        page: Some("http://127.0.0.1:8400/components/shop/cart/changes/one".into()),
         change: change_line("rolled-back"),
         stations,
         waiting: vec![],
@@ -308,6 +311,7 @@ pub fn failed_run() -> Run {
     line.reason = Some("the step `test` failed".into());
     Run {
         schema: "run/1".into(),
+        page: None,
         run: line,
         steps: vec![compile, test, package],
     }
@@ -319,6 +323,7 @@ pub fn repositories() -> Repositories {
         push_url: format!("http://127.0.0.1:8400/git/{component}.git"),
         remote: remote.map(Into::into),
         trouble: None,
+        trouble_since: None,
         created_at: at("09:00:00"),
     };
     Repositories {

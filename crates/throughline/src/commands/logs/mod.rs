@@ -1,8 +1,10 @@
 //! `throughline logs`.
 
+mod silence;
+
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use facts::RunId;
 use serde::Serialize;
@@ -15,6 +17,8 @@ use crate::session::Session;
 use crate::show::paint::{clean, width};
 use crate::show::run::LogLine;
 use crate::wire::{Run, StepLine};
+
+use self::silence::Silence;
 
 /// The longest line that is shown whole, in bytes.
 const LONGEST_LINE: usize = 1 << 20;
@@ -60,8 +64,13 @@ impl Lines<'_> {
     }
 }
 
-/// Prints what steps said.
-pub(super) fn logs(args: &LogsArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
+/// Prints what steps said. `on_terminal` is whether a person looks at standard error.
+pub(super) fn logs(
+    args: &LogsArgs,
+    on_terminal: bool,
+    session: &Session,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
     let run = session.run(&args.run)?;
     let mut lines = Lines {
         printer,
@@ -69,14 +78,18 @@ pub(super) fn logs(args: &LogsArgs, session: &Session, printer: &mut Printer) ->
         times: args.times,
         json: args.json,
     };
+    if let (Some(step), true) = (&args.step, args.follow) {
+        let address = log_address(run, step, args.attempt, true);
+        return follow_one(session, run, step, address, Silence::new(on_terminal), &mut lines);
+    }
     if let Some(step) = &args.step {
-        let address = log_address(run, step, args.attempt, args.follow);
+        let address = log_address(run, step, args.attempt, false);
         return read(&session.client, &address, |line| lines.print(step, line));
     }
     let document = run_of(&session.client, run)?;
     lines.steps = Some(document.steps.iter().map(|step| width(&step.name)).max().unwrap_or(0));
     if args.follow {
-        return follow(&session.client, run, &mut lines);
+        return follow(session, run, Silence::new(on_terminal), &mut lines);
     }
     for step in document.steps.iter().filter(|step| !step.attempts.is_empty()) {
         let address = log_address(run, &step.name, None, false);
@@ -128,8 +141,61 @@ enum Told {
     Deaf(Result<(), Failure>),
 }
 
+/// The next message; meanwhile the terminal is told of what says nothing. `None` when no more come.
+fn next(told: &Receiver<Told>, silence: &mut Silence, session: &Session, lines: &mut Lines<'_>) -> Option<Told> {
+    loop {
+        let message = match silence.patience() {
+            None => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(patience) => told.recv_timeout(patience),
+        };
+        match message {
+            Ok(message) => return Some(message),
+            Err(RecvTimeoutError::Timeout) => silence.tell(session.now(), lines.printer),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// Prints the log of one step as it is written, until it ends.
+fn follow_one(
+    session: &Session,
+    run: RunId,
+    step: &str,
+    address: Address,
+    mut silence: Silence,
+    lines: &mut Lines<'_>,
+) -> Result<(), Failure> {
+    let document = run_of(&session.client, run)?;
+    let this: Vec<StepLine> = document.steps.into_iter().filter(|each| each.name == step).collect();
+    silence.look(&this, lines.printer);
+    let (tell, told) = channel();
+    let (client, name) = (session.client.clone(), step.to_owned());
+    std::thread::spawn(move || {
+        let read = read(&client, &address, |line| {
+            let _ = tell.send(Told::Line(name.clone(), line.to_owned()));
+            Ok(())
+        });
+        let _ = tell.send(Told::Ended(read));
+    });
+    while let Some(message) = next(&told, &mut silence, session, lines) {
+        match message {
+            Told::Line(step, line) => {
+                silence.heard(&step, lines.printer);
+                lines.print(&step, &line)?;
+            }
+            Told::Ended(result) => {
+                silence.clear(lines.printer);
+                return result;
+            }
+            Told::Happened | Told::Deaf(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Prints the logs of all steps as they are written, until the run has ended.
-fn follow(client: &Client, run: RunId, lines: &mut Lines<'_>) -> Result<(), Failure> {
+fn follow(session: &Session, run: RunId, mut silence: Silence, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let client = &session.client;
     let (tell, told) = channel();
     let ears = (client.clone(), tell.clone());
     std::thread::spawn(move || {
@@ -145,9 +211,10 @@ fn follow(client: &Client, run: RunId, lines: &mut Lines<'_>) -> Result<(), Fail
     // The last attempt of each step whose log is or was read.
     let mut begun: BTreeMap<String, u32> = BTreeMap::new();
     let (mut reading, mut finished) = (0_usize, false);
-    while let Ok(message) = told.recv() {
+    while let Some(message) = next(&told, &mut silence, session, lines) {
         match message {
             Told::Line(step, line) => {
+                silence.heard(&step, lines.printer);
                 lines.print(&step, &line)?;
                 continue;
             }
@@ -164,6 +231,7 @@ fn follow(client: &Client, run: RunId, lines: &mut Lines<'_>) -> Result<(), Fail
             Told::Happened => {
                 let document = run_of(client, run)?;
                 finished = document.run.state == "finished";
+                silence.look(&document.steps, lines.printer);
                 for step in &document.steps {
                     reading += begin(client, run, step, &mut begun, &tell);
                 }
