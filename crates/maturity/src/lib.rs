@@ -4,6 +4,7 @@
 //! is a pure function of evidence, model and what people stated: the same input gives the same bytes.
 //! Nothing here does I/O, reads a clock, or ranks anybody.
 
+pub mod advice;
 pub mod document;
 pub mod level;
 pub mod model;

@@ -171,14 +171,10 @@ pub enum Recipe {
     ScheduledReport,
     /// A step that measures coverage.
     Coverage,
-    /// Tests against a real service.
-    IntegrationTests,
     /// A version and tag made by the pipeline.
     AutomaticVersion,
     /// A bot that proposes updates.
     UpdateBot,
-    /// A file of owners.
-    Owners,
     /// A contributing guide.
     Contributing,
     /// A comparison of interfaces with the last release.

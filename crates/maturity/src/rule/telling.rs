@@ -48,7 +48,11 @@ impl Weighed<'_> {
     pub fn lacking(&self, limits: &Limits, known: Known<'_>) -> Option<String> {
         let said = self.want(true, limits, known)?;
         let whole = said.strip_prefix('(').and_then(|said| said.strip_suffix(')'));
-        Some(whole.filter(|whole| !whole.contains('(')).map_or(said.clone(), str::to_owned))
+        Some(
+            whole
+                .filter(|whole| !whole.contains('('))
+                .map_or(said.clone(), str::to_owned),
+        )
     }
 
     fn want(&self, wanted: bool, limits: &Limits, known: Known<'_>) -> Option<String> {

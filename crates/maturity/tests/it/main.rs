@@ -1,3 +1,4 @@
 //! Tests of the model and its documents from outside.
 
+mod advice;
 mod documents;

@@ -1,0 +1,186 @@
+//! The exact lines to add: for this CI file, or a new file for this stack.
+//!
+//! A recipe proposes edits from what is there. [`Site::propose`] applies them to a copy of the tree,
+//! has it read again, and gives the evidence that follows: whoever shows a proposal first looks
+//! whether it changes the verdict (see [`crate::next`]). So a proposal that does not fit costs a
+//! reading, and is never shown.
+
+mod fresh;
+mod insert;
+mod overlay;
+mod stack;
+
+use evidence::{Evidence, Measure, Measures, Tree};
+use workflow::Workflows;
+use workflow::model::{Job, System, Workflow};
+use workflow::occasion::Occasion;
+use workflow::purpose::Purpose;
+
+use crate::model::Recipe;
+use crate::next::{Edit, Proposal};
+use overlay::Overlay;
+use stack::Stack;
+
+/// What advice is written for.
+pub struct Site<'a> {
+    /// The files as they are.
+    pub tree: &'a dyn Tree,
+    /// The pipelines in them.
+    pub workflows: &'a Workflows,
+    /// What is known now.
+    pub evidence: &'a Evidence,
+    /// Reads the measures of pipelines and files from a tree.
+    pub reread: &'a dyn Fn(&dyn Tree) -> Measures,
+}
+
+impl Site<'_> {
+    /// The edits of a recipe here, and the evidence that follows from them.
+    pub fn propose(&self, recipe: Recipe) -> Option<Proposal> {
+        let edits = self.edits(recipe)?;
+        let changed = Overlay::of(self.tree, &edits)?;
+        let read = (self.reread)(&changed);
+        let mut evidence = self.evidence.clone();
+        evidence
+            .measures
+            .retain(|name, _| !name.starts_with("pipelines.") && !name.starts_with("files."));
+        evidence.measures.extend(read);
+        if recipe == Recipe::Contributing {
+            // The change itself touches the guide.
+            let now = Measure::of(0.0).noting("with the commit that adds the file");
+            evidence.measures.insert("history.docs_changed_days".to_owned(), now);
+        }
+        Some(Proposal { edits, evidence })
+    }
+
+    /// The edits of a recipe.
+    fn edits(&self, recipe: Recipe) -> Option<Vec<Edit>> {
+        let stack = Stack::of(self.tree);
+        let trunk = self.trunk();
+        let one = |edit: Edit| Some(vec![edit]);
+        match recipe {
+            Recipe::BuildOnPush => {
+                if let Some(edit) = self.trigger("push:", &[&format!("  branches: [{trunk}]")]) {
+                    return one(edit);
+                }
+                one(fresh::build(self.tree, self.system(), &stack?, &trunk)?)
+            }
+            Recipe::RunTests => {
+                let stack = stack?;
+                match self.step("Test", stack.test?, &[Purpose::Build, Purpose::Lint, Purpose::Types]) {
+                    Some(edit) => one(edit),
+                    None => one(fresh::build(self.tree, self.system(), &stack, &trunk)?),
+                }
+            }
+            Recipe::KeepArtifacts => one(self.keep(&stack?)?),
+            Recipe::StaticAnalysis => one(self.step("Lint", stack?.lint?, &[Purpose::Test, Purpose::Build])?),
+            Recipe::Coverage => one(self.step("Coverage", stack?.coverage?, &[Purpose::Test, Purpose::Build])?),
+            Recipe::SecurityScans => match self.system() {
+                Some(System::GithubActions) => one(fresh::security(self.tree, &stack?, &trunk)?),
+                _ => one(self.step("Scan dependencies", stack?.audit?, &[Purpose::Test, Purpose::Build])?),
+            },
+            Recipe::ScheduledReport => one(self.trigger("schedule:", &["  - cron: '17 4 * * 1'"])?),
+            Recipe::AutomaticVersion => match self.system() {
+                Some(System::GithubActions) => one(fresh::release(self.tree, &stack?, &trunk)?),
+                _ => None,
+            },
+            Recipe::UpdateBot => one(fresh::update_bot(self.tree, self.system())?),
+            Recipe::Contributing => one(fresh::contributing(self.tree, &stack?)?),
+            Recipe::ContractCheck => match self.system() {
+                Some(System::GithubActions) => one(fresh::contracts(self.tree)?),
+                _ => None,
+            },
+        }
+    }
+
+    /// The branch that everything is delivered from.
+    fn trunk(&self) -> String {
+        match self
+            .evidence
+            .measures
+            .get("history.default_branch")
+            .map(|measure| &measure.value)
+        {
+            Some(evidence::Value::Text(name)) => name.clone(),
+            _ => "main".to_owned(),
+        }
+    }
+
+    /// The system most of whose pipelines are here; none where there is no pipeline.
+    fn system(&self) -> Option<System> {
+        let count = |system: System| self.workflows.list.iter().filter(|each| each.system == system).count();
+        self.workflows
+            .list
+            .iter()
+            .map(|workflow| workflow.system)
+            .max_by_key(|system| (count(*system), std::cmp::Reverse(*system)))
+    }
+
+    /// Adds a trigger to the first workflow of GitHub that builds each request and does not have it.
+    fn trigger(&self, name: &str, further: &[&str]) -> Option<Edit> {
+        self.workflows
+            .list
+            .iter()
+            .filter(|workflow| workflow.system == System::GithubActions && !workflow.called_only)
+            .filter(|workflow| builds(workflow, &[Purpose::Test, Purpose::Build]))
+            .find_map(|workflow| {
+                let text = self.text(&workflow.file)?;
+                insert::trigger(&workflow.file, &text, name, further)
+            })
+    }
+
+    /// Adds a step with a command to the job that fits best: one that does one of `beside` for each change.
+    fn step(&self, name: &str, command: &str, beside: &[Purpose]) -> Option<Edit> {
+        beside.iter().find_map(|purpose| {
+            self.jobs(*purpose).find_map(|(workflow, job)| {
+                let text = self.text(&job.at.file)?;
+                insert::step(workflow.system, job, &text, name, command)
+            })
+        })
+    }
+
+    /// Keeps what a job of trunk builds.
+    fn keep(&self, stack: &Stack) -> Option<Edit> {
+        let kept = stack.kept?;
+        [Purpose::Package, Purpose::Build, Purpose::Test]
+            .iter()
+            .find_map(|purpose| {
+                self.jobs(*purpose)
+                    .filter(|(_, job)| job.occasions.may(Occasion::Trunk))
+                    .find_map(|(workflow, job)| {
+                        let text = self.text(&job.at.file)?;
+                        insert::keep(workflow.system, job, &text, kept)
+                    })
+            })
+    }
+
+    /// The jobs that stand in a file of their own tree and do `purpose` for each change.
+    fn jobs(&self, purpose: Purpose) -> impl Iterator<Item = (&Workflow, &Job)> {
+        self.workflows
+            .list
+            .iter()
+            .flat_map(|workflow| workflow.jobs.iter().map(move |job| (workflow, job)))
+            .filter(|(_, job)| job.chain.is_empty())
+            .filter(|(_, job)| job.occasions.may(Occasion::Trunk) || job.occasions.may(Occasion::Request))
+            .filter(move |(_, job)| does(job, &[purpose]))
+    }
+
+    fn text(&self, file: &str) -> Option<String> {
+        text(self.tree, file)
+    }
+}
+
+fn builds(workflow: &Workflow, purposes: &[Purpose]) -> bool {
+    workflow.jobs.iter().any(|job| does(job, purposes))
+}
+
+fn does(job: &Job, purposes: &[Purpose]) -> bool {
+    job.steps
+        .iter()
+        .flat_map(|step| &step.doings)
+        .any(|doing| purposes.contains(&doing.purpose))
+}
+
+/// The text of a file, when it is one.
+fn text(tree: &dyn Tree, file: &str) -> Option<String> {
+    String::from_utf8(tree.read(file, 1 << 20).ok()??).ok()
+}
