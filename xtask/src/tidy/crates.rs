@@ -129,8 +129,8 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ),
     (
         "gix",
-        &["source"],
-        "what a repository is like is known in `source` alone",
+        &["source", "survey"],
+        "the repositories that are hosted are read in `source`, those of others in `survey`",
     ),
     ("axum", &["server"], "HTTP routes are the server's"),
     (

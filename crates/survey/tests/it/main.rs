@@ -1,0 +1,7 @@
+//! Surveys of repositories that git itself made.
+
+mod fixture;
+mod growing;
+mod measuring;
+mod refusing;
+mod unusual;
