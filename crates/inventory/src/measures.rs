@@ -98,9 +98,6 @@ pub(crate) fn fold(inventory: &Inventory, component: Option<&Component>) -> Meas
             continue;
         };
         let seen = by_name.remove(name).unwrap_or_default();
-        if seen.is_empty() && !LOOKED_FOR.contains(&name) {
-            continue;
-        }
         let measure = if COMPUTED.contains(&name) {
             None
         } else {
@@ -124,32 +121,6 @@ const OF_ITS_FOLDER: &[&str] = &[
     "training_code",
     "manifests",
     "test_files",
-];
-
-/// Measures whose absence is a statement. Others are left out until something speaks for them.
-const LOOKED_FOR: &[&str] = &[
-    "stacks",
-    "build_scripted",
-    "build_tools",
-    "modules",
-    "module_boundaries",
-    "components_versioned",
-    "components_with_image",
-    "unit_test_frameworks",
-    "integration_tests",
-    "acceptance_tests",
-    "performance_tests",
-    "containers",
-    "compose",
-    "kubernetes",
-    "helm",
-    "kustomize",
-    "gitops",
-    "rolling_or_canary",
-    "rollout_strategies",
-    "health_checks",
-    "machine_images",
-    "test_doubles",
 ];
 
 /// What is computed from files instead of observations.

@@ -7,12 +7,10 @@ use serde_json::Value;
 
 use crate::catalogue::name_of;
 use crate::context::{Context, is_chart_template, text};
-use crate::known::{Names, Packages};
+use crate::known::Names;
 use crate::languages::in_test_folder;
 use crate::observation::{At, Observations, at, at_line};
 use crate::reading::{line_of, lines};
-
-pub(super) const PACKAGES: Packages = &[];
 
 #[rustfmt::skip]
 pub(super) const NAMES: Names = &[

@@ -3,7 +3,9 @@
 
 pub(crate) mod containerfile;
 pub(crate) mod groovy;
+pub(crate) mod hcl;
 pub(crate) mod json;
+pub(crate) mod markdown;
 pub(crate) mod toml;
 pub(crate) mod xml;
 pub(crate) mod yaml;
