@@ -4,14 +4,19 @@
 //! steps start, and says for each job when it runs and what it does. [`measures`] turns that into
 //! the measures that are named `pipelines.*`. Nothing here does I/O but reading the tree it is given.
 
+mod comparison;
 mod finish;
 mod github;
+mod gitlab;
+mod jenkins;
 mod measures;
 pub mod model;
 pub mod occasion;
 pub mod purpose;
 mod read;
 mod shell;
+mod steps;
+mod systems;
 mod yaml;
 
 pub use measures::measures;

@@ -7,8 +7,9 @@ use evidence::{EntryKind, Finding, Place, Tree};
 use crate::model::{At, Workflow, Workflows};
 use crate::occasion::Names;
 use crate::purpose::Resolver;
+use crate::systems::{azure, buildkite, circleci, concourse, simple, tekton, throughline, travis, woodpecker};
 use crate::yaml::{self, Node};
-use crate::{finish, github};
+use crate::{finish, github, gitlab, jenkins};
 
 /// The most files of definitions that are read of a tree.
 const MOST_FILES: usize = 600;
@@ -138,6 +139,60 @@ fn reader_of(path: &str) -> Option<Read> {
     };
     if within(".github/workflows/") || within(".gitea/workflows/") || within(".forgejo/workflows/") {
         return Some(github::read);
+    }
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let lower = name.to_ascii_lowercase();
+    let stem = lower.split('.').find(|part| !part.is_empty()).unwrap_or_default();
+    match path {
+        ".gitlab-ci.yml" | ".gitlab-ci.yaml" => return Some(gitlab::read),
+        ".circleci/config.yml" | ".circleci/config.yaml" | "circle.yml" => return Some(circleci::read),
+        ".travis.yml" => return Some(travis::read),
+        ".drone.yml" | ".drone.yaml" => return Some(woodpecker::read_drone),
+        ".cirrus.yml" | ".cirrus.yaml" => return Some(simple::cirrus),
+        "appveyor.yml" | ".appveyor.yml" | ".appveyor/appveyor.yml" => return Some(simple::appveyor),
+        "bitbucket-pipelines.yml" => return Some(simple::bitbucket),
+        ".woodpecker.yml" | ".woodpecker.yaml" => return Some(woodpecker::read),
+        _ => {}
+    }
+    let is_jenkins = lower == "jenkinsfile"
+        || lower.starts_with("jenkinsfile.") && !lower.ends_with(".md")
+        || lower.ends_with(".jenkinsfile")
+        || lower.starts_with("jenkinsfile-");
+    if is_jenkins && !path.contains("test") && !path.contains("example") {
+        return Some(jenkins::read);
+    }
+    if !is_yaml {
+        return None;
+    }
+    if path.starts_with(".woodpecker/") {
+        return Some(woodpecker::read);
+    }
+    if lower == "throughline.yaml" || lower == "throughline.yml" {
+        return Some(throughline::read);
+    }
+    let is_vendored = path.contains("node_modules/") || path.contains("vendor/") || path.contains("testdata/");
+    if is_vendored {
+        return None;
+    }
+    if path.starts_with(".tekton/") {
+        return Some(tekton::read);
+    }
+    if folder == ".buildkite" || (folder.starts_with(".buildkite/") && stem.contains("pipeline")) {
+        return Some(buildkite::read);
+    }
+    if stem.starts_with("azure-pipeline")
+        || path
+            .split('/')
+            .any(|part| matches!(part, "azure-pipelines" | ".azure-pipelines" | ".azuredevops" | ".vsts"))
+    {
+        return Some(azure::read);
+    }
+    if folder
+        .split('/')
+        .any(|part| matches!(part, "ci" | "concourse" | "pipelines" | ".concourse"))
+        || stem == "pipeline"
+    {
+        return Some(concourse::read);
     }
     None
 }

@@ -413,6 +413,17 @@ impl Node {
             .is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on"))
     }
 
+    /// Whether it says no.
+    pub fn is_false(&self) -> bool {
+        self.text()
+            .is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off"))
+    }
+
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.kind, Kind::List(_))
+    }
+
     /// Whether it is a map.
     pub fn is_map(&self) -> bool {
         matches!(self.kind, Kind::Map(_))

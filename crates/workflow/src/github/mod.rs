@@ -10,7 +10,7 @@ use crate::model::{At, End, Environment, Job, Pinning, Step, StepKind, System, U
 use crate::occasion::{Condition, Occasions};
 use crate::purpose::{Context, Doing, Purpose};
 use crate::read::Reader;
-use crate::yaml::{Kind, Node};
+use crate::yaml::Node;
 
 /// How deep called workflows and actions are followed.
 const DEEPEST: usize = 4;
@@ -228,7 +228,7 @@ fn read_job(
         }
         if let Some(last) = steps.elements().last() {
             job.end = Some(End {
-                line: last_line(last),
+                line: crate::steps::last_line(last),
                 column: steps.column,
             });
         }
@@ -436,22 +436,6 @@ fn spread(text: &str, matrix: &BTreeMap<String, Vec<String>>) -> Vec<String> {
         }
     }
     vec![text.to_owned()]
-}
-
-/// The last line that a value takes up.
-pub(crate) fn last_line(node: &Node) -> u32 {
-    match &node.kind {
-        Kind::List(elements) => elements.iter().map(last_line).max().unwrap_or(node.line),
-        Kind::Map(members) => members
-            .iter()
-            .map(|(key, value)| key.line.max(last_line(value)))
-            .max()
-            .unwrap_or(node.line),
-        Kind::Text { text, block: true, .. } => {
-            node.line + u32::try_from(text.trim_end().lines().count().saturating_sub(1)).unwrap_or(u32::MAX)
-        }
-        _ => node.line,
-    }
 }
 
 /// A job runs only when those it waits for do, unless it says otherwise.

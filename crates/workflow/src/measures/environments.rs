@@ -226,9 +226,10 @@ fn artifacts(deployments: &[Deployment<'_>], out: &mut Out) {
                     && std::ptr::eq(other.seen.workflow, seen.workflow)
                     && !does(other.seen.job, MAKES)
             });
-            let handed_on = upstream
-                .iter()
-                .any(|job| does(job, &[Purpose::Push, Purpose::Keep, Purpose::Publish]) && does(job, MAKES));
+            let handed_on = upstream.iter().any(|job| {
+                let keeps = job.keeps.is_some() || does(job, &[Purpose::Push, Purpose::Keep, Purpose::Publish]);
+                keeps && does(job, MAKES)
+            });
             if does(seen.job, &[Purpose::Promote]) || (!own && others && handed_on) {
                 promotes.push(seen);
             }

@@ -14,7 +14,7 @@ use crate::model::At;
 
 pub use parts::of_part;
 pub use resolve::{Context, Resolver};
-pub(crate) use wording::join;
+pub(crate) use wording::{join, parent};
 
 macro_rules! purposes {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {

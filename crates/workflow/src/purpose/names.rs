@@ -44,7 +44,13 @@ pub(crate) fn of_name(name: &str) -> Vec<Given> {
     }
     LINES
         .iter()
-        .find(|(wanted, _)| wanted.iter().all(|want| words.iter().any(|word| word == want)))
+        .find(|(wanted, _)| {
+            // `=word` stands for a name that is this word alone.
+            wanted.iter().all(|want| match want.strip_prefix('=') {
+                Some(alone) => words.len() == 1 && words[0] == alone,
+                None => words.iter().any(|word| word == want),
+            })
+        })
         .map(|(_, gives)| gives.clone())
         .unwrap_or_default()
 }

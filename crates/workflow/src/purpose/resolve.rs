@@ -9,7 +9,7 @@ use evidence::Tree;
 use super::files::Script;
 use super::found::LARGEST;
 use super::targets::{self, Target};
-use super::wording::{is_shell, join, meant, normal, parent, pattern_of, shown};
+use super::wording::{has_goals, is_shell, join, meant, normal, parent, pattern_of, shown};
 use super::{Doing, Given, Purpose, names, parts, programs};
 use crate::model::At;
 use crate::shell::{self, Command, Unwrapped};
@@ -293,7 +293,7 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        if matches!(program, "source" | ".") || stem.contains('$') || name.contains('$') {
+        if matches!(program, "source" | ".") || stem == "all" || stem.contains('$') || name.contains('$') {
             return;
         }
         let arguments: Vec<String> = std::iter::once(stem)
@@ -507,6 +507,7 @@ impl<'a> Resolver<'a> {
         out: &mut Vec<Doing>,
     ) {
         let purpose = match give.purpose {
+            Purpose::Test if has_goals(tool) => names::kind_of_test(&context.hints).unwrap_or(Purpose::Test),
             Purpose::Test => {
                 names::kind_of_test(&format!("{} {}", context.hints, meant(texts))).unwrap_or(Purpose::Test)
             }

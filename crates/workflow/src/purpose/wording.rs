@@ -108,3 +108,11 @@ pub(crate) fn join(folder: &str, path: &str) -> String {
     }
     parts.join("/")
 }
+
+/// Whether a program is given several goals at once, so that its arguments speak of other goals too.
+pub(super) fn has_goals(program: &str) -> bool {
+    matches!(
+        program,
+        "rake" | "gradle" | "gradlew" | "mvn" | "mvnw" | "sbt" | "ant" | "ninja"
+    )
+}

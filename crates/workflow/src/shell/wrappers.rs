@@ -188,7 +188,12 @@ fn step(command: &Command) -> Step {
                 && at + 1 < words.len()
                 && at <= 3
             {
-                return Step::Words(words[at + 1..].to_vec());
+                let mut inner = words[at + 1..].to_vec();
+                if inner[0] == "build" {
+                    // The module goes by another name as a program.
+                    inner[0] = "pyproject-build".to_owned();
+                }
+                return Step::Words(inner);
             }
             Step::Same
         }

@@ -1,4 +1,7 @@
 //! What is understood of definitions, system by system.
 
 mod github;
+mod gitlab;
+mod hostile;
 mod support;
+mod systems;
