@@ -4,6 +4,7 @@
 //! steps start, and says for each job when it runs and what it does. [`measures`] turns that into
 //! the measures that are named `pipelines.*`. Nothing here does I/O but reading the tree it is given.
 
+mod advice;
 mod comparison;
 mod finish;
 mod github;
@@ -19,6 +20,7 @@ mod steps;
 mod systems;
 mod yaml;
 
+pub use advice::MainBuild;
 pub use measures::measures;
 pub use model::Workflows;
 pub use read::read;

@@ -76,7 +76,7 @@ fn rename(need: &str, caller: &str) -> String {
 }
 
 /// A job that calls what is not in the tree: what its name says is all that is known.
-pub(super) fn unknown(reader: &Reader<'_>, target: &str, call: &Node, mut job: Job, place: At) -> Job {
+pub(super) fn unknown(reader: &Reader<'_>, target: &str, mut job: Job, place: At) -> Job {
     let mut used = Used::parse(target);
     used.inputs.clone_from(&job.inputs);
     let context = Context::of_step(&place.file, place.line, "", &job.words());
@@ -85,8 +85,10 @@ pub(super) fn unknown(reader: &Reader<'_>, target: &str, call: &Node, mut job: J
         let stem = used.name.rsplit('/').next().unwrap_or(&used.name);
         let stem = stem.split('.').next().unwrap_or(stem);
         doings = reader.resolver.name(stem, &used.name, &context);
+        if doings.is_empty() {
+            doings = reader.resolver.name(&job.id, &used.name, &context);
+        }
     }
-    let _ = call;
     job.template = Some(used.name.clone());
     job.steps = vec![Step {
         at: place,

@@ -121,7 +121,7 @@ fn read_jobs(
             Some(called) => all.extend(called),
             None => {
                 unread.push(place.clone());
-                all.push(called::unknown(reader, target, node, job, place));
+                all.push(called::unknown(reader, target, job, place));
             }
         }
     }

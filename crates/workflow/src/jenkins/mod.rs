@@ -478,7 +478,14 @@ impl Reading<'_> {
                     _ => None,
                 });
                 let name = class.unwrap_or_else(|| name.to_owned());
-                let step = steps::builtin(self.reader, self.at(call.line), &name, &inputs, &words, &on);
+                let step = steps::builtin(
+                    self.reader,
+                    self.at(call.line),
+                    &format!("step:{name}"),
+                    &inputs,
+                    &words,
+                    &on,
+                );
                 if !step.doings.is_empty() {
                     job.steps.push(step);
                 } else if !is_around(&name)

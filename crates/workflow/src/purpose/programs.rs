@@ -110,6 +110,11 @@ fn in_order(words: &[Vec<&'static str>], arguments: &[String]) -> bool {
     false
 }
 
+/// Whether the table has a line for a program.
+pub(crate) fn knows(program: &str) -> bool {
+    LINES.contains_key(program)
+}
+
 /// What a command does as far as the table knows; nothing for programs that are not in it.
 pub(crate) fn of_command(program: &str, arguments: &[String]) -> Option<Vec<Given>> {
     let lines = LINES.get(program)?;

@@ -224,6 +224,29 @@ impl<'a> Resolver<'a> {
             self.by_names(arguments, &program, &texts, &at, context, ignored, out);
             return;
         }
+        // A program that an interpreter is given by its path: `php bin/phpstan`.
+        if matches!(program.as_str(), "php" | "node" | "ruby" | "python" | "python3")
+            && context.depth < DEEPEST
+            && let Some(at) = command.words.iter().skip(1).position(|word| !word.starts_with('-'))
+            && let Some(word) = command.words.get(at + 1)
+        {
+            let name = shell::base(word);
+            let name = [".js", ".mjs", ".cjs", ".php", ".phar"]
+                .iter()
+                .find_map(|ending| name.strip_suffix(ending))
+                .unwrap_or(name)
+                .to_owned();
+            if word.contains('/') && programs::knows(&name) {
+                let mut inner = command.clone();
+                inner.words = std::iter::once(name)
+                    .chain(command.words[at + 2..].iter().cloned())
+                    .collect();
+                let mut deeper = context.clone();
+                deeper.depth += 1;
+                self.command(inner, &deeper, out);
+                return;
+            }
+        }
         self.script(&program, &command, context, &at, ignored, out);
     }
 
@@ -359,7 +382,8 @@ impl<'a> Resolver<'a> {
                     self.by_names(&names, program, &texts, at, context, ignored, out);
                     understood = true;
                 } else if target.or_program
-                    && programs::of_command(program, &command.words[1..]).is_none_or(|gives| gives.is_empty())
+                    && programs::of_command(program, &command.words[1..])
+                        .is_none_or(|gives| gives.iter().all(|give| give.purpose == Purpose::Setup))
                 {
                     // `yarn jest`: a program of a dependency.
                     let words = command.words[1..]

@@ -11,7 +11,11 @@ pub(super) fn pattern_of<'s>(scripts: &'s [Script], name: &str) -> Option<&'s Sc
 
 /// A command as a person would name it: its first words. A part goes by its name.
 pub(super) fn shown(tool: &str, texts: &str) -> String {
-    if !texts.contains(tool) || texts == tool {
+    let is_command = texts
+        .split_whitespace()
+        .next()
+        .is_some_and(|first| shell::base(first) == tool);
+    if !is_command || texts == tool {
         return tool.to_owned();
     }
     let mut short = String::new();

@@ -425,7 +425,7 @@ impl Reading<'_> {
             return steps::run(self.reader, at, &command, folder, words, on);
         }
         let context = Context::of_step(&at.file, at.line, folder, words);
-        let mut step = steps::builtin(self.reader, at, &name, &inputs, words, on);
+        let mut step = steps::builtin(self.reader, at, &format!("task:{name}"), &inputs, words, on);
         if ["AzureCLI", "AzurePowerShell", "Bash", "PowerShell", "CmdLine"].contains(&name.as_str())
             && let Some(file) = input("filePath").or_else(|| input("scriptPath"))
         {

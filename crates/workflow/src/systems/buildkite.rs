@@ -1,7 +1,7 @@
 //! Buildkite.
 
 use crate::comparison;
-use crate::model::{At, Job, System, Used, Workflow};
+use crate::model::{At, Job, StepKind, System, Used, Workflow};
 use crate::occasion::{Condition, Filter, Occasion, Occasions, Pattern};
 use crate::purpose::Purpose;
 use crate::read::Reader;
@@ -208,14 +208,13 @@ impl Reading<'_> {
                 inputs,
             };
             let words = job.words();
-            job.steps.push(steps::part(
-                self.reader,
-                At::new(self.file, line),
-                used,
-                "",
-                &words,
-                &on,
-            ));
+            let known = Used {
+                name: format!("plugin:{short}"),
+                ..used.clone()
+            };
+            let mut step = steps::part(self.reader, At::new(self.file, line), known, "", &words, &on);
+            step.kind = StepKind::Use(used);
+            job.steps.push(step);
         }
         steps::note_shape(&mut job);
         workflow.jobs.push(job);

@@ -49,6 +49,7 @@ pub(crate) fn read(reader: &Reader<'_>, file: &str) -> Vec<Workflow> {
             .to_owned();
         match node.text_of("kind") {
             Some("Task" | "ClusterTask") => {
+                tasks.insert(file.clone(), (file.clone(), node.clone()));
                 tasks.insert(name, (file.clone(), node.clone()));
             }
             Some("Pipeline") => {
@@ -236,7 +237,7 @@ fn resolver_name(task: &Node) -> Option<&str> {
     task.at(&["taskRef", "params"])?
         .elements()
         .iter()
-        .find(|one| one.text_of("name") == Some("name"))?
+        .find(|one| matches!(one.text_of("name"), Some("name" | "pathInRepo")))?
         .text_of("value")
 }
 

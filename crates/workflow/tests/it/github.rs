@@ -91,6 +91,19 @@ fn jobs_are_followed_into_called_workflows_actions_and_scripts() {
 }
 
 #[test]
+fn the_main_build_is_the_job_that_tests_changes_and_says_where_to_add_to_it() {
+    let build = read(TREE).main_build(None).unwrap();
+    assert_eq!(
+        (build.file.as_str(), build.job.as_str(), build.line),
+        (".github/workflows/ci.yml", "test", 9)
+    );
+    let end = build.end.unwrap();
+    assert_eq!((end.line, end.column), (16, 7));
+    assert_eq!(build.commands, ["jest --coverage", "eslint ."]);
+    assert_eq!(build.runner.as_deref(), Some("ubuntu-latest"));
+}
+
+#[test]
 fn what_is_not_in_the_tree_is_not_denied() {
     let files = [(
         ".github/workflows/ci.yml",
