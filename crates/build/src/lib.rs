@@ -7,12 +7,15 @@
 mod choose;
 mod package;
 pub mod ports;
+pub mod rebuild;
 mod run;
+mod verdict;
 mod version;
 mod workspace;
 
 pub use package::PackageAction;
 pub use ports::{Commits, Names, Secrets, Workspace};
 pub use run::{RunAction, StepVariables};
+pub use verdict::Published;
 pub use version::VersionAction;
 pub use workspace::{WorkspaceError, Workspaces};

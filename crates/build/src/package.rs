@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use artifact::{BlobStore, Platform, Recipe};
+use artifact::{BlobStore, Package, Platform, Recipe};
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepAction, StepContext};
+use facts::ComponentName;
 use pipeline::plan::{PACKAGE, PackageInput};
 use serde_json::json;
 
@@ -31,22 +32,43 @@ impl PackageAction {
     async fn package(&self, step: &StepContext) -> Result<ActionOutcome, ActionOutcome> {
         let input: PackageInput = serde_json::from_value(step.input.clone())
             .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;
-        let commit = step
-            .request
-            .commit
-            .clone()
-            .ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
+        let name = step.request.component_name.clone();
+        let package = match self.put_together(step, input, self.store.clone(), name).await {
+            Ok(package) => package,
+            Err(Trouble::Full(error)) => return Err(ActionOutcome::failed_for_now(error)),
+            Err(Trouble::Package(error)) => return Err(ActionOutcome::failed(error)),
+        };
+        let size: u64 = package.manifest.layers.iter().map(|layer| layer.size).sum();
+        step.log.out(&format!("package {} ({size} bytes)", package.digest));
+        Ok(ActionOutcome::succeeded(
+            json!({ "package": package.digest, "size": size }),
+        ))
+    }
+
+    /// The package of the step's run in `store`, of a component that is called `name` in it.
+    pub(crate) async fn put_together(
+        &self,
+        step: &StepContext,
+        input: PackageInput,
+        store: Arc<BlobStore>,
+        name: ComponentName,
+    ) -> Result<Package, Trouble> {
+        let commit = step.request.commit.clone();
+        let commit = commit.ok_or_else(|| Trouble::Package("the run has no commit".to_owned()))?;
         let component = &step.request.component_name;
-        let for_now = |reason: String| ActionOutcome::failed_for_now(reason);
         let workspace = self
             .workspace
             .ready(step.run, component, &commit)
             .await
-            .map_err(|error| for_now(error.to_string()))?;
-        let commit_time = self.commits.committed_at(component, &commit).await.map_err(for_now)?;
+            .map_err(|error| Trouble::Full(error.to_string()))?;
+        let commit_time = self
+            .commits
+            .committed_at(component, &commit)
+            .await
+            .map_err(Trouble::Full)?;
         let recipe = Recipe {
             component: step.request.component,
-            component_name: component.clone(),
+            component_name: name,
             commit,
             commit_time,
             definition: step.request.definition,
@@ -54,7 +76,6 @@ impl PackageAction {
             document: json!(&input.document),
             files: Vec::new(),
         };
-        let store = self.store.clone();
         let built = tokio::task::spawn_blocking(move || {
             let files = choose(&workspace, &input.files).map_err(|error| Trouble::Package(error.to_string()))?;
             let recipe = Recipe { files, ..recipe };
@@ -66,23 +87,15 @@ impl PackageAction {
                 }
             })
         });
-        let package = match built.await {
-            Ok(Ok(package)) => package,
-            Ok(Err(Trouble::Full(error))) => return Err(for_now(error)),
-            Ok(Err(Trouble::Package(error))) => return Err(ActionOutcome::failed(error)),
-            Err(panic) => return Err(ActionOutcome::failed(format!("packaging stopped: {panic}"))),
-        };
-        let size: u64 = package.manifest.layers.iter().map(|layer| layer.size).sum();
-        step.log.out(&format!("package {} ({size} bytes)", package.digest));
-        Ok(ActionOutcome::succeeded(
-            json!({ "package": package.digest, "size": size }),
-        ))
+        built
+            .await
+            .unwrap_or_else(|panic| Err(Trouble::Package(format!("packaging stopped: {panic}"))))
     }
 }
 
 /// Why a package was not put together.
-enum Trouble {
-    /// There is no room for it: another try may go better.
+pub(crate) enum Trouble {
+    /// There is no room for it, or the workspace is not there: another try may go better.
     Full(String),
     /// Its files are not as the definition says: the same files fail again.
     Package(String),

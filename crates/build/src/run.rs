@@ -1,21 +1,23 @@
 //! The action `run`: a script in the workspace, by the executor. Scripts beside a workspace, such as
 //! those by which a deployment verifies, run the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
 use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
-use facts::{StepName, Trust};
+use facts::{Commit, ComponentName, StepName, Trust};
 use pipeline::plan::{EffectClass, RUN, RunInput, SecretUse};
 
-use crate::ports::{Secrets, Workspace};
+use crate::ports::{Commits, Secrets, Workspace};
 use crate::workspace::beneath;
 
 /// How much a step may log, in bytes.
 const LOG_BUDGET: u64 = 64 * 1024 * 1024;
+/// How many commits' times are kept in memory.
+const KEPT_TIMES: usize = 256;
 /// Steps give way to the services that run on the same machine.
 const NICE: i32 = 10;
 
@@ -60,7 +62,10 @@ pub struct RunAction {
     executor: Arc<dyn Executor>,
     workspace: Arc<dyn Workspace>,
     secrets: Arc<dyn Secrets>,
+    commits: Arc<dyn Commits>,
     variables: StepVariables,
+    /// When the commits were made that steps ran for last, in Unix seconds.
+    made: Mutex<HashMap<Commit, i64>>,
 }
 
 impl RunAction {
@@ -69,14 +74,31 @@ impl RunAction {
         executor: Arc<dyn Executor>,
         workspace: Arc<dyn Workspace>,
         secrets: Arc<dyn Secrets>,
+        commits: Arc<dyn Commits>,
         variables: StepVariables,
     ) -> Self {
         Self {
             executor,
             workspace,
             secrets,
+            commits,
             variables,
+            made: Mutex::default(),
         }
+    }
+
+    /// When the commit was made, in Unix seconds; nothing when that cannot be told.
+    async fn made(&self, component: &ComponentName, commit: &Commit) -> Option<i64> {
+        if let Some(known) = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(commit) {
+            return Some(*known);
+        }
+        let made = self.commits.committed_at(component, commit).await.ok()?.as_second();
+        let mut known = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT_TIMES {
+            known.clear();
+        }
+        known.insert(commit.clone(), made);
+        Some(made)
     }
 
     fn key(step: &StepContext) -> AttemptKey {
@@ -112,6 +134,9 @@ impl RunAction {
         let folder =
             beneath(&workspace, input.folder.as_deref()).map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let mut variables = self.variables.0.clone();
+        // Tools that put a time into what they make take this one, so that it comes out the same again.
+        let made = self.made(component, &commit).await;
+        variables.extend(made.map(|made| ("SOURCE_DATE_EPOCH".to_owned(), made.to_string())));
         variables.extend(input.variables);
         for (name, value) in [
             ("CI", "true".to_owned()),

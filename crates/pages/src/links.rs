@@ -73,6 +73,11 @@ pub fn resolve(run: RunId, step: &StepName) -> String {
     format!("/runs/{run}/steps/{step}/resolve")
 }
 
+/// POST: builds a change again and compares what comes out with its package.
+pub fn rebuild(component: &ComponentName, commit: &Commit) -> String {
+    format!("/components/{component}/changes/{commit}/rebuild")
+}
+
 /// POST: approves a change for an environment, or refuses it; field `answer` (`approve`, `refuse`).
 pub fn approve(component: &ComponentName, commit: &Commit, environment: &EnvironmentName) -> String {
     format!("/components/{component}/changes/{commit}/environments/{environment}/approve")

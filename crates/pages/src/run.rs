@@ -1,9 +1,10 @@
 //! A run: its graph, its steps, their attempts and logs.
 
 use facts::Trust;
+use facts::published::Judgement;
 use maud::{Markup, html};
 
-use crate::model::{Broken, Frame, Outcome, Progress, RunKind, RunLine, RunPage, Step, Tone};
+use crate::model::{Broken, Frame, Outcome, Progress, Rebuilt, RunKind, RunLine, RunPage, Step, Tone};
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::graph;
 use crate::parts::mark::{Mark, Status, tone_word};
@@ -91,6 +92,7 @@ pub fn page(frame: &Frame, page: &RunPage) -> Markup {
             }
         }
         @if let Some(broken) = &page.broken { (broken_definition(broken)) }
+        div id="run-rebuilt" data-live { @if let Some(rebuilt) = &page.rebuilt { (compared(rebuilt)) } }
         @if let Some(graph) = graph::graph(frame.now, &page.steps, |step| step_link(run, step)) {
             section.card.graph-card id="run-graph" data-live { (graph) }
         }
@@ -177,6 +179,41 @@ fn row(frame: &Frame, run: &RunLine, step: &Step, selected: bool) -> Markup {
                     p { (Mark::Person.picture()) strong { (question.text) } }
                     @if let Some(seen) = &question.seen { p.faint { (seen) } }
                     (small::buttons(frame, &question.answers))
+                }
+            }
+        }
+    }
+}
+
+/// Whether the same package came out again, and what differs.
+fn compared(rebuilt: &Rebuilt) -> Markup {
+    let (mark, title) = match rebuilt.result {
+        Judgement::Pass => (Mark::Good, "The same package came out again"),
+        Judgement::Fail => (Mark::Bad, "Another package came out"),
+        Judgement::Wait | Judgement::Unknown => (Mark::Attention, "Whether the same package comes out is not known"),
+    };
+    html! {
+        section.card aria-labelledby="rebuilt-title" {
+            div.card-head { (mark.picture()) h2 id="rebuilt-title" { (title) } }
+            (small::reasons(&rebuilt.reasons))
+            (small::details([
+                ("Stands", small::digest(&rebuilt.stands)),
+                ("Came out", html! { @match &rebuilt.rebuilt { Some(digest) => (small::digest(digest)), None => span.faint { "nothing" } } }),
+            ]))
+            @if !rebuilt.files.is_empty() {
+                div.scroll {
+                    table.list {
+                        thead { tr { th scope="col" { "File" } th scope="col" { "Differs in" } th scope="col" { "Stands" } th scope="col" { "Came out" } } }
+                        tbody { @for file in &rebuilt.files { tr {
+                            th scope="row" { code { (file.path) } }
+                            td { (file.how) }
+                            td { (file.stands.as_deref().unwrap_or("–")) }
+                            td { (file.rebuilt.as_deref().unwrap_or("–")) }
+                        } } }
+                    }
+                }
+                @if rebuilt.more > 0 {
+                    p.faint { (small::plural(rebuilt.more, "more entry", "more entries")) " not shown; " code { "throughline rebuild --json" } " lists all." }
                 }
             }
         }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use build::rebuild::REBUILD;
 use engine::RunResult;
 use facts::{Fact, Position, RunId};
 use tokio::time::Instant;
@@ -84,6 +85,10 @@ async fn recover(house: &Arc<House>) -> bool {
         tracing::error!(%error, "ended builds could not be looked for");
         return false;
     }
+    if let Err(error) = house.rebuilds.recover().await {
+        tracing::error!(%error, "ended rebuilds could not be looked for");
+        return false;
+    }
     all && house.overdue.is_empty()
 }
 
@@ -118,8 +123,10 @@ async fn ended(house: &Arc<House>, fact: &Fact) -> Result<(), ServerError> {
     let Some(row) = engine::query::run(&*house.ledger, run).await? else {
         return Ok(());
     };
-    if row.kind == BUILD {
-        house.builds.ended(run).await?;
+    match row.kind.as_str() {
+        BUILD => house.builds.ended(run).await?,
+        REBUILD => house.rebuilds.ended(&row).await?,
+        _ => {}
     }
     if let Err(error) = house.executor.close(run).await {
         tracing::warn!(%run, %error, "the shim of a run that is over could not be closed");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use access::Access;
 use artifact::registry::Registry;
 use artifact::{BlobStore, UnpackCache};
+use build::rebuild::{CompareAction, LeaveOutAction};
 use build::{PackageAction, RunAction, VersionAction, Workspaces};
 use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
@@ -21,7 +22,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::{
-    BuildParts, Builds, ChangesView, Intake, Register, RemoteParts, Remotes, Repositories, TagAction, Versions,
+    BuildParts, Builds, ChangesView, Intake, Rebuilds, Register, RemoteParts, Remotes, Repositories, TagAction,
+    Versions,
 };
 use crate::checkpoints::{CheckpointParts, Checkpoints};
 use crate::error::ServerError;
@@ -99,6 +101,8 @@ pub struct House {
     pub intake: Intake,
     /// Builds.
     pub builds: Builds,
+    /// Builds again.
+    pub rebuilds: Rebuilds,
     /// Followed repositories.
     pub remotes: Remotes,
     /// Runs.
@@ -299,6 +303,7 @@ impl House {
             executor.clone(),
             workspaces.clone(),
             secrets.clone(),
+            repositories.clone(),
             settings.step_variables.clone(),
         ));
         let parts = ActionParts {
@@ -325,6 +330,13 @@ impl House {
             workspaces.clone(),
             repositories.clone(),
         )));
+        actions.push(Arc::new(CompareAction::new(
+            store.clone(),
+            workspaces.clone(),
+            repositories.clone(),
+            clock.clone(),
+        )));
+        actions.push(Arc::new(LeaveOutAction));
         let engine = Engine::start(engine::Ports {
             ledger: ledger.clone(),
             clock: clock.clone(),
@@ -355,6 +367,13 @@ impl House {
             packages: packages.clone(),
             store: store.clone(),
         });
+        let rebuilds = Rebuilds::new(
+            ledger.clone(),
+            clock.clone(),
+            entropy.clone(),
+            engine.clone(),
+            store.clone(),
+        );
         let remotes = Remotes::start(RemoteParts {
             register: register.clone(),
             repositories: repositories.clone(),
@@ -365,6 +384,7 @@ impl House {
         });
         Ok(Arc::new(Self {
             registry: Arc::new(Registry::new((*store).clone())),
+            rebuilds,
             remotes,
             url: OnceLock::new(),
             settings: Settings { data, ..settings },

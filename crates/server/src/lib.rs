@@ -19,7 +19,6 @@ mod repeat;
 mod serve;
 pub mod settings;
 mod tls;
-mod verdict;
 pub mod way;
 mod web;
 pub mod wire;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 
 use facts::{Digest, Hasher};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::layer::{self, CheckedKind};
 use super::{Package, PackageError};
 use crate::blob::BlobStore;
 
 /// One entry of a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// Its path in the package.
     pub path: String,
@@ -21,7 +21,7 @@ pub struct Content {
 }
 
 /// What an entry of a package is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ContentKind {
     /// A folder.
@@ -95,8 +95,41 @@ pub fn contents(store: &BlobStore, package: &Package) -> Result<Vec<Content>, Pa
     Ok(all)
 }
 
+/// How many of the chosen files hold `needle` somewhere. Files of more than `limit` bytes are not looked into.
+///
+/// # Errors
+/// When a layer is missing, damaged or holds something that must not be unpacked.
+pub fn count_files_with(
+    store: &BlobStore,
+    package: &Package,
+    limit: u64,
+    needle: &[u8],
+    chosen: impl Fn(&str) -> bool,
+) -> Result<u64, PackageError> {
+    let layer = package
+        .manifest
+        .layers
+        .first()
+        .map_or(package.digest, |layer| layer.digest);
+    let mut count = 0;
+    layer::walk(store, package, |entry| {
+        let CheckedKind::File { size, bytes, .. } = entry.kind else {
+            return Ok(());
+        };
+        if size <= limit && !needle.is_empty() && chosen(entry.path.as_str()) {
+            let mut content = Vec::new();
+            bytes
+                .read_to_end(&mut content)
+                .map_err(|error| layer::broken(layer, error))?;
+            count += u64::from(content.windows(needle.len()).any(|window| window == needle));
+        }
+        Ok(())
+    })?;
+    Ok(count)
+}
+
 /// How one entry differs between two packages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum Change {
     /// Only the second package has it.
@@ -119,7 +152,7 @@ pub enum Change {
 }
 
 /// How two packages differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Difference {
     /// The entries that differ, sorted by path.
     pub files: Vec<Change>,
@@ -136,15 +169,26 @@ impl Difference {
     }
 }
 
-/// Compares two packages entry by entry.
+/// Compares two packages of one store entry by entry.
 ///
 /// # Errors
 /// When a layer of one of them cannot be read.
 pub fn difference(store: &BlobStore, a: &Package, b: &Package) -> Result<Difference, PackageError> {
+    difference_between((store, a), (store, b))
+}
+
+/// Compares two packages entry by entry, each in the store that holds it.
+///
+/// # Errors
+/// When a layer of one of them cannot be read.
+pub fn difference_between(
+    (store_of_a, a): (&BlobStore, &Package),
+    (store_of_b, b): (&BlobStore, &Package),
+) -> Result<Difference, PackageError> {
     if a.digest == b.digest {
         return Ok(Difference::default());
     }
-    let by_path = |package| -> Result<BTreeMap<String, Content>, PackageError> {
+    let by_path = |store, package| -> Result<BTreeMap<String, Content>, PackageError> {
         Ok(contents(store, package)?
             .into_iter()
             .map(|c| (c.path.clone(), c))
@@ -152,8 +196,8 @@ pub fn difference(store: &BlobStore, a: &Package, b: &Package) -> Result<Differe
     };
     let mut files = Vec::new();
     if a.manifest.layers != b.manifest.layers {
-        let mut before = by_path(a)?;
-        for (path, after) in by_path(b)? {
+        let mut before = by_path(store_of_a, a)?;
+        for (path, after) in by_path(store_of_b, b)? {
             match before.remove(&path) {
                 None => files.push(Change::Added { content: after }),
                 Some(before) if before != after => files.push(Change::Changed { before, after }),
@@ -173,6 +217,39 @@ pub fn difference(store: &BlobStore, a: &Package, b: &Package) -> Result<Differe
 }
 
 impl Change {
+    /// In what the entry differs: `kind`, `mode`, `size`, `bytes`, `target`; of an entry that only one
+    /// package has, nothing.
+    pub fn how(&self) -> Vec<&'static str> {
+        let Self::Changed { before, after } = self else {
+            return Vec::new();
+        };
+        let mut how = Vec::new();
+        match (&before.kind, &after.kind) {
+            (
+                ContentKind::File {
+                    size: size_before,
+                    digest: digest_before,
+                    executable: executable_before,
+                },
+                ContentKind::File {
+                    size,
+                    digest,
+                    executable,
+                },
+            ) => {
+                let parts = [
+                    (executable_before != executable, "mode"),
+                    (size_before != size, "size"),
+                    (digest_before != digest, "bytes"),
+                ];
+                how.extend(parts.into_iter().filter_map(|(differs, part)| differs.then_some(part)));
+            }
+            (ContentKind::Link { .. }, ContentKind::Link { .. }) => how.push("target"),
+            _ => how.push("kind"),
+        }
+        how
+    }
+
     /// The path of the entry that differs.
     pub fn path(&self) -> &str {
         match self {

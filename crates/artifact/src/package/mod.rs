@@ -23,7 +23,9 @@ use serde_json::Value;
 
 pub use build::build;
 pub use cache::UnpackCache;
-pub use contents::{Change, Content, ContentKind, Difference, contents, difference};
+pub use contents::{
+    Change, Content, ContentKind, Difference, contents, count_files_with, difference, difference_between,
+};
 pub use error::PackageError;
 pub use layout::export_layout;
 pub use oci::{Descriptor, Manifest, media};

@@ -20,8 +20,8 @@ pub use overview::{
     Cell, Column, Coming, ComponentRow, Health, Overview, Placed, RecentChange, Share, Standing, WaitingChange,
 };
 pub use run::{
-    Attempt, Broken, LogLine, LogView, Output, Question, RunKind, RunLine, RunPage, RunsFilter, RunsPage, RunsShown,
-    Step,
+    Attempt, Broken, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind, RunLine, RunPage, RunsFilter,
+    RunsPage, RunsShown, Step,
 };
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use facts::published::Judgement;
 use facts::{Commit, ComponentName, Digest, EnvironmentName, ReleaseLine, RunId, StepName, Timestamp, Trust};
 use serde::Serialize;
 
@@ -67,6 +68,8 @@ pub struct RunPage {
     pub usually: Option<Usually>,
     /// The definition could not be read.
     pub broken: Option<Broken>,
+    /// Of a rebuild that was judged: how what came out compares.
+    pub rebuilt: Option<Rebuilt>,
     /// Its steps, in the order of the plan.
     pub steps: Vec<Step>,
     /// Steps that are not in `steps` because there are too many.
@@ -75,6 +78,36 @@ pub struct RunPage {
     pub log: Option<LogView>,
     /// What the viewer may do: cancel, retry.
     pub actions: Vec<Button>,
+}
+
+/// What a rebuild came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rebuilt {
+    /// Whether the same package came out.
+    pub result: Judgement,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// The package that stands.
+    pub stands: Digest,
+    /// What came out.
+    pub rebuilt: Option<Digest>,
+    /// The entries that differ.
+    pub files: Vec<RebuiltFile>,
+    /// Entries that differ and are not in `files` because there are too many.
+    pub more: usize,
+}
+
+/// An entry that came out otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RebuiltFile {
+    /// Its path in the package.
+    pub path: String,
+    /// How it differs, in words.
+    pub how: String,
+    /// In the package that stands, in words.
+    pub stands: Option<String>,
+    /// In what came out.
+    pub rebuilt: Option<String>,
 }
 
 /// Why a definition could not be read.

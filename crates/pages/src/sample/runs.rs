@@ -87,6 +87,7 @@ pub fn running_run() -> RunPage {
         definition: Some(package("definition")),
         usually: Some(usual(64, 92, 48)),
         broken: None,
+        rebuilt: None,
         steps: vec![
             fetch,
             one("lint", "run", &["dependencies"], DONE, Some((35, Some(3)))),
@@ -154,6 +155,7 @@ pub fn failed_run() -> RunPage {
         definition: Some(package("definition")),
         usually: None,
         broken: None,
+        rebuilt: None,
         steps: vec![
             one("migrate", "migrate", &[], DONE, Some((539, Some(1)))),
             one("configure", "configure", &["migrate"], DONE, Some((538, Some(1)))),
@@ -200,6 +202,7 @@ pub fn broken_run() -> RunPage {
         trust: Trust::Trusted,
         definition: None,
         usually: None,
+        rebuilt: None,
         broken: Some(Broken {
             file: "throughline.yaml".to_owned(),
             line: 14,

@@ -9,6 +9,7 @@ mod ledger;
 mod logs;
 mod openapi;
 mod operate;
+pub(crate) mod rebuilds;
 mod repositories;
 pub(crate) mod runs;
 
@@ -40,8 +41,13 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/secrets/{*name}", put(access::set_secret))
         .route("/changes", get(changes::list))
         .route("/components/{team}/{name}/changes/{change}", get(changes::one))
+        .route(
+            "/components/{team}/{name}/changes/{change}/rebuild",
+            post(rebuilds::start),
+        )
         .route("/runs", get(runs::list))
         .route("/runs/{run}", get(runs::one))
+        .route("/runs/{run}/rebuild", get(rebuilds::one))
         .route("/runs/{run}/cancel", post(runs::cancel))
         .route("/runs/{run}/retry", post(runs::retry))
         .route("/runs/{run}/steps/{step}/resolve", post(runs::resolve))

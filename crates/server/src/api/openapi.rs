@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{access, changes, environments, events, ledger, logs, operate, repositories, runs};
+use super::{access, changes, environments, events, ledger, logs, operate, rebuilds, repositories, runs};
 
 /// The document's source.
 #[derive(OpenApi)]
@@ -23,6 +23,8 @@ use super::{access, changes, environments, events, ledger, logs, operate, reposi
         access::set_secret,
         changes::list,
         changes::one,
+        rebuilds::start,
+        rebuilds::one,
         runs::list,
         runs::one,
         runs::cancel,

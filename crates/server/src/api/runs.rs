@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use super::component;
 use crate::auth::Caller;
+use build::rebuild::REBUILD;
+
 use crate::changes::{BUILD, TAG};
 use crate::house::House;
 use crate::problem::Problem;
@@ -197,10 +199,18 @@ pub(crate) async fn retry_run(house: &House, caller: &Caller, run: &str) -> Resu
     let actor = may_touch(caller, &row)?;
     if ![BUILD, TAG].contains(&row.kind.as_str()) {
         let status = axum::http::StatusCode::CONFLICT;
-        return Err(
-            Problem::new(status, "refused", "a deployment that has ended is not attempted again")
-                .hint("ask for the package anew with `throughline promote`"),
-        );
+        let (detail, hint) = if row.kind == REBUILD {
+            (
+                "a rebuild that has ended is not attempted again: it would not begin from nothing",
+                "start another one with `throughline rebuild`",
+            )
+        } else {
+            (
+                "a deployment that has ended is not attempted again",
+                "ask for the package anew with `throughline promote`",
+            )
+        };
+        return Err(Problem::new(status, "refused", detail).hint(hint));
     }
     if !house.workspaces.folder(row.id).exists() && row.steps > 0 {
         tracing::info!(run = %row.id, "the workspace is made anew for another attempt");

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
+use build::Published;
 use delivery::{DeliveryError, PackageAccepted};
 use engine::query::{RunRow, StepRow};
 use engine::{RunResult, State};
@@ -21,7 +22,6 @@ use super::register::Component;
 use super::tags;
 use super::versions::Asked;
 use crate::error::ServerError;
-use crate::verdict::Published;
 
 /// How many definitions' tags are kept in memory.
 const KEPT_DEFINITIONS: usize = 256;

@@ -4,6 +4,7 @@ mod acceptance;
 mod builds;
 mod intake;
 pub mod kinds;
+mod rebuilds;
 mod register;
 mod remotes;
 mod repositories;
@@ -13,6 +14,7 @@ pub mod view;
 
 pub use builds::{BUILD, BuildParts, Builds, build_key};
 pub use intake::{Intake, IntakeError};
+pub use rebuilds::{RebuildContext, Rebuilds};
 pub use register::{Component, Register, RegisterError};
 pub use remotes::{RemoteParts, Remotes};
 pub use repositories::{CommitSummary, Repositories, RepositoryError};

@@ -124,6 +124,8 @@ pub struct VerdictRow {
     pub numbers: serde_json::Value,
     /// When.
     pub recorded_at: Timestamp,
+    /// The run that came to it.
+    pub run: Option<RunId>,
 }
 
 /// Everything that the way of one change is told from.
@@ -275,6 +277,7 @@ impl Reader<'_> {
                     reasons: row.json("reasons")?,
                     numbers: row.optional_json("numbers")?.unwrap_or_default(),
                     recorded_at: row.timestamp("recorded_at")?,
+                    run: row.optional_text("correlation")?.and_then(|run| run.parse().ok()),
                 })
             })
             .collect()

@@ -252,11 +252,23 @@ impl Telling<'_> {
 
     /// What the viewer may do to the change.
     async fn actions(&self) -> Vec<Button> {
-        let Some(package) = self.package() else {
-            return Vec::new();
-        };
         let component = &self.read.component;
         let mut buttons = Vec::new();
+        let may_run = self
+            .visit
+            .may(Action::Run, &Resource::Component(component.name.clone()));
+        if self.read.package.is_some() && self.read.build.is_some() && may_run {
+            buttons.push(Button {
+                label: "Build again and compare".to_owned(),
+                path: links::rebuild(&component.name, &self.read.change.commit),
+                fields: Vec::new(),
+                weight: ButtonWeight::Plain,
+                asks: None,
+            });
+        }
+        let Some(package) = self.package() else {
+            return buttons;
+        };
         for policy in self.read.path.environments() {
             let place = Resource::Placement(component.name.clone(), policy.name.clone());
             let here = self.read.state.environment(&policy.name);

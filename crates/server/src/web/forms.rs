@@ -10,7 +10,7 @@ use axum::{Form, Json};
 use pages::links;
 
 use super::visit::Said;
-use crate::api::{environments, runs};
+use crate::api::{environments, rebuilds, runs};
 use crate::auth::Caller;
 use crate::house::House;
 use crate::problem::Problem;
@@ -104,6 +104,18 @@ pub(super) async fn retry(State(house): State<Arc<House>>, Path(run): Path<Strin
         &house,
         done.map(|_| "what did not succeed is attempted again".to_owned()),
     )
+}
+
+/// Builds a change again and compares; leads to the run that does it.
+pub(super) async fn rebuild(
+    State(house): State<Arc<House>>,
+    Path((team, name, change)): Path<(String, String, String)>,
+    sent: Sent,
+) -> Response {
+    match rebuilds::rebuild_change(&house, &sent.caller, (&team, &name, &change)).await {
+        Ok(run) => Redirect::to(&links::run(run)).into_response(),
+        Err(problem) => sent.back(&house, Err(problem)),
+    }
 }
 
 /// Says what became of a step of which nobody knows.

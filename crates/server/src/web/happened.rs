@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use build::rebuild::REPRODUCIBLE;
 use delivery::kinds::{DeploymentResult, Purpose};
 use facts::published::Judgement;
 use facts::{Actor, Timestamp};
@@ -275,12 +276,15 @@ impl Entries<'_> {
             };
             let about = match verdict.about.as_str() {
                 "canary" => "The canary".to_owned(),
+                REPRODUCIBLE => "The rebuild".to_owned(),
                 other => stations::about(other).to_owned(),
             };
             let reason = verdict.reasons.first().map(|reason| sentence(reason));
             let text = sentence(&format!("{about} {word}{place}"));
             let text = text.trim_end_matches('.').to_owned();
-            self.push(verdict.recorded_at, tone, text).detail = reason;
+            let entry = self.push(verdict.recorded_at, tone, text);
+            entry.detail = reason;
+            entry.link = verdict.run.filter(|_| verdict.about == REPRODUCIBLE).map(links::run);
         }
     }
 

@@ -76,6 +76,10 @@ pub(crate) fn routes(house: &Arc<House>) -> Router<Arc<House>> {
             "/components/{team}/{name}/environments/{environment}/roll-back",
             post(forms::roll_back),
         )
+        .route(
+            "/components/{team}/{name}/changes/{change}/rebuild",
+            post(forms::rebuild),
+        )
         .route("/runs/{run}", get(run::show))
         .route("/runs/{run}/cancel", post(forms::cancel))
         .route("/runs/{run}/retry", post(forms::retry))

@@ -6,22 +6,28 @@ use std::sync::Arc;
 use access::{Action, Resource};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
+use build::rebuild::REBUILD;
 use engine::kinds::{Planned, Requested};
 use engine::query::{AttemptRow, RunRow, StepRow};
+use facts::published::Judgement;
 use facts::{StepName, Stream};
 use maud::Markup;
 use pages::links;
-use pages::model::{Attempt, Broken, Button, ButtonWeight, LogView, Question, RunPage, Step};
+use pages::model::{Attempt, Broken, Button, ButtonWeight, LogView, Question, Rebuilt, RebuiltFile, RunPage, Step};
 use serde::Deserialize;
 
 use super::names::{self, Components};
 use super::visit::Visit;
 use super::{Memory, logs, runs};
+use crate::api::rebuilds;
 use crate::api::runs::{parse, run_of};
 use crate::changes::{BUILD, TAG};
 use crate::house::House;
 use crate::problem::Problem;
+use crate::wire::PackagedFile;
 
+/// How many entries that differ a page shows.
+const DIFFERING: usize = 200;
 /// How many steps a page shows.
 const SHOWN: usize = 400;
 /// How many of a run's first facts are read for its plan.
@@ -64,6 +70,7 @@ pub(super) async fn show(
         definition: Some(row.definition),
         usually: names::run_usually(&house, &row).await?,
         broken,
+        rebuilt: rebuilt(&house, &row).await?,
         steps: steps
             .iter()
             .take(SHOWN)
@@ -74,6 +81,56 @@ pub(super) async fn show(
         actions: actions(&visit, &row),
     };
     Ok(pages::run::page(&visit.frame, &page))
+}
+
+/// What a rebuild came to, once it is judged.
+async fn rebuilt(house: &House, row: &RunRow) -> Result<Option<Rebuilt>, Problem> {
+    if row.kind != REBUILD {
+        return Ok(None);
+    }
+    let told = rebuilds::told(house, row.clone()).await?;
+    let result = match told.result.as_deref() {
+        None => return Ok(None),
+        Some("pass") => Judgement::Pass,
+        Some("fail") => Judgement::Fail,
+        Some(_) => Judgement::Unknown,
+    };
+    let side = |file: &PackagedFile| {
+        let mut parts = vec![
+            file.size
+                .map_or_else(|| file.kind.clone(), |size| format!("{size} bytes")),
+        ];
+        parts.extend(file.executable.filter(|yes| *yes).map(|_| "executable".to_owned()));
+        parts.extend(file.target.as_ref().map(|target| format!("to {target}")));
+        parts.extend(file.digest.map(|digest| digest.short()));
+        parts.join(", ")
+    };
+    Ok(Some(Rebuilt {
+        result,
+        reasons: told
+            .reasons
+            .iter()
+            .map(|reason| super::guard::sentence(reason))
+            .collect(),
+        stands: told.package,
+        rebuilt: told.rebuilt,
+        more: told.files.len().saturating_sub(DIFFERING),
+        files: told
+            .files
+            .into_iter()
+            .take(DIFFERING)
+            .map(|file| RebuiltFile {
+                how: match file.change.as_str() {
+                    "added" => "only came out now".to_owned(),
+                    "removed" => "did not come out".to_owned(),
+                    _ => file.how.join(", "),
+                },
+                stands: file.before.as_ref().map(side),
+                rebuilt: file.after.as_ref().map(side),
+                path: file.path,
+            })
+            .collect(),
+    }))
 }
 
 /// What the first facts of a run say: what is wrong with its definition, and how often steps may be

@@ -7,6 +7,7 @@ mod access;
 mod change;
 mod environment;
 mod ledger;
+mod rebuild;
 mod run;
 
 pub use access::{
@@ -21,6 +22,7 @@ pub use environment::{
 pub use ledger::{
     Checkpoint, KeptCheckpoint, Rebuilt, RebuiltView, SigningKeyLine, SigningKeys, Verified, VerifyAgainst,
 };
+pub use rebuild::{DifferingFile, PackagedFile, Rebuild};
 pub use run::{AttemptLine, Run, RunLine, Runs, StepLine};
 
 use serde::{Deserialize, Serialize};

@@ -22,7 +22,7 @@ pub struct RunLine {
     /// Its id.
     #[schema(value_type = String)]
     pub id: RunId,
-    /// `build`, `deployment` or `return`.
+    /// `build`, `deployment`, `return`, `rebuild` or `tag`.
     pub kind: String,
     /// The component's name.
     pub component: String,

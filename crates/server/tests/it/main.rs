@@ -19,6 +19,7 @@ mod kinds;
 mod names;
 mod openapi;
 mod pushes;
+mod rebuilds;
 mod registry;
 mod remotes;
 mod roles;

@@ -88,6 +88,29 @@ pub struct RunArgs {
     pub component: Component,
 }
 
+/// Build a change again, and compare what comes out with its package.
+///
+/// The same commit is built from nothing, in a folder of its own and without any cache; steps with an effect on the
+/// world are left out. The package that stands is never replaced, and what comes out is no package: it gets no
+/// version and goes nowhere. The verdict `reproducible` stands in the record, and gates may ask for it.
+///
+/// It ends with 0 when the same package came out, and with 1 when another one did or it could not be found out.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// A commit or its first digits, a version, a package's digest, or a branch; by default the commit that is
+    /// checked out in the current folder.
+    pub change: Option<String>,
+    /// Do not wait for the verdict; print the run's id.
+    #[arg(long)]
+    pub no_wait: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
 /// Say whether a step was done of which nobody knows how it ended.
 ///
 /// A step with an effect on the world is never tried again blindly: after a crash its run waits until somebody has

@@ -34,8 +34,8 @@ pub struct RunsArgs {
     /// Only those of this environment.
     #[arg(long, short, value_name = "NAME", conflicts_with = "run")]
     pub environment: Option<String>,
-    /// Only builds, deployments or returns.
-    #[arg(long, value_name = "KIND", value_parser = ["build", "deployment", "return"], conflicts_with = "run")]
+    /// Only builds, deployments, returns, rebuilds or tags.
+    #[arg(long, value_name = "KIND", value_parser = ["build", "deployment", "return", "rebuild", "tag"], conflicts_with = "run")]
     pub kind: Option<String>,
     /// Only those that ended so.
     #[arg(long, value_name = "RESULT", value_parser = ["succeeded", "failed", "cancelled", "timed-out", "unknown"], conflicts_with = "run")]

@@ -12,7 +12,7 @@ pub use access::{
     LoginArgs, LogoutArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs,
     TokenRevokeArgs,
 };
-pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
+pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
 pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, StatusArgs};
 pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
@@ -124,6 +124,7 @@ pub enum Command {
     Cancel(RunArgs),
     /// Try the failed steps of a run again.
     Retry(RunArgs),
+    Rebuild(RebuildArgs),
     Resolve(ResolveArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
@@ -164,7 +165,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Follow changes", &["status", "runs", "logs", "environments", "diff"]),
     (
         "Deliver",
-        &["approve", "promote", "rollback", "unbar", "cancel", "retry", "resolve"],
+        &[
+            "approve", "promote", "rollback", "unbar", "cancel", "retry", "rebuild", "resolve",
+        ],
     ),
     ("On a laptop", &["check", "schema", "settings"]),
     (
@@ -250,6 +253,7 @@ impl Command {
             Self::Rollback(args) => Some(&args.component),
             Self::Unbar(args) => Some(&args.component),
             Self::Cancel(args) | Self::Retry(args) => Some(&args.component),
+            Self::Rebuild(args) => Some(&args.component),
             Self::Resolve(args) => Some(&args.component),
             _ => None,
         }

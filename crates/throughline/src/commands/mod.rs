@@ -13,6 +13,7 @@ mod logout;
 mod logs;
 mod policy;
 mod promote;
+mod rebuild;
 mod repo;
 mod resolve;
 mod retry;
@@ -181,6 +182,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         Command::Rollback(args) => rollback::rollback(args, session, printer),
         Command::Unbar(args) => unbar::unbar(args, session, printer),
         Command::Cancel(args) => cancel::cancel(&args.run, session, printer),
+        Command::Rebuild(args) => rebuild::rebuild(&args, session, printer),
         Command::Retry(args) => retry::retry(&args.run, session, printer),
         Command::Resolve(args) => resolve::resolve(&args.run, &args.step, args.done, session, printer),
         Command::Whoami(args) => whoami::whoami(args.json, session, printer),

@@ -338,7 +338,7 @@ fn one_verdict(verdict: &Verdict, sight: &Sight) -> String {
     text
 }
 
-fn wrapped(text: &str, indent: usize, sight: &Sight) -> String {
+pub(super) fn wrapped(text: &str, indent: usize, sight: &Sight) -> String {
     lines(text, sight.width.map(|width| width.saturating_sub(indent)))
         .iter()
         .map(|line| format!("{}{line}\n", " ".repeat(indent)))

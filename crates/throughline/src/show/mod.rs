@@ -5,6 +5,7 @@ pub mod assess;
 pub mod change;
 pub mod environment;
 pub mod paint;
+pub mod rebuild;
 pub mod run;
 pub mod time;
 

@@ -1,4 +1,4 @@
-//! Verdicts that the server itself publishes about packages.
+//! Verdicts that builds publish about packages.
 
 use facts::published::{Judgement, VERDICT_RECORDED, VerdictRecorded};
 use facts::{Actor, Digest, FactId, NewFact, RunId, Stream, Timestamp, Trust};
