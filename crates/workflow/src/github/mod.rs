@@ -297,7 +297,12 @@ fn read_step(
         && let Some(target) = uses.text()
     {
         step.at.line = key.line;
-        let mut used = Used::parse(target);
+        // `$/` is the root of the repository.
+        let target = target
+            .strip_prefix('$')
+            .filter(|rest| rest.starts_with('/'))
+            .map_or_else(|| target.to_owned(), |rest| format!(".{rest}"));
+        let mut used = Used::parse(&target);
         used.inputs = node
             .get("with")
             .map_or(&[][..], Node::members)
@@ -306,7 +311,14 @@ fn read_step(
             .collect();
         let context = Context::of_step(file, key.line, &folder, &hints);
         if used.pinning == Pinning::Local {
-            step.doings = called::action(reader, &used, &context, around);
+            for inputs in combinations(&used.inputs, &around.choices) {
+                let one = Used { inputs, ..used.clone() };
+                for doing in called::action(reader, &one, &context, around) {
+                    if !step.doings.contains(&doing) {
+                        step.doings.push(doing);
+                    }
+                }
+            }
         } else {
             step.doings = reader.resolver.part(&used.name, &used.inputs, &context);
             if used.name.starts_with("actions/setup-")
@@ -397,6 +409,25 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The inputs once for each value of what they name that has several: of the first such input.
+fn combinations(inputs: &[(String, String)], choices: &BTreeMap<String, Vec<String>>) -> Vec<Vec<(String, String)>> {
+    for (at, (_, value)) in inputs.iter().enumerate() {
+        let values = spread(value, choices);
+        if values.len() > 1 {
+            return values
+                .into_iter()
+                .take(12)
+                .map(|value| {
+                    let mut one = inputs.to_vec();
+                    one[at].1 = value;
+                    one
+                })
+                .collect();
+        }
+    }
+    vec![inputs.to_vec()]
 }
 
 /// The values of a matrix by name, those of `include` too.

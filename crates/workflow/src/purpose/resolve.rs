@@ -175,6 +175,16 @@ impl<'a> Resolver<'a> {
             for give in &gives {
                 self.put(give, "docker", &texts, &at, context, command.ignored, out);
             }
+            // An image that goes by the name of its program is that program.
+            if let Some(words) = shell::image_as_program(&command.words)
+                && programs::knows(&words[0])
+            {
+                let gives = programs::of_command(&words[0], &words[1..]).unwrap_or_default();
+                let texts = words.join(" ");
+                for give in gives.iter().filter(|give| give.purpose != Purpose::Setup) {
+                    self.put(give, &words[0], &texts, &at, context, command.ignored, out);
+                }
+            }
         }
         let ignored = command.ignored;
         let command = match shell::unwrap(command) {

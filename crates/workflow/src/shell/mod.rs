@@ -9,7 +9,7 @@ mod tokens;
 mod wrappers;
 
 pub use commands::{Command, parse};
-pub use wrappers::{Unwrapped, unwrap};
+pub use wrappers::{Unwrapped, image_as_program, unwrap};
 
 /// The name of a program without its folder and ending.
 pub fn base(program: &str) -> &str {

@@ -338,6 +338,14 @@ const DOCKER_VALUES: &[&str] = &[
     "--ipc",
 ];
 
+/// What an image is given that `docker run` runs: the image's own name as the program.
+pub fn image_as_program(words: &[String]) -> Option<Vec<String>> {
+    let at = words.iter().position(|word| word == "run").filter(|at| *at == 1)?;
+    let (image, rest) = after_options(&words[at + 1..], DOCKER_VALUES)?.split_first()?;
+    let name = image.split('@').next()?.rsplit('/').next()?.split(':').next()?;
+    Some(std::iter::once(name.to_owned()).chain(rest.iter().cloned()).collect())
+}
+
 fn docker(words: &[String]) -> Step {
     let Some(at) = words.iter().position(|word| word == "run" || word == "exec") else {
         return Step::Same;

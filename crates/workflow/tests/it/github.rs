@@ -179,3 +179,45 @@ jobs:
     five [request] 4:test
     ");
 }
+
+#[test]
+fn a_component_has_what_works_in_its_folder_and_what_is_for_all() {
+    let files = [
+        (
+            ".github/workflows/api.yml",
+            "on:
+  push:
+    branches: [main]
+    paths: ['services/api/**']
+jobs:
+  api:
+    steps:
+      - run: go test ./...
+        working-directory: services/api
+",
+        ),
+        (
+            ".github/workflows/all.yml",
+            "on: push
+jobs:
+  all:
+    steps: [{run: golangci-lint run}]
+  web:
+    defaults: {run: {working-directory: services/web}}
+    steps: [{run: npx cypress run}]
+",
+        ),
+    ];
+    let component = |folder: &str| evidence::Component {
+        name: folder.to_owned(),
+        folder: folder.to_owned(),
+    };
+    let workflows = read(&files);
+    let has = |folder: &str, name: &str| {
+        workflow::measures(&workflows, Some(&component(folder)))[&format!("pipelines.{name}")].value
+            == evidence::Value::Boolean(true)
+    };
+    assert!(has("services/api", "tests_unit") && has("services/api", "lint"));
+    assert!(!has("services/api", "tests_acceptance") && has("services/web", "tests_acceptance"));
+    assert!(!has("services/web", "tests_unit"));
+}
