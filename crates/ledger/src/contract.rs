@@ -58,7 +58,15 @@ pub trait Ledger: Send + Sync {
     /// The head, as a value that changes after each commit.
     fn follow(&self) -> tokio::sync::watch::Receiver<Position>;
 
-    /// Rows of a view, and the position they are of.
+    /// The position up to which every followed view has come, as a value that changes after each of
+    /// their commits. A view that cannot take in a fact stays before it. Without followed views it is
+    /// the head.
+    fn follow_views(&self) -> tokio::sync::watch::Receiver<Position> {
+        self.follow()
+    }
+
+    /// Rows of a view, and the position they are of: of an inline view the head, of a followed one how
+    /// far it has come.
     ///
     /// # Errors
     /// When there is no such table or column, a value does not fit its column, the cursor belongs to
@@ -77,8 +85,8 @@ pub trait Ledger: Send + Sync {
         progress: &(dyn Fn(Position) + Sync),
     ) -> Result<Verification, LedgerError>;
 
-    /// Folds all views again from the facts, beside the ones in use, compares, and swaps them in.
-    /// Appends go on meanwhile.
+    /// Folds all views again from the facts, beside the ones in use, compares, and swaps them in: the
+    /// inline ones, then the followed ones. Appends go on meanwhile.
     ///
     /// # Errors
     /// When a view cannot take in a recorded fact, or the store fails; the views in use stay then.

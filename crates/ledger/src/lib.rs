@@ -4,8 +4,9 @@
 //! claims), the declaration of views ([`View`]), the way to read them ([`Select`]), and two stores:
 //! [`MemoryLedger`] and [`SqliteLedger`], which pass one conformance suite.
 //!
-//! A fact is never changed and never removed. A view is a pure fold of the facts and commits in the
-//! same transaction as they do, so whoever reads a view at position N sees exactly the facts up to N.
+//! A fact is never changed and never removed. A view is a pure fold of the facts. An inline one commits
+//! in the same transaction as they do, so whoever reads it at position N sees exactly the facts up to
+//! N; a followed one comes after them, and says how far it has come ([`Folding`]).
 //!
 //! What a fact of some kind *means* does not live here: domains own their kinds, views and
 //! [upcasters](Upcasters).
@@ -32,4 +33,4 @@ pub use signed::{CHECKPOINT_TYPE, Statement, StatementError};
 pub use sqlite::SqliteLedger;
 pub use upcast::{Upcaster, Upcasters};
 pub use verify::{Checkpoint, Fault, Problem, Verification};
-pub use view::{Column, ColumnKind, FoldError, Rows, Table, View};
+pub use view::{Column, ColumnKind, FoldError, Folding, Rows, Table, View};

@@ -14,7 +14,7 @@ use crate::row::{Row, Value};
 use crate::select::{Select, Selected};
 use crate::upcast::Upcasters;
 use crate::verify::{Checkpoint, Fault, Held, Problem, Verification, Verifier};
-use crate::view::{FoldError, Rows, Table, View, Views, fold};
+use crate::view::{FoldError, Folding, Rows, Table, View, Views, fold};
 
 /// A [`Ledger`] in memory.
 pub struct MemoryLedger {
@@ -23,6 +23,7 @@ pub struct MemoryLedger {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     head: watch::Sender<Position>,
+    followed: watch::Sender<Position>,
 }
 
 #[derive(Default)]
@@ -33,6 +34,8 @@ struct State {
     ids: HashMap<FactId, Position>,
     claims: HashMap<String, Position>,
     tables: Tables,
+    /// How far each followed view has come. One that is behind cannot take in the next fact.
+    followed: HashMap<&'static str, Position>,
 }
 
 struct Recorded {
@@ -68,6 +71,7 @@ impl MemoryLedger {
             clock,
             state: Mutex::default(),
             head: watch::Sender::new(0),
+            followed: watch::Sender::new(0),
         })
     }
 
@@ -96,7 +100,12 @@ impl MemoryLedger {
         let sealed = self.seal(state, append, recorded_at)?;
         let mut undo = Vec::new();
         for recorded in &sealed {
-            if let Err(error) = fold_all(&self.views, &recorded.fact, &mut state.tables, Some(&mut undo)) {
+            if let Err(error) = fold_all(
+                &self.views.of(Folding::Inline),
+                &recorded.fact,
+                &mut state.tables,
+                Some(&mut undo),
+            ) {
                 for (table, key, before) in undo.into_iter().rev() {
                     set(&mut state.tables, table, key, before);
                 }
@@ -105,7 +114,9 @@ impl MemoryLedger {
         }
         let last = head + sealed.len() as Position;
         for recorded in sealed {
+            let fact = recorded.fact.clone();
             state.record(recorded);
+            state.follow(&self.views, &fact);
         }
         Ok(Appended {
             first: head + 1,
@@ -215,6 +226,40 @@ impl State {
     }
 }
 
+impl State {
+    /// Lets the followed views take in a fact that is recorded.
+    fn follow(&mut self, views: &Views, fact: &Fact) {
+        for view in views.iter().filter(|view| view.folding() == Folding::Followed) {
+            let come = self.followed.entry(view.name()).or_default();
+            if *come + 1 != fact.seq {
+                continue;
+            }
+            let mut undo = Vec::new();
+            let mut rows = MemoryRows {
+                declared: view.tables(),
+                tables: &mut self.tables,
+                undo: Some(&mut undo),
+            };
+            match fold(view.as_ref(), fact, &mut rows) {
+                Ok(()) => *come = fact.seq,
+                Err(error) => {
+                    tracing::error!(view = view.name(), fact = fact.seq, %error, "a followed view stops here");
+                    for (table, key, before) in undo.into_iter().rev() {
+                        set(&mut self.tables, table, key, before);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How far all followed views have come.
+    fn followed(&self, views: &Views) -> Position {
+        let followed = views.iter().filter(|view| view.folding() == Folding::Followed);
+        let positions = followed.map(|view| self.followed.get(view.name()).copied().unwrap_or(0));
+        positions.min().unwrap_or_else(|| self.head())
+    }
+}
+
 /// A row before it was changed, to be put back when a later fold fails.
 type Undo = Vec<(&'static str, Vec<Value>, Option<Vec<Value>>)>;
 
@@ -293,6 +338,9 @@ impl Ledger for MemoryLedger {
         // Inside the lock, so that the head never goes back.
         self.head
             .send_if_modified(|head| std::mem::replace(head, state.head()) != state.head());
+        let come = state.followed(&self.views);
+        self.followed
+            .send_if_modified(|followed| std::mem::replace(followed, come) != come);
         Ok(appended)
     }
 
@@ -338,6 +386,10 @@ impl Ledger for MemoryLedger {
         self.head.subscribe()
     }
 
+    fn follow_views(&self) -> watch::Receiver<Position> {
+        self.followed.subscribe()
+    }
+
     async fn select(&self, query: Select) -> Result<Selected, LedgerError> {
         let query = query.check(&self.views)?;
         let state = self.state();
@@ -348,7 +400,12 @@ impl Ledger for MemoryLedger {
         if let Some(limit) = query.limit {
             found.truncate(limit.saturating_add(1));
         }
-        Ok(query.answer(found.into_iter().cloned().collect(), state.head()))
+        let view = self.views.with_table(query.table.name);
+        let as_of = match view.filter(|view| view.folding() == Folding::Followed) {
+            Some(view) => state.followed.get(view.name()).copied().unwrap_or(0),
+            None => state.head(),
+        };
+        Ok(query.answer(found.into_iter().cloned().collect(), as_of))
     }
 
     async fn verify(
@@ -395,15 +452,22 @@ impl Ledger for MemoryLedger {
             let same = |table: &Table| {
                 tables.get(table.name).unwrap_or(&empty) == state.tables.get(table.name).unwrap_or(&empty)
             };
-            let views = self
-                .views
+            let (inline, followed) = (self.views.of(Folding::Inline), self.views.of(Folding::Followed));
+            let views = inline
                 .iter()
+                .chain(followed.iter())
                 .map(|view| RebuiltView {
                     name: view.name(),
                     differed: !view.tables().iter().all(same),
                 })
                 .collect();
             state.tables = tables;
+            let head = state.head();
+            for view in followed.iter() {
+                state.followed.insert(view.name(), head);
+            }
+            let come = state.followed(&self.views);
+            self.followed.send_replace(come);
             Rebuilt {
                 position: state.head(),
                 views,

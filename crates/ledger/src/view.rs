@@ -9,20 +9,37 @@ use facts::Fact;
 use crate::contract::LedgerError;
 use crate::row::{Row, RowError, Value};
 
+/// When a view takes facts in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Folding {
+    /// In the transaction that appends: whoever reads it at position N sees exactly the facts up to N.
+    /// So it must be quick, a few rows a fact, and a fact that it cannot take in is refused. For what
+    /// decisions read.
+    #[default]
+    Inline,
+    /// After the append, on its own, and together with the position it has come to, which readers are
+    /// told. It delays nobody, and nothing is refused for it: a fact that it cannot take in stops it
+    /// there. For what people look at.
+    Followed,
+}
+
 /// A fold of facts into tables.
-///
-/// Views commit in the same transaction as the facts, so they must be quick: a few rows a fact. A fact
-/// that a view cannot take in is refused at the append.
 pub trait View: Send + Sync {
     /// The view's name, unique among all views.
     fn name(&self) -> &'static str;
 
     /// Raise it whenever the same facts would now give other rows: the view is then folded again when
-    /// the ledger opens. A change of the tables is noticed without that.
+    /// the ledger opens; a followed one beside the old one, which is read until then. A change of the
+    /// tables is noticed without that.
     fn version(&self) -> u32;
 
     /// The view's tables. Their names are unique among all views.
     fn tables(&self) -> &'static [Table];
+
+    /// When it takes facts in.
+    fn folding(&self) -> Folding {
+        Folding::Inline
+    }
 
     /// Takes in one fact: a pure function of the fact and the rows it reads. Unknown kinds are skipped.
     ///
@@ -280,6 +297,21 @@ impl Views {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn View>> {
         self.0.iter()
+    }
+
+    /// Those that take facts in so.
+    pub(crate) fn of(&self, folding: Folding) -> Self {
+        Self(self.iter().filter(|view| view.folding() == folding).cloned().collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The view that has a table of that name.
+    pub(crate) fn with_table(&self, name: &str) -> Option<&Arc<dyn View>> {
+        self.iter()
+            .find(|view| view.tables().iter().any(|table| table.name == name))
     }
 
     pub(crate) fn table(&self, name: &str) -> Option<&'static Table> {

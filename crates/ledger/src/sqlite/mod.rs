@@ -4,9 +4,15 @@
 //! commits them together, so the cost of making a commit durable is shared. Readers have connections
 //! of their own that cannot write, and see one state at a time.
 //!
+//! Followed views have a file of their own beside it, and a thread that follows the log and folds them
+//! there. What they do takes nothing from those who append, and the file can be removed: it is folded
+//! again.
+//!
 //! Only one process may have the file open for writing; the server holds a lock on its data folder.
 
 mod failure;
+mod followed;
+mod follower;
 #[cfg(test)]
 mod full_disk;
 mod read;
@@ -29,8 +35,9 @@ use crate::contract::{Exported, Ledger, LedgerError, Rebuilt};
 use crate::select::{Select, Selected};
 use crate::upcast::Upcasters;
 use crate::verify::{Checkpoint, Fault, Problem, Verification, Verifier};
-use crate::view::{View, Views};
+use crate::view::{Folding, View, Views};
 
+use follower::Follower;
 use read::Readers;
 use rebuild::Step;
 use writer::{Job, Writer};
@@ -43,6 +50,8 @@ pub struct SqliteLedger {
     head: watch::Receiver<Position>,
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// Where there are followed views.
+    follower: Option<Follower>,
     rebuilding: tokio::sync::Mutex<()>,
 }
 
@@ -69,13 +78,17 @@ impl SqliteLedger {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
         let views = Views::new(views)?;
+        let (inline, followed) = (views.of(Folding::Inline), views.of(Folding::Followed));
         let mut connection = schema::open(path)?;
-        schema::open_views(&mut connection, &views, &upcasters)?;
-        let writer = Writer::new(connection, views.clone(), upcasters.clone(), clock)?;
+        schema::open_views(&mut connection, &inline, &upcasters)?;
+        let writer = Writer::new(connection, inline, upcasters.clone(), clock)?;
         let head = writer.follow();
         let (jobs, thread) = writer
             .start()
             .map_err(|error| LedgerError::Store(format!("no thread for the writer: {error}")))?;
+        let follower = (!followed.is_empty())
+            .then(|| Follower::start(path, followed, upcasters.clone(), head.clone()))
+            .transpose()?;
         Ok(Self {
             views,
             upcasters,
@@ -83,6 +96,7 @@ impl SqliteLedger {
             head,
             jobs: Some(jobs),
             thread: Some(thread),
+            follower,
             rebuilding: tokio::sync::Mutex::default(),
         })
     }
@@ -113,6 +127,7 @@ const STOPPED: &str = "the writer has stopped";
 
 impl Drop for SqliteLedger {
     fn drop(&mut self) {
+        self.follower = None;
         self.jobs = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -164,10 +179,23 @@ impl Ledger for SqliteLedger {
         self.head.clone()
     }
 
+    fn follow_views(&self) -> watch::Receiver<Position> {
+        match &self.follower {
+            Some(follower) => follower.position(),
+            None => self.head.clone(),
+        }
+    }
+
     async fn select(&self, query: Select) -> Result<Selected, LedgerError> {
         let query = query.check(&self.views)?;
-        self.readers
-            .run(move |connection| select::select(connection, &query))
+        let view = self.views.with_table(query.table.name);
+        let followed = view.filter(|view| view.folding() == Folding::Followed);
+        let (readers, name) = match (&self.follower, followed) {
+            (Some(follower), Some(view)) => (follower.readers(), Some(view.name())),
+            _ => (&self.readers, None),
+        };
+        readers
+            .run(move |connection| select::select(connection, &query, name))
             .await
     }
 
@@ -207,7 +235,7 @@ impl Ledger for SqliteLedger {
         let _one_at_a_time = self.rebuilding.lock().await;
         self.between_commits(rebuild::begin).await?;
         let mut position = 0;
-        loop {
+        let mut rebuilt = loop {
             let step = self.between_commits(move |writer| {
                 let step = rebuild::step(writer, position);
                 if step.is_err() {
@@ -217,13 +245,15 @@ impl Ledger for SqliteLedger {
             });
             match step.await? {
                 Step::At(at) => position = at,
-                Step::Done(rebuilt) => {
-                    progress(rebuilt.position);
-                    return Ok(rebuilt);
-                }
+                Step::Done(rebuilt) => break rebuilt,
             }
             progress(position);
+        };
+        if let Some(follower) = &self.follower {
+            rebuilt.views.extend(follower.rebuild().await?);
         }
+        progress(rebuilt.position);
+        Ok(rebuilt)
     }
 
     async fn export(&self, after: Position, limit: usize) -> Result<Vec<Exported>, LedgerError> {

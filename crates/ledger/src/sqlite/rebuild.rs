@@ -1,4 +1,4 @@
-//! Folding all views again beside the ones in use, and swapping them in.
+//! Folding all inline views again beside the ones in use, and swapping them in.
 
 use facts::Position;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
@@ -84,7 +84,8 @@ fn swap(connection: &Connection, views: &Views) -> Result<Vec<RebuiltView>, Fail
     Ok(swapped)
 }
 
-fn differs(connection: &Connection, table: &Table) -> Result<bool, Failure> {
+/// Whether what was folded beside the table differs from it.
+pub(super) fn differs(connection: &Connection, table: &Table) -> Result<bool, Failure> {
     let columns = rows::quoted(table.columns.iter().map(|column| column.name));
     let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
     let there = connection

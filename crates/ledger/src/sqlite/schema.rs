@@ -100,12 +100,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
-fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+pub(super) fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 /// Makes the file readable by its owner alone, and its name in the folder durable.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let made = std::fs::OpenOptions::new()
         .write(true)
@@ -282,6 +282,6 @@ fn stored_views(connection: &Connection) -> rusqlite::Result<Vec<StoredView>> {
 }
 
 /// The view's tables as one text, by which a change of them is seen.
-fn shape(view: &dyn View) -> String {
+pub(super) fn shape(view: &dyn View) -> String {
     Digest::of(format!("{:?}", view.tables())).to_string()
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rusqlite::{Connection, params_from_iter};
 
 use super::failure::Failure;
+use super::followed;
 use super::read::count;
 use super::rows::{Place, quoted, values};
 use super::schema;
@@ -12,12 +13,19 @@ use crate::contract::LedgerError;
 use crate::row::Value;
 use crate::select::{Checked, Condition, Direction, Op, Selected};
 
-/// Asks the question of one state of the ledger.
-pub(super) fn select(connection: &Connection, query: &Checked) -> Result<Selected, LedgerError> {
+/// Asks the question of one state of the ledger, or of the followed view named.
+pub(super) fn select(
+    connection: &Connection,
+    query: &Checked,
+    followed: Option<&'static str>,
+) -> Result<Selected, LedgerError> {
     let (sql, parameters) = sql(query);
     // The position and the rows must be of the same state.
     let transaction = connection.unchecked_transaction()?;
-    let as_of = schema::recorded_head(&transaction)?.position;
+    let as_of = match followed {
+        None => schema::recorded_head(&transaction)?.position,
+        Some(view) => followed::position(&transaction, view)?,
+    };
     let mut statement = transaction.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(&parameters))?;
     let mut found = Vec::new();

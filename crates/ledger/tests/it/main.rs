@@ -4,6 +4,7 @@ mod checkpoints;
 mod conformance;
 mod crash;
 mod differential;
+mod followed;
 mod sample;
 mod sqlite;
 mod tampering;

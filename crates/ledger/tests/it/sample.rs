@@ -1,9 +1,9 @@
 //! A small domain of its own for the tests: things that are changed, and two views of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use facts::{Actor, Fact, FactId, NewFact, Stream, Trust};
-use ledger::{Column, FoldError, Row, Rows, Table, Upcasters, Value, View};
+use ledger::{Column, FoldError, Folding, Row, Rows, Table, Upcasters, Value, View};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -54,7 +54,11 @@ pub fn upcasters() -> Upcasters {
 
 /// The views of the tests.
 pub fn views() -> Vec<Arc<dyn View>> {
-    vec![Arc::new(Things { version: 1 }), Arc::new(Journal)]
+    vec![
+        Arc::new(Things { version: 1 }),
+        Arc::new(Journal),
+        Arc::new(Counts::default()),
+    ]
 }
 
 /// What things are now. Refuses `thing.broken`, panics at `thing.panics`.
@@ -167,6 +171,78 @@ impl View for Journal {
         rows.put("journal", row)?;
         match fact.kind() {
             "thing.late" => Err(FoldError::Contradiction("too late".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many facts each thing has: a followed view. Cannot take in `thing.uncountable`.
+pub struct Counts {
+    pub version: u32,
+    /// By how much it counts.
+    pub step: i64,
+    /// Whether its table has a column more.
+    pub wide: bool,
+    /// Nothing is taken in while this is held.
+    pub gate: Option<Arc<RwLock<()>>>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            step: 1,
+            wide: false,
+            gate: None,
+        }
+    }
+}
+
+const COUNTS: Table = Table {
+    name: "counts",
+    columns: &[Column::text("name"), Column::integer("count")],
+    key: &["name"],
+    indexes: &[&["count"]],
+};
+
+const WIDE_COUNTS: Table = Table {
+    columns: &[
+        Column::text("name"),
+        Column::integer("count"),
+        Column::integer("doubled"),
+    ],
+    ..COUNTS
+};
+
+impl View for Counts {
+    fn name(&self) -> &'static str {
+        "counts"
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        if self.wide { &[WIDE_COUNTS] } else { &[COUNTS] }
+    }
+
+    fn folding(&self) -> Folding {
+        Folding::Followed
+    }
+
+    fn apply(&self, fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
+        let _passed = self.gate.as_ref().map(|gate| gate.read());
+        let key = fact.stream().key();
+        let before = rows.get("counts", &[Value::from(key)])?;
+        let count = before.map(|row| row.integer("count")).transpose()?.unwrap_or(0) + self.step;
+        let mut row = Row::new().with("name", key).with("count", count);
+        if self.wide {
+            row = row.with("doubled", count * 2);
+        }
+        rows.put("counts", row)?;
+        match fact.kind() {
+            "thing.uncountable" => Err(FoldError::Contradiction("it cannot be counted".into())),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! What every store does, whatever it stores in.
 
 mod append;
+mod followed;
 mod history;
 mod views;
 
@@ -11,8 +12,11 @@ use testkit::ManualClock;
 
 use crate::sample::{upcasters, views as sample_views};
 use append::*;
+use followed::*;
 use history::*;
 use views::*;
+
+pub use followed::{caught_up, count};
 
 /// A ledger under test.
 pub struct Fixture {
@@ -76,6 +80,10 @@ macro_rules! ledger_conformance {
                 a_ledger_verifies_while_facts_are_appended,
                 rebuilt_views_are_the_same,
                 appends_go_on_during_a_rebuild,
+                a_followed_view_comes_to_the_head_without_being_asked,
+                a_followed_view_holds_exactly_the_facts_up_to_its_position,
+                what_a_followed_view_cannot_take_in_is_recorded_and_stops_it_alone,
+                a_rebuild_folds_followed_views_too,
                 an_export_carries_its_own_proof,
                 odd_texts_and_numbers_come_back_as_they_were,
             );
