@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use testkit::ManualClock;
 
 use crate::conformance::{caught_up, count};
-use crate::sample::{Counts, Journal, Things, changed};
+use crate::sample::{Counts, Gate, Journal, Things, changed};
 
 const FOLDER: &str = "LEDGER_TEST_FOLLOWED";
 
@@ -53,8 +53,7 @@ async fn a_new_version_is_folded_beside_the_old_one_which_is_read_until_then() {
     caught_up(&ledger).await;
     drop(ledger);
     // The new version stops at the first fact until it is let go.
-    let gate = Arc::new(std::sync::RwLock::new(()));
-    let held = gate.write().unwrap();
+    let gate = Arc::new(Gate::default());
     let next = Counts {
         version: 2,
         step: 2,
@@ -64,7 +63,7 @@ async fn a_new_version_is_folded_beside_the_old_one_which_is_read_until_then() {
     let ledger = open(folder.path(), next);
     record(&ledger, 10, 12).await;
     assert_eq!(count(&ledger, "a").await, (10, 10), "the old one is read meanwhile");
-    drop(held);
+    gate.open();
     caught_up(&ledger).await;
     assert_eq!(count(&ledger, "a").await, (24, 12));
     assert!(!ledger.rebuild(&|_| {}).await.unwrap().differed());

@@ -1,6 +1,6 @@
 //! A small domain of its own for the tests: things that are changed, and two views of them.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Condvar, Mutex};
 
 use facts::{Actor, Fact, FactId, NewFact, Stream, Trust};
 use ledger::{Column, FoldError, Folding, Row, Rows, Table, Upcasters, Value, View};
@@ -176,6 +176,25 @@ impl View for Journal {
     }
 }
 
+/// Closed until it is opened.
+#[derive(Default)]
+pub struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let open = self.open.lock().unwrap();
+        drop(self.opened.wait_while(open, |open| !*open).unwrap());
+    }
+}
+
 /// How many facts each thing has: a followed view. Cannot take in `thing.uncountable`.
 pub struct Counts {
     pub version: u32,
@@ -183,8 +202,8 @@ pub struct Counts {
     pub step: i64,
     /// Whether its table has a column more.
     pub wide: bool,
-    /// Nothing is taken in while this is held.
-    pub gate: Option<Arc<RwLock<()>>>,
+    /// Nothing is taken in until this opens.
+    pub gate: Option<Arc<Gate>>,
 }
 
 impl Default for Counts {
@@ -232,7 +251,9 @@ impl View for Counts {
     }
 
     fn apply(&self, fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
-        let _passed = self.gate.as_ref().map(|gate| gate.read());
+        if let Some(gate) = &self.gate {
+            gate.pass();
+        }
         let key = fact.stream().key();
         let before = rows.get("counts", &[Value::from(key)])?;
         let count = before.map(|row| row.integer("count")).transpose()?.unwrap_or(0) + self.step;
