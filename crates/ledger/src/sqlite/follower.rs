@@ -194,6 +194,10 @@ impl Work {
                 }
                 Err(error) => tracing::warn!(view = view.name(), %error, "a followed view stays behind for now"),
             }
+            // What stands before a fact that stopped the view is committed too.
+            if let Err(error) = self.tell() {
+                tracing::warn!(%error, "how far the followed views have come cannot be read");
+            }
         }
     }
 
