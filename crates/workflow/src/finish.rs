@@ -88,9 +88,9 @@ fn settle(job: &mut Job) {
                         ]
                         .iter()
                         .any(|sign| doing.words.contains(sign));
-                    let publishes = ["publish", "release", "website", "docs"]
+                    let publishes = ["publish", "release"]
                         .iter()
-                        .any(|word| all.contains(word) || words.contains(word));
+                        .any(|word| step_words.contains(word) || words.contains(word));
                     if deploy_words || restarts {
                         doing.purpose = Purpose::Deploy;
                         if doing.detail.is_empty() {

@@ -48,7 +48,10 @@ pub(super) const NAMES: &[Declared] = &[
     ),
     yes("pipelines.throughline", "a definition for Throughline is there"),
     // Building.
-    yes("pipelines.builds", "a job compiles, packages or tests the product"),
+    yes(
+        "pipelines.builds",
+        "a job compiles, packages, trains or tests the product",
+    ),
     yes(
         "pipelines.builds_on_push_to_trunk",
         "such a job runs on every change that reaches trunk, or on every such change to the paths it is for",

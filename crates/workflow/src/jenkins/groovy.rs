@@ -172,6 +172,12 @@ impl Parser<'_> {
                 while self.sign('.') || matches!(self.peek(), Some(Token::Sign('['))) {
                     if self.sign('[') {
                         self.skip_brackets();
+                        // `builds[name] = { ... }`: what is kept there is run later.
+                        if self.peek() == Some(&Token::Sign('=')) && !self.is_comparison() {
+                            self.at += 1;
+                            let value = self.value();
+                            flatten(value, line, out);
+                        }
                         continue;
                     }
                     if let Some(Token::Word(next)) = self.peek().cloned() {
@@ -217,6 +223,10 @@ impl Parser<'_> {
             body: Vec::new(),
             block: false,
         });
+    }
+
+    fn is_comparison(&self) -> bool {
+        matches!(self.tokens.get(self.at + 1), Some((Token::Sign('='), _)))
     }
 
     fn skip_line(&mut self) {

@@ -11,6 +11,7 @@ const BUILDS: &[Purpose] = &[
     Purpose::Acceptance,
     Purpose::Package,
     Purpose::ImagesBuilt,
+    Purpose::Train,
 ];
 
 const SCANS: &[Purpose] = &[Purpose::Dependencies, Purpose::Code, Purpose::Secrets, Purpose::Images];

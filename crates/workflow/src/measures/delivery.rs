@@ -62,6 +62,7 @@ fn publishing(view: &View<'_>, out: &mut Out) {
         .doing(PUBLISHES)
         .into_iter()
         .filter(|seen| !only_on_request(seen))
+        .filter(|seen| !is_for_jobs(view, seen))
         .collect();
     let kinds = publishes
         .iter()
@@ -97,6 +98,35 @@ fn publishing(view: &View<'_>, out: &mut Out) {
         .collect();
     out.yes_seen("publish_by_hand", &by_hand);
     out.yes_seen("deploys_pages", &view.doing(&[Purpose::Pages]));
+}
+
+/// Whether an image is pushed for the jobs that come after to run in, and for nothing else.
+fn is_for_jobs(view: &View<'_>, seen: &Seen<'_>) -> bool {
+    let works = |purpose: Purpose| matches!(purpose, Purpose::Build | Purpose::Test | Purpose::Package);
+    let delivers = |purpose: Purpose| {
+        matches!(
+            purpose,
+            Purpose::Deploy | Purpose::Apply | Purpose::Publish | Purpose::Promote | Purpose::DeployModel
+        )
+    };
+    let of = |job: &crate::model::Job, what: fn(Purpose) -> bool| {
+        job.steps
+            .iter()
+            .flat_map(|step| &step.doings)
+            .any(|doing| what(doing.purpose))
+    };
+    seen.doing.purpose == Purpose::Push
+        && !of(seen.job, |purpose| purpose.is_test())
+        && !view.seen.iter().any(|seen| delivers(seen.doing.purpose))
+        && seen.workflow.jobs.iter().any(|job| {
+            job.image.is_some()
+                && job.needs.contains(&seen.job.id)
+                && job
+                    .steps
+                    .iter()
+                    .flat_map(|step| &step.doings)
+                    .any(|doing| works(doing.purpose))
+        })
 }
 
 fn only_on_request(seen: &Seen<'_>) -> bool {

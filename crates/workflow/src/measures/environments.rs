@@ -75,6 +75,7 @@ fn named(deployments: &[Deployment<'_>], out: &mut Out) {
     for deployment in deployments {
         let mut keys = vec![deployment.seen.doing.at.to_string()];
         keys.extend(deployment.seen.job.template.clone());
+        keys.extend(same_but_for_environment(&deployment.seen));
         // A composite action or a script that several jobs use.
         keys.extend(deployment.seen.doing.chain.iter().skip(1).map(ToString::to_string));
         for key in keys {
@@ -109,6 +110,59 @@ fn named(deployments: &[Deployment<'_>], out: &mut Out) {
         }
         out.put("deploy_production_automatic", measure);
     }
+}
+
+/// What it is called as, with the environment's name taken out: the same command for several.
+fn same_but_for_environment(seen: &Seen<'_>) -> Option<String> {
+    let doing = seen.doing;
+    let called = doing.words.rsplit(" | ").next().unwrap_or_default();
+    let whole = if called.contains(&doing.tool) {
+        called.to_owned()
+    } else {
+        format!("{} {called}", doing.tool)
+    };
+    let mut out = String::new();
+    let mut named = false;
+    for piece in whole.to_lowercase().split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let is_name = matches!(
+            word,
+            "staging"
+                | "stage"
+                | "stg"
+                | "production"
+                | "prod"
+                | "prd"
+                | "dev"
+                | "development"
+                | "qa"
+                | "uat"
+                | "preprod"
+                | "preproduction"
+                | "sandbox"
+                | "canary"
+        ) || seen
+            .job
+            .environments
+            .iter()
+            .any(|environment| environment.name.to_lowercase() == word);
+        if is_name {
+            named = true;
+            out.push('*');
+            out.push_str(&piece[word.len()..]);
+        } else {
+            out.push_str(piece);
+        }
+    }
+    named.then(|| {
+        // A part that names the environment itself is the same part whatever else it is given.
+        let is_part = matches!(&seen.step.kind, crate::model::StepKind::Use(_));
+        if is_part {
+            out.split_whitespace().next().unwrap_or_default().to_owned()
+        } else {
+            out
+        }
+    })
 }
 
 /// The jobs that a job waits for, directly or through others.

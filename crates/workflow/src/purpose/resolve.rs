@@ -111,6 +111,9 @@ impl<'a> Resolver<'a> {
             .map(|(key, value)| format!("{key}={value}"))
             .collect::<Vec<_>>()
             .join(" ");
+        if name.eq_ignore_ascii_case("actions/github-script") {
+            self.github_script(inputs, &at, context, &mut out);
+        }
         for give in parts::given_by(name, inputs) {
             let input = |name: &str| {
                 inputs
@@ -138,6 +141,28 @@ impl<'a> Resolver<'a> {
             }
         }
         out
+    }
+
+    /// Calls of the programming interface that make tags and releases.
+    fn github_script(&self, inputs: &[(String, String)], at: &At, context: &Context, out: &mut Vec<Doing>) {
+        let Some((_, script)) = inputs.iter().find(|(key, _)| key == "script") else {
+            return;
+        };
+        let mut gives = Vec::new();
+        if script.contains(".createRelease(") {
+            gives.extend([(Purpose::Release, ""), (Purpose::Publish, "github-release")]);
+        }
+        if script.contains(".createRef(") && script.contains("refs/tags/") {
+            gives.push((Purpose::Tag, ""));
+        }
+        for (purpose, detail) in gives {
+            let give = Given {
+                purpose,
+                detail: detail.to_owned(),
+                environment: None,
+            };
+            self.put(&give, "actions/github-script", "", at, context, false, out);
+        }
     }
 
     /// What a name alone says.
