@@ -1,6 +1,6 @@
 //! Starting other programs: the only place of this crate that does.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -64,6 +64,49 @@ impl Program {
             Ok(())
         } else {
             Err(format!("`{}` ended with {status}", self.shown))
+        }
+    }
+
+    /// Runs it and feeds its standard input.
+    pub fn run_writing(mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
+        println!("$ {}", self.shown);
+        let cannot = |shown: &str, error: io::Error| format!("cannot run `{shown}`: {error}");
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|error| cannot(&self.shown, error))?;
+        if let Some(input) = child.stdin.take() {
+            let mut input = BufWriter::with_capacity(1 << 20, input);
+            write(&mut input)
+                .and_then(|()| input.flush())
+                .map_err(|error| cannot(&self.shown, error))?;
+        }
+        let status = child.wait().map_err(|error| cannot(&self.shown, error))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("`{}` ended with {status}", self.shown))
+        }
+    }
+
+    /// Runs it and throws away what it wrote to its standard output.
+    pub fn discard(mut self) -> Result<(), String> {
+        self.command.stdout(Stdio::null());
+        self.output().map(drop)
+    }
+
+    /// Runs it and returns what it wrote to its standard error.
+    pub fn complaint(mut self) -> Result<String, String> {
+        let output = self
+            .command
+            .output()
+            .map_err(|error| format!("cannot start `{}`: {error}", self.shown))?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            Ok(text)
+        } else {
+            Err(format!("`{}` ended with {}:\n{text}", self.shown, output.status))
         }
     }
 

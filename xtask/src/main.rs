@@ -3,10 +3,12 @@
 //! - [`mod@test`]: everything that is checked, once, in one command.
 //! - [`tidy`]: what no compiler checks: borders between crates, words, documents that must not lie.
 //! - [`soak`]: what takes too long for every change.
+//! - [`bench`]: how fast something is, beside what a user would take instead.
 //! - [`generate`]: writes the documents that are made from the code.
 //!
 //! Nothing here is part of the product, and nothing of the product is used here.
 
+mod bench;
 mod command;
 mod document;
 mod generate;
@@ -43,6 +45,11 @@ const COMMANDS: &[Command] = &[
         name: "soak",
         about: "every crash point and many more seeds; takes the better part of an hour",
         perform: soak::perform,
+    },
+    Command {
+        name: "bench",
+        about: "how fast something is, beside what a user would take instead; takes its name",
+        perform: bench::perform,
     },
     Command {
         name: "generate",

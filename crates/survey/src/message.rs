@@ -82,7 +82,7 @@ static REVIEWED: LazyLock<Regex> =
 
 static DEPENDENCY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)^(?:\w+\((?:deps|deps-dev|dependencies|dependency)\)!?:|deps(?:-dev)?:|\[security\] bump\b|(?:\w+(?:\([^)]*\))?: *)?(?:bump|update|upgrade|pin|lock file)\b.*(?:\bfrom \S+ to \S+|\bto v?\d|\bdependenc(?:y|ies)\b|\bdigest\b|\block ?file\b|\bcrates?\b|\bpackages?\b|\bgems?\b|\bmodules?\b|\bdeps\b)|(?:\w+(?:\([^)]*\))?: *)?lock file maintenance)",
+        r"(?i)^(?:\w+\((?:deps|deps-dev|dependencies|dependency)\)!?:|deps(?:-dev)?:|\[security\] bump\b|(?:\w+(?:\([^)]*\))?: *)?(?:bump|update|upgrade|pin|lock file)\b.*(?:\bfrom \S+ to \S+|\bto v?\d|\(\S+ (?:➔|->|→|to) \S+\)|\b(?:docker tag|helm release|image|chart|group|non-major|all patch)\b|\bdependenc(?:y|ies)\b|\bdigest\b|\block ?file\b|\bcrates?\b|\bpackages?\b|\bgems?\b|\bmodules?\b|\bdeps\b)|(?:\w+(?:\([^)]*\))?: *)?lock file maintenance)",
     )
 });
 
@@ -294,6 +294,8 @@ mod tests {
             "Upgrade dependencies",
             "fix(deps): update rust crate x to 1",
             "chore: update lock file",
+            "feat(container): update image example.org/x (1.2.3 ➔ 1.3.0)",
+            "Update golang-packages to v1",
         ] {
             assert!(has(yes, Marks::DEPENDENCY), "{yes}");
         }

@@ -27,6 +27,9 @@ use crate::walk::walk;
 /// How many unreadable things of a kind are told one by one.
 const MOST_TOLD: usize = 20;
 
+/// Of how many days commits are asked what they say of themselves; of older ones only times and parents count.
+const TOLD_DAYS: i64 = 2 * PATH_DAYS;
+
 /// The longest mailmap that is read, in bytes.
 const LONGEST_MAILMAP: u64 = 1024 * 1024;
 
@@ -100,7 +103,7 @@ impl Opened {
         }
         let window_days = i64::from(options.window_days);
         let oldest = moments.iter().map(|as_of| as_of.timestamp().as_second()).min();
-        let reach = PATH_DAYS.max(window_days.saturating_add(1)).saturating_mul(DAY);
+        let reach = TOLD_DAYS.max(window_days.saturating_add(1)).saturating_mul(DAY);
         let since = oldest.unwrap_or(0).saturating_sub(reach);
         let walked = walk(&store, refs, since, progress)?;
         let mut limits = store.limits.clone();

@@ -98,7 +98,7 @@ pub(super) const NAMES: &[Declared] = &[
     name(
         "history.branches_active",
         Kind::Count,
-        "Branches besides trunk with commits of their own younger than the window; remote-tracking ones count.",
+        "Branches of people besides trunk and release lines, with commits of their own in the window; remote-tracking ones count, and at a past moment those merged since.",
     ),
     name(
         "history.branches_stale",
@@ -128,7 +128,7 @@ pub(super) const NAMES: &[Declared] = &[
     name(
         "history.direct_to_trunk_share",
         Kind::Share,
-        "Share of the window's integrations that neither are merges nor name a request.",
+        "Share of the window's integrations by people that neither are merges of a branch nor name a request.",
     ),
     name(
         "history.pull_request_share",
@@ -160,7 +160,7 @@ pub(super) const NAMES: &[Declared] = &[
     name(
         "history.releases",
         Kind::Count,
-        "Tags named like a version, on the way behind the default branch or on a release line.",
+        "Releases: commits with a tag named like a version, on trunk or on what went off from it, without pre-releases unless there is nothing else.",
     ),
     name(
         "history.releases_in_window",
@@ -313,7 +313,7 @@ pub(super) const NAMES: &[Declared] = &[
     name(
         "history.signed_share",
         Kind::Share,
-        "Share of the window's commits that carry a signature; whose it is is not checked.",
+        "Share of the window's commits that carry a signature, those left out that a host committed and signed itself; whose it is is not checked.",
     ),
     name(
         "history.issue_reference_share",
@@ -323,6 +323,6 @@ pub(super) const NAMES: &[Declared] = &[
     name(
         "history.reviewed_share",
         Kind::Share,
-        "Share of the window's integrations that name a reviewer in a trailer, or that somebody other than the author committed or merged.",
+        "Share of the window's integrations that name a reviewer in a trailer, or that somebody other than the author committed or merged; those left out of which neither can be seen, as of what a host squashed.",
     ),
 ];

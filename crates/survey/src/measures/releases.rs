@@ -152,7 +152,7 @@ fn lead_time(view: &View<'_>, releases: &[(usize, &Release)], measures: &mut Mea
         .iter()
         .take(3)
         .map(|(wait, commit)| {
-            let subject = rows.told(*commit).map_or("", |told| &told.subject);
+            let subject = rows.told(*commit).map_or("an old commit", |told| &told.subject);
             view.place_saying(*commit, format!("{wait:.1} days: {subject}"))
         })
         .collect();

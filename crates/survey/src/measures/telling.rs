@@ -30,16 +30,23 @@ pub(super) fn measure(view: &View<'_>, measures: &mut Measures) {
     let measure = share(conventional.len(), conventional.len() + other.len());
     let measure = measure.map(|measure| measure.seen_at(newest(&conventional)).in_spite_of(newest(&other)));
     measures.note("history.conventional_share", measure);
+    // What a host commits for people it signs itself.
     let told = view.window().iter().filter_map(|commit| rows.told(*commit));
-    let signed = told.filter(|told| told.marks.has(Marks::SIGNED)).count();
-    measures.note("history.signed_share", share(signed, view.window().len()));
+    let own: Vec<_> = told
+        .filter(|told| view.people.kind(told.committer) != Kind::Host)
+        .collect();
+    let signed = own.iter().filter(|told| told.marks.has(Marks::SIGNED)).count();
+    measures.note("history.signed_share", share(signed, own.len()));
 
     let (mut named, mut unnamed, mut reviewed, mut unreviewed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (one, _) in view.integrations_of_people() {
         let is_named = view.any_marked(&one, Marks::ISSUE);
         if is_named { &mut named } else { &mut unnamed }.push(one.commit);
-        let is_reviewed = is_reviewed(view, &one);
-        if is_reviewed { &mut reviewed } else { &mut unreviewed }.push(one.commit);
+        match is_reviewed(view, &one) {
+            Some(true) => reviewed.push(one.commit),
+            Some(false) => unreviewed.push(one.commit),
+            None => {}
+        }
     }
     for (name, yes, no) in [
         ("history.issue_reference_share", named, unnamed),
@@ -52,20 +59,22 @@ pub(super) fn measure(view: &View<'_>, measures: &mut Measures) {
 }
 
 /// Whether somebody other than its author had to do with a change: a reviewer in a trailer, whoever merged the
-/// branch, or whoever committed what another one wrote. A host that commits says nothing.
-fn is_reviewed(view: &View<'_>, one: &Integration) -> bool {
+/// branch, or whoever committed what another one wrote. What a host committed does not say.
+fn is_reviewed(view: &View<'_>, one: &Integration) -> Option<bool> {
     if view.any_marked(one, Marks::REVIEWED) {
-        return true;
+        return Some(true);
     }
-    let Some(told) = view.history.rows.told(one.commit) else {
-        return false;
-    };
+    let told = view.history.rows.told(one.commit)?;
     let authors = view.authors(one);
     if one.is_merge {
-        let merger = view.author(told);
-        return merger.is_some_and(|merger| !authors.contains(&merger));
+        let merger = view.author(told)?;
+        return Some(!authors.contains(&merger));
     }
-    let committer = view.people.person(told.committer);
-    let is_person = view.people.kind(told.committer) == Kind::Person;
-    is_person && committer.is_some_and(|committer| !authors.contains(&committer))
+    match view.people.kind(told.committer) {
+        Kind::Person => {
+            let committer = view.people.person(told.committer)?;
+            Some(!authors.contains(&committer))
+        }
+        Kind::Bot | Kind::Host => None,
+    }
 }

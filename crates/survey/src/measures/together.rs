@@ -135,16 +135,20 @@ fn updates(view: &View<'_>) -> Measure {
     Measure::of(found.len()).seen_at(newest)
 }
 
-/// The bot with most commits on trunk in the last year.
+/// The bot with most updates of dependencies on trunk in the last year: one that is known for them, or another bot
+/// whose commits say so.
 fn bot(view: &View<'_>) -> Option<Measure> {
     let rows = &view.history.rows;
     let mut found: BTreeMap<&str, Vec<Index>> = BTreeMap::new();
     for one in view.since(view.days_ago(365)) {
         for commit in view.history.own(one.position) {
-            let author = rows
-                .told(*commit)
-                .and_then(|told| rows.signatures.get(told.author as usize));
-            if let Some(name) = author.and_then(updater) {
+            let Some(told) = rows.told(*commit) else { continue };
+            let Some(author) = rows.signatures.get(told.author as usize) else {
+                continue;
+            };
+            let is_bot = view.people.kind(told.author) == Kind::Bot;
+            let own_name = || (is_bot && told.marks.has(Marks::DEPENDENCY)).then_some(author.name.as_str());
+            if let Some(name) = updater(author).or_else(own_name) {
                 found.entry(name).or_default().push(*commit);
             }
         }
@@ -153,6 +157,7 @@ fn bot(view: &View<'_>) -> Option<Measure> {
         .into_iter()
         .max_by_key(|(name, commits)| (commits.len(), std::cmp::Reverse(*name)))?;
     let newest = commits.iter().rev().take(3).map(|commit| view.place(*commit));
+    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     Some(Measure::of(name).from_sample(commits.len() as u64).seen_at(newest))
 }
 

@@ -1,0 +1,30 @@
+//! `cargo xtask bench`: how fast something is, beside what a user would take instead, in one run.
+
+mod assess;
+mod generated;
+
+/// A bench: its name, what it compares, and how it is run.
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    perform: fn(&[String]) -> Result<(), String>,
+}
+
+const BENCHES: &[Bench] = &[Bench {
+    name: "assess",
+    about: "the survey of a repository beside `git log` for the same information",
+    perform: assess::perform,
+}];
+
+/// Runs the bench that is named.
+pub fn perform(arguments: &[String]) -> Result<(), String> {
+    let named = arguments.first().map(String::as_str).unwrap_or_default();
+    if let Some(bench) = BENCHES.iter().find(|bench| bench.name == named) {
+        return (bench.perform)(&arguments[1..]);
+    }
+    let known: Vec<String> = BENCHES
+        .iter()
+        .map(|bench| format!("  {:<10} {}", bench.name, bench.about))
+        .collect();
+    Err(format!("name a bench:\n{}", known.join("\n")))
+}
