@@ -14,11 +14,15 @@ use process::{Ending, Signal, Usage};
 use tokio::sync::watch;
 
 use crate::hold::{Event, Hold};
+use crate::isolation::Isolation;
 use crate::job::{Ended, Outcome};
 use crate::log_writer::LogWriter;
 use crate::shim::{Busy, Shim, locked};
 use crate::wire::{Answer, Attempt, JobMessage, Order, Report, SecretMessage, milliseconds};
-use crate::{keeper, logs, secrets};
+use crate::{logs, secrets};
+
+/// How the log says that a step runs without the isolation that was wanted.
+pub(crate) const NOT_ISOLATED: &str = "this step is not isolated from others";
 
 /// The `PATH` of a step that states none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -153,6 +157,7 @@ async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, 
         *reason = String::from_utf8_lossy(&process::mask::mask_all(&masked, reason.as_bytes())).into_owned();
         work.log.note(&format!("the step could not start: {reason}"));
     }
+    let work_began = !matches!(ended, Ended::CouldNotStart { .. });
     let started_at = work.started_at;
     let log_truncated = work.log.finish(durable).unwrap_or(true);
     let outcome = Outcome {
@@ -162,6 +167,7 @@ async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, 
         cpu_ms: usage.cpu_ms,
         peak_memory_kib: usage.peak_memory_kib,
         log_truncated,
+        isolation: work_began.then(|| shim.isolation.clone()),
     };
     if let Some(hold) = hold {
         shim.give_back(hold);
@@ -215,16 +221,19 @@ impl Work<'_> {
     /// Sees the attempt to its end. The keeper comes back if it can be used again.
     async fn go(&mut self, shim: &Arc<Shim>, job: &mut JobMessage, grace: Duration) -> (Ended, Usage, Option<Hold>) {
         let failed = |reason: String| (Ended::CouldNotStart { reason }, Usage::default(), None);
-        let (order, secrets_folder) = match self.order(shim, job) {
+        if job.isolation_required && shim.isolation != Isolation::Namespaces {
+            return failed(format!(
+                "the setting `isolation` is `required`, and steps cannot be isolated here: {}",
+                shim.isolation
+            ));
+        }
+        let order = match order(job) {
             Ok(order) => order,
             Err(reason) => return failed(reason),
         };
         let mut hold = match shim.keeper() {
             Ok(hold) => hold,
-            Err(error) => {
-                remove(secrets_folder.as_deref());
-                return failed(format!("no keeper for the step: {error}"));
-            }
+            Err(error) => return failed(format!("no keeper for the step: {error}")),
         };
         // An idle keeper that was killed shows only now; another one is asked then.
         if hold.order(&order).await.is_err() {
@@ -234,13 +243,13 @@ impl Work<'_> {
             };
             match again {
                 Ok(fresh) => hold = fresh,
-                Err(error) => {
-                    remove(secrets_folder.as_deref());
-                    return failed(format!("no keeper for the step: {error}"));
-                }
+                Err(error) => return failed(format!("no keeper for the step: {error}")),
             }
         }
         drop(order);
+        if let Isolation::Unavailable { reason } = &shim.isolation {
+            self.log.note(&format!("{NOT_ISOLATED}: {reason}"));
+        }
         let timeout = job.timeout_ms.map(Duration::from_millis);
         let end = self.keep(&mut hold, timeout, grace).await;
         hold.drain(|channel, bytes| self.log.take(channel, bytes));
@@ -256,7 +265,7 @@ impl Work<'_> {
                 // The step, or somebody else, killed the keeper: what it kept is killed with it.
                 drop(hold);
                 shim.kill_strays().await;
-                remove(secrets_folder.as_deref());
+                secrets::remove(&shim.folder, shim.run, &job.attempt);
                 self.log
                     .note("the process that kept this step was killed, and the step with it");
                 (
@@ -266,37 +275,6 @@ impl Work<'_> {
                 )
             }
         }
-    }
-
-    /// What the keeper is told to start, with the folder of the secrets that were written for it.
-    fn order(&self, shim: &Shim, job: &mut JobMessage) -> Result<(Order, Option<std::path::PathBuf>), String> {
-        let mut shell = job.shell.drain(..);
-        let program = shell.next().ok_or("no shell was named")?;
-        let mut arguments: Vec<String> = shell.collect();
-        arguments.push(std::mem::take(&mut job.script));
-        let mut variables = std::mem::take(&mut job.variables);
-        variables.entry("PATH".into()).or_insert_with(|| PATH.into());
-        let remove = if job.secrets.is_empty() {
-            None
-        } else {
-            let folder = secrets::write(&shim.folder, shim.run, &job.attempt, &job.secrets)
-                .map_err(|error| format!("no place for the step's secrets: {error}"))?;
-            variables.insert(secrets::VARIABLE.into(), folder.to_string_lossy().into_owned());
-            Some(folder)
-        };
-        for secret in job.secrets.iter().filter(|secret| secret.as_variable) {
-            variables.insert(secret.name.clone(), secret.value().to_owned());
-        }
-        let folder = std::mem::take(&mut job.folder);
-        let order = Order::Spawn {
-            program,
-            arguments,
-            folder,
-            variables,
-            nice: job.nice,
-            remove: remove.clone(),
-        };
-        Ok((order, remove))
     }
 
     /// Listens to the keeper until it reports an end; `None` when it is gone.
@@ -353,8 +331,25 @@ impl Work<'_> {
     }
 }
 
-fn remove(folder: Option<&Path>) {
-    if let Some(folder) = folder {
-        keeper::remove_folder(folder);
+/// What the keeper is told to start.
+fn order(job: &mut JobMessage) -> Result<Order, String> {
+    let mut shell = job.shell.drain(..);
+    let program = shell.next().ok_or("no shell was named")?;
+    let mut arguments: Vec<String> = shell.collect();
+    arguments.push(std::mem::take(&mut job.script));
+    let mut variables = std::mem::take(&mut job.variables);
+    variables.entry("PATH".into()).or_insert_with(|| PATH.into());
+    for secret in job.secrets.iter().filter(|secret| secret.as_variable) {
+        variables.insert(secret.name.clone(), secret.value().to_owned());
     }
+    Ok(Order::Spawn {
+        program,
+        arguments,
+        folder: std::mem::take(&mut job.folder),
+        variables,
+        nice: job.nice,
+        run: job.run,
+        attempt: job.attempt.clone(),
+        secrets: std::mem::take(&mut job.secrets),
+    })
 }

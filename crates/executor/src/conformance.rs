@@ -85,7 +85,11 @@ impl Bench {
     #[allow(clippy::unwrap_used)] // reason: test code
     pub fn said(&self, step: &str) -> Vec<String> {
         let log = std::fs::read(self.executor.log_path(&self.key(step))).unwrap();
-        logs::lines(&log).map(|line| line.text).collect()
+        // Where attempts are not isolated, each log says so; what steps say is the same.
+        let lines = logs::lines(&log).map(|line| line.text);
+        lines
+            .filter(|text| !text.contains(crate::attempt::NOT_ISOLATED))
+            .collect()
     }
 
     /// Waits until the log of a step says this.

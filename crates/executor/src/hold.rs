@@ -9,8 +9,9 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::sync::mpsc;
 
+use crate::isolation::Wanted;
 use crate::wire::{Order, Report};
-use crate::{frame, keeper, logs};
+use crate::{frame, isolation, keeper, logs};
 
 /// A keeper, as the shim holds it. Dropping it makes the keeper end, and what it keeps.
 pub(crate) struct Hold {
@@ -41,8 +42,8 @@ async fn read_reports(mut stream: OwnedReadHalf, reports: mpsc::Sender<Report>) 
 }
 
 impl Hold {
-    /// Starts a keeper: this program once more, with the same arguments and another variable.
-    pub(crate) fn spawn(lock: &OwnedFd) -> io::Result<Self> {
+    /// Starts a keeper: this program once more, with the same arguments and other variables.
+    pub(crate) fn spawn(lock: &OwnedFd, isolate: Option<&Wanted>) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let mut spec = Spec::new("/proc/self/exe").args(std::env::args_os().skip(1));
         // The run's lock is held for as long as a keeper lives.
@@ -54,6 +55,10 @@ impl Hold {
             .variable(keeper::VARIABLE, control.to_string())
             .stdout(Channel::Pipe)
             .stderr(Channel::Pipe);
+        let spec = match isolate {
+            Some(wanted) => spec.variable(isolation::VARIABLE, wanted.text()),
+            None => spec,
+        };
         let mut child = process::spawn(spec).map_err(io::Error::other)?;
         let missing = || io::Error::other("a keeper has two pipes");
         let output = child.stdout.take().ok_or_else(missing)?;

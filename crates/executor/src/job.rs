@@ -10,6 +10,8 @@ use facts::{RunId, StepName, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::isolation::Isolation;
+
 /// Which attempt is meant. Everything that an executor does is idempotent by this key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AttemptKey {
@@ -116,6 +118,9 @@ pub struct Outcome {
     pub peak_memory_kib: u64,
     /// Whether the log misses something that the step said.
     pub log_truncated: bool,
+    /// What kept it apart from others; nothing where it never ran, or ran before this was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
 }
 
 /// What became of an attempt that an earlier server started.

@@ -1,6 +1,7 @@
 //! The keeper: the process between a shim and the processes of an attempt.
 //!
-//! It is the subreaper of what it starts, so no fork and no session of its own takes a process out of
+//! Where attempts are isolated, it starts them in namespaces of their own. In any case it is the
+//! subreaper of what it starts, so no fork and no session of its own takes a process out of
 //! its sight, and what it finds below itself belongs to this one attempt. It is one process of one
 //! thread, serves one attempt at a time, and is used again for the next one. Its standard output and
 //! error are pipes to the shim, which the attempt's processes inherit.
@@ -9,34 +10,42 @@
 //! that is done it holds the run's lock.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use process::{Channel, Exit, Group, Identity, Signal, Spec, Usage, subreaper, tree};
+use facts::RunId;
+use process::isolation::{Isolation, Shown, Started};
+use process::{Channel, Exit, Group, Identity, Signal, SpawnError, Spec, Usage, subreaper, tree};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::frame;
-use crate::wire::{Order, Report};
+use crate::isolation::Wanted;
+use crate::wire::{Attempt, Order, Report, SecretMessage};
+use crate::{frame, secrets};
 
 /// The variable in which a keeper finds the number of its control socket.
 pub(crate) const VARIABLE: &str = "THROUGHLINE_KEEPER";
 
 /// Runs as a keeper until the shim closes the socket.
-pub(crate) fn keeper_main(control: i32) -> i32 {
+pub(crate) fn keeper_main(run_folder: &Path, control: i32) -> i32 {
     let serve = || -> io::Result<()> {
         let control = process::take_inherited(control)
             .ok_or_else(|| io::Error::other("the control socket was not handed over"))?;
+        let isolation = Wanted::handed()
+            .map(|wanted| wanted.enter())
+            .transpose()
+            .map_err(io::Error::other)?;
         process::protect_memory()?;
         subreaper::become_subreaper()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let control = std::os::unix::net::UnixStream::from(control);
             control.set_nonblocking(true)?;
-            Keeper::new(UnixStream::from_std(control)?)?.serve().await
+            let mut keeper = Keeper::new(UnixStream::from_std(control)?, run_folder.to_owned(), isolation)?;
+            keeper.serve().await
         })
     };
     match serve() {
@@ -49,6 +58,9 @@ pub(crate) fn keeper_main(control: i32) -> i32 {
 }
 
 struct Keeper {
+    run_folder: PathBuf,
+    /// How it isolates what it starts; nothing where it does not.
+    isolation: Option<Isolation>,
     this: Identity,
     /// Closed when the shim is gone.
     orders: mpsc::Receiver<Order>,
@@ -68,7 +80,7 @@ async fn read_orders(mut stream: OwnedReadHalf, orders: mpsc::Sender<Order>) {
 }
 
 impl Keeper {
-    fn new(control: UnixStream) -> io::Result<Self> {
+    fn new(control: UnixStream, run_folder: PathBuf, isolation: Option<Isolation>) -> io::Result<Self> {
         let (reading, reports) = control.into_split();
         let (sender, orders) = mpsc::channel(4);
         tokio::spawn(read_orders(reading, sender));
@@ -79,6 +91,8 @@ impl Keeper {
             SignalKind::quit(),
         ];
         Ok(Self {
+            run_folder,
+            isolation,
             this: Identity::of_this_process()?,
             orders,
             reports,
@@ -94,11 +108,18 @@ impl Keeper {
                     None => return Ok(()),
                     // The attempt that was to be stopped ended a moment ago.
                     Some(Order::Stop { .. }) => {}
-                    Some(Order::Spawn { program, arguments, folder, variables, nice, remove }) => {
-                        let spec = Spec::new(program).args(arguments).variables(variables).folder(folder).nice(nice);
-                        let report = self.keep(spec).await;
-                        if let Some(folder) = remove {
-                            remove_folder(&folder);
+                    Some(Order::Spawn { program, arguments, folder, variables, nice, run, attempt, secrets }) => {
+                        let spec = Spec::new(program)
+                            .args(arguments)
+                            .variables(variables)
+                            .folder(folder)
+                            .nice(nice);
+                        let report = match self.start(spec, run, &attempt, &secrets) {
+                            Ok(main) => self.keep(main).await,
+                            Err(reason) => Report::CouldNotStart { reason },
+                        };
+                        if self.isolation.is_none() && !secrets.is_empty() {
+                            secrets::remove(&self.run_folder, run, &attempt);
                         }
                         frame::write(&mut self.reports, &report).await?;
                     }
@@ -108,20 +129,62 @@ impl Keeper {
         }
     }
 
-    /// Starts a process and sees it and all of its descendants to their end.
-    async fn keep(&mut self, spec: Spec) -> Report {
-        let main = match start(spec) {
-            Ok(main) => main,
-            Err(reason) => return Report::CouldNotStart { reason },
+    /// Starts the attempt's process.
+    fn start(&self, spec: Spec, run: RunId, attempt: &Attempt, secrets: &[SecretMessage]) -> Result<Main, String> {
+        let streams = || Ok::<_, io::Error>((reopened(1)?, reopened(2)?));
+        let (stdout, stderr) = streams().map_err(|error| format!("no stream for its output: {error}"))?;
+        let spec = spec.stdout(stdout).stderr(stderr).group(Group::OwnSession);
+        let told = |error: SpawnError| match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
         };
+        let Some(isolation) = &self.isolation else {
+            let spec = if secrets.is_empty() {
+                spec
+            } else {
+                let folder = secrets::write(&self.run_folder, run, attempt, secrets)
+                    .map_err(|error| format!("no place for the step's secrets: {error}"))?;
+                spec.variable(secrets::VARIABLE, folder)
+            };
+            let child = process::spawn(spec.with_parent(Signal::KILL)).map_err(told)?;
+            return Ok(Main::Alone(child.leave_to_subreaper()));
+        };
+        let spec = if secrets.is_empty() {
+            spec
+        } else {
+            spec.variable(secrets::VARIABLE, isolation.private_files())
+        };
+        let shown = Shown {
+            folders: self.shown_folders(isolation.folder(), spec.folder.as_deref()),
+            files: secrets
+                .iter()
+                .map(|secret| (secret.name.as_str(), secret.value().as_bytes()))
+                .collect(),
+        };
+        isolation.spawn(spec, &shown).map(Main::Isolated).map_err(told)
+    }
+
+    /// What an attempt sees of the data folder: the workspace of its run, and the folder it works in.
+    fn shown_folders(&self, data: &Path, folder: Option<&Path>) -> Vec<PathBuf> {
+        let work = self.run_folder.join("work");
+        let other = folder.filter(|folder| !folder.starts_with(&work));
+        let all = std::iter::once(work.as_path()).chain(other);
+        all.filter_map(|path| path.strip_prefix(data).ok())
+            .filter(|path| path.components().next().is_some())
+            .map(Path::to_owned)
+            .collect()
+    }
+
+    /// Sees the process and all of its descendants to their end.
+    async fn keep(&mut self, mut main: Main) -> Report {
         let mut shim_is_gone = frame::write(&mut self.reports, &Report::Started).await.is_err();
         let mut usage = Usage::default();
         let mut kill_at: Option<Instant> = None;
         let exit = loop {
-            let reaped = reap_all(main.pid);
+            let reaped = reap_all(main.identity().pid);
             usage = usage.and(reaped.usage);
             if let Some(exit) = reaped.main {
-                break exit;
+                break main.exit(exit);
             }
             if shim_is_gone {
                 tree::kill_until_none(Vec::new(), || tree::descendants(self.this)).await;
@@ -173,6 +236,28 @@ impl Keeper {
     }
 }
 
+/// The process by which an attempt begins, and with which it ends.
+enum Main {
+    Alone(Identity),
+    Isolated(Started),
+}
+
+impl Main {
+    fn identity(&self) -> Identity {
+        match self {
+            Self::Alone(identity) => *identity,
+            Self::Isolated(started) => started.identity,
+        }
+    }
+
+    fn exit(&mut self, exit: Exit) -> Exit {
+        match self {
+            Self::Alone(_) => exit,
+            Self::Isolated(started) => started.exit(exit),
+        }
+    }
+}
+
 struct Reaped {
     main: Option<Exit>,
     usage: Usage,
@@ -212,27 +297,4 @@ fn reopened(number: i32) -> io::Result<Channel> {
     let file = open(format!("/proc/self/fd/{number}"), flags, Mode::empty())?;
     fcntl_setfl(&file, OFlags::empty())?;
     Ok(Channel::File(file))
-}
-
-fn start(spec: Spec) -> Result<Identity, String> {
-    let streams = || Ok::<_, io::Error>((reopened(1)?, reopened(2)?));
-    let (stdout, stderr) = streams().map_err(|error| format!("no stream for its output: {error}"))?;
-    let spec = spec
-        .stdout(stdout)
-        .stderr(stderr)
-        .group(Group::OwnSession)
-        .with_parent(Signal::KILL);
-    match process::spawn(spec) {
-        Ok(child) => Ok(child.leave_to_subreaper()),
-        Err(error) => Err(match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        }),
-    }
-}
-
-/// Removes a folder that may be gone already.
-pub(crate) fn remove_folder(folder: &Path) {
-    // What stays behind is swept when the run is closed or its next shim starts.
-    let _ = std::fs::remove_dir_all(folder);
 }

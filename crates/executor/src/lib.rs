@@ -14,12 +14,16 @@
 //! keeper ends the whole tree, and does so too when the shim is killed; the run's lock is free only
 //! when all of them are gone. So a lock that is free means that nothing of the run is running.
 //!
+//! Each attempt is isolated where the kernel allows it ([`IsolationMode`]): it has a view of processes and
+//! files in which there are no other attempts, no secrets of others and no stores of the server.
+//!
 //! Nothing here knows what a step is for, or keeps a record of it: that is the engine's.
 
 mod attempt;
 pub mod conformance;
 mod frame;
 mod hold;
+mod isolation;
 mod job;
 mod keeper;
 mod local;
@@ -29,6 +33,7 @@ mod secrets;
 mod shim;
 mod wire;
 
+pub use isolation::{Isolation, IsolationMode};
 pub use job::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
 pub use local::{LocalExecutor, LocalOptions};
 pub use shim::shim_main;

@@ -20,6 +20,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
+use crate::isolation::{self, IsolationMode, Wanted};
 use crate::job::{Adopted, AttemptKey, Executor, ExecutorError, Job, Outcome};
 use crate::shim::{self, COMPLAINTS, LOCK, SOCKET, Stored, stored};
 use crate::wire::{Answer, Ask, Attempt, JobMessage, PROTOCOL, Request, milliseconds};
@@ -42,10 +43,15 @@ pub struct LocalOptions {
     pub idle: Duration,
     /// How long an attempt may take to end by itself when it is cancelled or its time is up.
     pub grace: Duration,
+    /// Whether attempts are isolated.
+    pub isolation: IsolationMode,
+    /// Files and folders outside of the data folder that isolated attempts are not to see.
+    pub hidden: Vec<PathBuf>,
 }
 
 impl LocalOptions {
-    /// The usual: `PROGRAM shim --folder RUN_FOLDER`, an hour alone, ten seconds of grace.
+    /// The usual: `PROGRAM shim --folder RUN_FOLDER`, an hour alone, ten seconds of grace, isolated where
+    /// that can be had.
     pub fn new(folder: impl Into<PathBuf>, program: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -53,6 +59,8 @@ impl LocalOptions {
             arguments: vec!["shim".into()],
             idle: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
+            isolation: IsolationMode::default(),
+            hidden: Vec::new(),
         }
     }
 }
@@ -246,6 +254,12 @@ impl LocalExecutor {
         let lock = spec.inherit(lock.into());
         let listener = spec.inherit(listener.into());
         let idle = milliseconds(self.options.idle);
+        let wanted = Wanted {
+            mode: self.options.isolation,
+            folder: self.options.folder.clone(),
+            others: self.options.hidden.clone(),
+        };
+        let spec = spec.variable(isolation::VARIABLE, wanted.text());
         Ok(spec.variable(shim::VARIABLE, format!("{lock},{listener},{idle}")))
     }
 
@@ -323,7 +337,7 @@ impl Executor for LocalExecutor {
         let run = job.key.run;
         for _ in 0..TRIES {
             let ask = Ask::Start {
-                job: Box::new(JobMessage::of(&job)),
+                job: Box::new(JobMessage::of(&job, self.options.isolation == IsolationMode::Required)),
                 grace_ms: milliseconds(self.options.grace),
             };
             match self.ask(run, ask).await {

@@ -1,4 +1,5 @@
-//! Where a step finds its secrets: a private folder with a file for each, gone when the attempt is.
+//! Where a step that is not isolated finds its secrets: a private folder with a file for each, gone when
+//! the attempt is. An isolated one finds them in memory that nobody else sees.
 //!
 //! The folder is in memory (`/dev/shm`) where that can be used, else in the run's folder. Files are
 //! for the user alone and read-only. The folder's name follows from the attempt, so that whatever a
@@ -85,6 +86,14 @@ pub(crate) fn write(
     let name = name(run, attempt);
     let [memory, disk] = homes(run_folder);
     write_in(&memory, &name, secrets).or_else(|_| write_in(&disk, &name, secrets))
+}
+
+/// Removes the secrets of an attempt of which nothing runs any more.
+pub(crate) fn remove(run_folder: &Path, run: RunId, attempt: &Attempt) {
+    for home in homes(run_folder) {
+        // What stays behind is swept when the run is closed or its next shim starts.
+        let _ = std::fs::remove_dir_all(home.join(name(run, attempt)));
+    }
 }
 
 /// Removes what is left of the secrets of a run that has no process any more.

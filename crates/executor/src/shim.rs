@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 use crate::attempt::{self, Attempts};
 use crate::frame;
 use crate::hold::Hold;
+use crate::isolation::{Isolation, Wanted};
 use crate::job::Outcome;
 use crate::wire::{Answer, Ask, Attempt, PROTOCOL, Request};
 use crate::{keeper, logs, secrets};
@@ -43,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// started by a [`LocalExecutor`](crate::LocalExecutor).
 pub fn shim_main(folder: &Path) -> i32 {
     if let Some(control) = std::env::var(keeper::VARIABLE).ok().and_then(|text| text.parse().ok()) {
-        return keeper::keeper_main(control);
+        return keeper::keeper_main(folder, control);
     }
     match serve(folder) {
         Ok(()) => 0,
@@ -88,6 +89,8 @@ fn handed() -> io::Result<Handed> {
 
 fn serve(folder: &Path) -> io::Result<()> {
     let handed = handed()?;
+    let wanted = Wanted::handed();
+    let isolation = wanted.as_ref().map_or(Isolation::Off, Wanted::found);
     process::protect_memory()?;
     subreaper::become_subreaper()?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -98,6 +101,8 @@ fn serve(folder: &Path) -> io::Result<()> {
             run,
             folder: folder.to_owned(),
             lock: handed.lock,
+            wanted: wanted.filter(|_| isolation == Isolation::Namespaces),
+            isolation,
             this: Identity::of_this_process()?,
             attempts: Attempts::default(),
             idle_keepers: Mutex::default(),
@@ -116,6 +121,9 @@ pub(crate) struct Shim {
     pub(crate) run: RunId,
     pub(crate) folder: PathBuf,
     lock: OwnedFd,
+    /// What keeps attempts apart, and how a keeper learns of it.
+    pub(crate) isolation: Isolation,
+    wanted: Option<Wanted>,
     this: Identity,
     pub(crate) attempts: Attempts,
     idle_keepers: Mutex<Vec<Hold>>,
@@ -143,7 +151,7 @@ impl Shim {
     async fn serve(self: Arc<Self>, listener: UnixListener, idle: Duration) -> io::Result<()> {
         tokio::spawn(reap(signal(SignalKind::child())?));
         // The first attempt finds its keeper ready.
-        let first = Hold::spawn(&self.lock)?;
+        let first = Hold::spawn(&self.lock, self.wanted.as_ref())?;
         self.give_back(first);
         let mut busy = self.busy.subscribe();
         let alone = async {
@@ -195,7 +203,7 @@ impl Shim {
         if let Some(hold) = locked(&self.idle_keepers).pop() {
             return Ok(hold);
         }
-        let hold = Hold::spawn(&self.lock)?;
+        let hold = Hold::spawn(&self.lock, self.wanted.as_ref())?;
         let mut keepers = locked(&self.keepers);
         keepers.retain(Identity::is_alive);
         keepers.insert(hold.identity);

@@ -94,6 +94,9 @@ pub(crate) struct JobMessage {
     pub(crate) durable_outcome: bool,
     pub(crate) nice: i32,
     pub(crate) log_budget: u64,
+    /// Whether it is not to be made without isolation.
+    #[serde(default)]
+    pub(crate) isolation_required: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,7 +119,7 @@ impl Drop for SecretMessage {
 }
 
 impl JobMessage {
-    pub(crate) fn of(job: &Job) -> Self {
+    pub(crate) fn of(job: &Job, isolation_required: bool) -> Self {
         let secret = |secret: &SecretForStep| SecretMessage {
             name: secret.name.clone(),
             value: Zeroizing::clone(&secret.value).to_string(),
@@ -134,6 +137,7 @@ impl JobMessage {
             durable_outcome: job.durable_outcome,
             nice: job.nice,
             log_budget: job.log_budget,
+            isolation_required,
         }
     }
 }
@@ -153,8 +157,11 @@ pub(crate) enum Order {
         folder: PathBuf,
         variables: BTreeMap<String, String>,
         nice: i32,
-        /// A folder to be removed when nothing of the attempt is left, even if the shim is gone.
-        remove: Option<PathBuf>,
+        /// Whose secrets these are.
+        run: RunId,
+        attempt: Attempt,
+        /// They are made files for it, and gone when nothing of it is left, even if the shim is gone.
+        secrets: Vec<SecretMessage>,
     },
     /// End what was started.
     Stop { grace_ms: u64 },

@@ -27,11 +27,7 @@ pub fn take_inherited(number: i32) -> Option<OwnedFd> {
 /// # Errors
 /// When the kernel refuses.
 pub fn protect_memory() -> std::io::Result<()> {
-    let none = rustix::process::Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    rustix::process::setrlimit(rustix::process::Resource::Core, none)?;
+    crate::spawn::limit(rustix::process::Resource::Core, crate::spawn::NO_CORE)?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
 }

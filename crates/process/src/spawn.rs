@@ -46,7 +46,7 @@ fn connect(channel: Channel) -> Stdio {
 }
 
 /// Marks every file from `first` on to be closed at exec. Only raw system calls: this runs after fork.
-fn close_at_exec(first: u32) -> io::Result<()> {
+pub(crate) fn close_at_exec(first: u32) -> io::Result<()> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
     // SAFETY: a system call without pointers.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) };
@@ -55,6 +55,26 @@ fn close_at_exec(first: u32) -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// The limit of a core dump that is none. At 0 the kernel still gives the memory of a process to a program
+/// that collects dumps; at 1 it gives it neither to a file nor to a program.
+pub(crate) const NO_CORE: u64 = 1;
+
+/// Limits a resource of this process. Only system calls.
+pub(crate) fn limit(resource: Resource, most: u64) -> rustix::io::Result<()> {
+    let most = match (resource, rustix::process::getrlimit(resource).maximum) {
+        // Whoever may have none at all may not have the one byte either.
+        (Resource::Core, Some(allowed)) => most.min(allowed),
+        _ => most,
+    };
+    rustix::process::setrlimit(
+        resource,
+        Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        },
+    )
 }
 
 /// What the new process sets for itself between fork and exec. Only system calls, no allocation.
@@ -72,13 +92,7 @@ fn prepare(
         Group::Inherit => {}
     }
     for (resource, most) in limits {
-        rustix::process::setrlimit(
-            *resource,
-            Rlimit {
-                current: Some(*most),
-                maximum: Some(*most),
-            },
-        )?;
+        limit(*resource, *most)?;
     }
     if nice != 0 {
         rustix::process::setpriority_process(None, nice)?;
@@ -120,7 +134,7 @@ pub fn spawn(spec: Spec) -> Result<Child, SpawnError> {
         with_parent,
     } = spec;
     if !limits.iter().any(|(resource, _)| *resource == Resource::Core) {
-        limits.push((Resource::Core, 0));
+        limits.push((Resource::Core, NO_CORE));
     }
     let mut command = Command::new(&program);
     command.args(&arguments).env_clear().envs(&variables);

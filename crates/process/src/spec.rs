@@ -56,7 +56,7 @@ pub struct Spec {
     pub group: Group,
     /// The nice value, 0 (normal) to 19 (last); raising the priority is not offered.
     pub nice: i32,
-    /// Resource limits, soft and hard alike. Core dumps are limited to 0 unless stated here.
+    /// Resource limits, soft and hard alike. There is no core dump unless it is stated here.
     pub limits: Vec<(Resource, u64)>,
     /// Open files that the process inherits under the numbers that they have here.
     pub inherited: Vec<OwnedFd>,

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use executor::conformance::in_time;
-use executor::{Adopted, Ended, ExecutorError};
-use process::{Ending, Identity, Signal};
+use executor::{Adopted, Ended, ExecutorError, IsolationMode};
+use process::{Ending, Signal};
 
-use crate::support::{local, local_with, says, shim, starter};
+use crate::support::{local, local_with, number_in, says, shim, starter, step_and_keeper};
 
 /// Counts how often it runs, waits for `go`, and says so.
 const COUNTED: &str = "echo x >> count; while ! [ -e go ]; do sleep 0.01; done; echo went";
@@ -87,18 +87,10 @@ async fn a_killed_shim_takes_its_attempts_with_it_and_they_are_lost() {
 #[tokio::test]
 async fn an_attempt_is_not_lost_before_the_last_of_its_processes_has_ended() {
     let bench = local();
-    let script = "echo $PPID > keeper; echo $$ > step; echo ready; sleep 1000";
+    let script = "echo $$ > step; echo ready; sleep 1000";
     bench.executor.start(bench.job("step", script)).await.unwrap();
     bench.until_said("step", "ready").await;
-    let process = |file| {
-        let pid = std::fs::read_to_string(bench.work.join(file))
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
-        Identity::of_pid(pid).unwrap()
-    };
-    let (keeper, step) = (process("keeper"), process("step"));
+    let (step, keeper) = step_and_keeper(&bench, number_in(&bench, "step"));
     // The keeper is held up, so the step lives on although its shim is dead.
     keeper.signal(Signal::STOP).unwrap();
     let shim = shim(&bench).unwrap();
@@ -124,12 +116,7 @@ async fn what_a_step_says_last_is_in_its_log_however_late_the_shim_reads_it() {
     let script = "echo $$ > pid; echo ready; while ! [ -e go ]; do sleep 0.01; done; seq 1 5000";
     bench.executor.start(bench.job("step", script)).await.unwrap();
     bench.until_said("step", "ready").await;
-    let pid = std::fs::read_to_string(bench.work.join("pid"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    let step = Identity::of_pid(pid).unwrap();
+    let (step, _) = step_and_keeper(&bench, number_in(&bench, "pid"));
     let shim = shim(&bench).unwrap();
     shim.signal(Signal::STOP).unwrap();
     std::fs::write(bench.work.join("go"), "").unwrap();
@@ -146,8 +133,8 @@ async fn what_a_step_says_last_is_in_its_log_however_late_the_shim_reads_it() {
 }
 
 #[tokio::test]
-async fn a_step_that_kills_its_keeper_dies_with_all_it_started() {
-    let bench = local();
+async fn a_step_that_is_not_isolated_and_kills_its_keeper_dies_with_all_it_started() {
+    let bench = local_with(|options| options.isolation = IsolationMode::Off);
     let (script, gone) = bench.family();
     let outcome = bench
         .make(bench.job("step", &format!("{script}; kill -KILL $PPID; sleep 1000")))
@@ -165,13 +152,9 @@ async fn a_step_that_kills_its_keeper_dies_with_all_it_started() {
 #[tokio::test]
 async fn an_idle_keeper_that_was_killed_costs_nothing() {
     let bench = local();
-    bench.make(bench.job("one", "echo $PPID > keeper")).await;
-    let pid = std::fs::read_to_string(bench.work.join("keeper"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    let keeper = Identity::of_pid(pid).unwrap();
+    bench.make(bench.job("one", "true")).await;
+    // What is left below the shim is its keeper.
+    let keeper = process::tree::descendants(shim(&bench).unwrap())[0];
     keeper.signal(Signal::KILL).unwrap();
     keeper.ended().await.unwrap();
     assert_eq!(bench.make(bench.job("two", "true")).await.ended, Ended::Succeeded);

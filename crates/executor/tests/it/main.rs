@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod crashes;
+mod isolation;
 mod secrecy;
 mod socket;
 mod speed;

@@ -2,9 +2,9 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
 use executor::conformance::Bench;
-use executor::{Adopted, Ended};
+use executor::{Adopted, Ended, IsolationMode, LocalOptions};
 
-use crate::support::{local, run_folder};
+use crate::support::{local, local_with, run_folder};
 
 /// Sends bytes to the shim and reads what it answers until it closes.
 fn send(bench: &Bench, bytes: &[u8], and_close: bool) -> String {
@@ -27,7 +27,11 @@ fn message(text: &str) -> Vec<u8> {
 }
 
 async fn running() -> Bench {
-    let bench = local();
+    running_with(|_| {}).await
+}
+
+async fn running_with(change: impl FnOnce(&mut LocalOptions)) -> Bench {
+    let bench = local_with(change);
     bench
         .executor
         .start(bench.job("step", "echo ready; sleep 1000"))
@@ -89,7 +93,8 @@ async fn another_protocol_is_named() {
 
 #[tokio::test]
 async fn a_step_cannot_command_its_own_shim() {
-    let bench = running().await;
+    // Where it is isolated it does not even see the socket.
+    let bench = running_with(|options| options.isolation = IsolationMode::Off).await;
     let script = r#"
 import os, socket, struct, sys
 os.chdir(sys.argv[1])

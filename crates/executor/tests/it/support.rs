@@ -85,6 +85,28 @@ pub fn shim(bench: &Bench) -> Option<Identity> {
         .find_map(|pid| Identity::of_pid(*pid).filter(Identity::is_alive))
 }
 
+/// The process of a step that is known by `inside` to the step itself, and its keeper: as they are
+/// known out here.
+pub fn step_and_keeper(bench: &Bench, inside: u32) -> (Identity, Identity) {
+    let below = tree::descendants(shim(bench).unwrap());
+    let innermost = |pid: u32| -> Option<u32> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+        numbers.split_whitespace().last()?.parse().ok()
+    };
+    // The keeper is the eldest of those above the step.
+    let step = below.iter().find(|process| innermost(process.pid) == Some(inside));
+    let step = *step.unwrap_or_else(|| panic!("no process of the run is {inside} to itself"));
+    let keeper = below.iter().find(|process| tree::is_below(step.pid, process.pid));
+    (step, *keeper.unwrap())
+}
+
+/// The number that a step wrote into a file of its folder.
+pub fn number_in(bench: &Bench, file: &str) -> u32 {
+    let text = std::fs::read_to_string(bench.work.join(file)).unwrap();
+    text.trim().parse().unwrap()
+}
+
 /// A server of its own that starts an attempt and waits; with a crash point, it or its shim dies there.
 pub fn starter(bench: &Bench, step: &str, script: &str, crash: &str) -> Child {
     let mut spec = Spec::new(example("starter"))
