@@ -129,7 +129,7 @@ impl<'a> Task<'a> {
             }
             match self.open.turn(self.inner.clock.now(), &mut self.places)? {
                 Turn::Append(append) => {
-                    if let Some(done) = self.append(append).await? {
+                    if let Some(done) = self.append(append, inbox).await? {
                         self.act(done);
                     }
                     continue;
@@ -204,9 +204,13 @@ impl<'a> Task<'a> {
     }
 
     /// Appends, whatever it takes. `None` when the inputs have to be decided on again.
-    async fn append(&mut self, append: Append) -> Result<Option<Done<Answer>>, Halt> {
+    async fn append(
+        &mut self,
+        append: Append,
+        inbox: &mut UnboundedReceiver<Message>,
+    ) -> Result<Option<Done<Answer>>, Halt> {
         crashpoint::reach("engine.append.before");
-        match append_durably(self.inner, self.run, append).await {
+        match self.append_durably(append, inbox).await {
             Ok(appended) => {
                 crashpoint::reach("engine.append.after");
                 Ok(Some(self.open.committed(appended.last)))
@@ -219,6 +223,16 @@ impl<'a> Task<'a> {
                 self.open.conflicted(state, read_at);
                 Ok(None)
             }
+            // There is no room. Whoever wished for something hears that; outcomes wait for room.
+            Err(AppendError::Full) if !self.inner.stopping.is_cancelled() => {
+                let wishes = self.open.withdraw_wishes();
+                let (state, read_at) = load(self.inner, self.run).await?;
+                self.open.conflicted(state, read_at);
+                for answer in wishes {
+                    let _ = answer.send(Err(WishError::Ledger(LedgerError::Full)));
+                }
+                Ok(None)
+            }
             Err(AppendError::Full | AppendError::Store(_)) => Err(Halt::Stopping),
             Err(refused) => {
                 warn!(run = %self.run, "the ledger refuses an outcome: {refused}");
@@ -227,6 +241,43 @@ impl<'a> Task<'a> {
                     .rejected(state, read_at, &refused.to_string())
                     .map_err(Halt::Rejected)?;
                 Ok(None)
+            }
+        }
+    }
+
+    /// Appends; while the store has no room or fails, tries the very same append again, so that it is
+    /// recorded once. Other refusals, and those at the stop of the engine, are handed back; and the
+    /// lack of room, where somebody waits for an answer.
+    async fn append_durably(
+        &mut self,
+        append: Append,
+        inbox: &mut UnboundedReceiver<Message>,
+    ) -> Result<Appended, AppendError> {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let error = match self.inner.ledger.append(append.clone()).await {
+                Err(error @ (AppendError::Full | AppendError::Store(_))) => error,
+                other => return other,
+            };
+            let is_full = matches!(error, AppendError::Full);
+            if is_full && self.open.has_wishes() {
+                return Err(error);
+            }
+            warn!(run = %self.run, "an outcome waits to be recorded: {error}");
+            let again = tokio::time::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::pin!(again);
+            loop {
+                tokio::select! {
+                    () = self.inner.stopping.cancelled() => return Err(error),
+                    () = &mut again => break,
+                    Some(message) = inbox.recv() => match message.answer {
+                        Some(answer) if is_full => {
+                            let _ = answer.send(Err(WishError::Ledger(LedgerError::Full)));
+                        }
+                        _ => self.take(message),
+                    },
+                }
             }
         }
     }
@@ -270,24 +321,6 @@ fn attempts(state: &RunState) -> BTreeSet<Attempt> {
             number,
         })
         .collect()
-}
-
-/// Appends; while the store has no room or fails, tries the very same append again, so that it is
-/// recorded once. Other refusals, and those at the stop of the engine, are handed back.
-async fn append_durably(inner: &Inner, run: RunId, append: Append) -> Result<Appended, AppendError> {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match inner.ledger.append(append.clone()).await {
-            Err(error @ (AppendError::Full | AppendError::Store(_))) => {
-                warn!(%run, "an outcome waits to be recorded: {error}");
-                tokio::select! {
-                    () = inner.stopping.cancelled() => return Err(error),
-                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-                }
-            }
-            other => return other,
-        }
-    }
 }
 
 /// Reads a run's state from the ledger; while the store fails, tries again.

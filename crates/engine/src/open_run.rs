@@ -172,6 +172,25 @@ impl<T> OpenRun<T> {
         self.again(state, read_at);
     }
 
+    /// Whether somebody waits for an answer to what is being appended.
+    pub fn has_wishes(&self) -> bool {
+        let inputs = self.flight.as_ref().map(|flight| flight.inputs.as_slice());
+        inputs.unwrap_or_default().iter().any(|(_, answer)| answer.is_some())
+    }
+
+    /// Takes the wishes out of what is being appended, because nothing of it was recorded and whoever
+    /// wished is told so. [`conflicted`](Self::conflicted) must follow: the state has them in it.
+    pub fn withdraw_wishes(&mut self) -> Vec<T> {
+        let Some(flight) = &mut self.flight else {
+            return Vec::new();
+        };
+        let (wishes, others): (Vec<_>, Vec<_>) = std::mem::take(&mut flight.inputs)
+            .into_iter()
+            .partition(|(_, answer)| answer.is_some());
+        flight.inputs = others;
+        wishes.into_iter().filter_map(|(_, answer)| answer).collect()
+    }
+
     /// The ledger will not take these facts, for the reason `why`. `state` is what the run's stream
     /// says, up to `read_at`.
     ///

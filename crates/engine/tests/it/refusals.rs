@@ -112,6 +112,7 @@ async fn an_action_cannot_write_the_history_of_its_run() {
 struct Unsteady {
     inner: MemoryLedger,
     appends: AtomicUsize,
+    steady: bool,
     full_for: Mutex<usize>,
 }
 
@@ -126,6 +127,7 @@ impl Ledger for Unsteady {
             }
         }
         match self.appends.fetch_add(1, Ordering::SeqCst) % 6 {
+            _ if self.steady => self.inner.append(append).await,
             2 => Err(AppendError::Store("the cable is loose".to_owned())),
             4 => {
                 self.inner.append(append).await?;
@@ -182,6 +184,7 @@ async fn outcomes_wait_while_the_store_fails_and_are_recorded_once() {
     let ledger = Unsteady {
         inner,
         appends: AtomicUsize::new(0),
+        steady: false,
         full_for: Mutex::new(0),
     };
     let bench = Bench::on(Arc::new(ledger));
@@ -205,6 +208,7 @@ async fn a_request_whose_acknowledgement_was_lost_is_driven_all_the_same() {
     let bench = Bench::on(Arc::new(Unsteady {
         inner,
         appends: AtomicUsize::new(4),
+        steady: false,
         full_for: Mutex::new(0),
     }));
     let engine = bench.engine().await;
@@ -238,6 +242,7 @@ async fn a_full_disk_refuses_new_runs_and_lets_open_ones_end() {
     let ledger = Arc::new(Unsteady {
         inner,
         appends: AtomicUsize::new(0),
+        steady: false,
         full_for: Mutex::new(0),
     });
     let bench = Bench::on(ledger.clone());
@@ -258,4 +263,43 @@ async fn a_full_disk_refuses_new_runs_and_lets_open_ones_end() {
     );
     bench.world.release("a");
     assert_eq!(engine.wait(run).await.unwrap(), Some(RunResult::Succeeded));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_wishes_at_once_and_what_runs_goes_on() {
+    let inner = MemoryLedger::new(vec![Arc::new(RunsView)], Arc::new(SystemClock)).unwrap();
+    let ledger = Arc::new(Unsteady {
+        inner,
+        appends: AtomicUsize::new(0),
+        steady: true,
+        full_for: Mutex::new(0),
+    });
+    let bench = Bench::on(ledger.clone());
+    let engine = bench.engine().await;
+    let submit = |steps| engine.submit(request(steps), nothing());
+    let held = submit(vec![step("a", &[], json!({"hold": true}))]).await.unwrap().run;
+    bench.world.begun("a-1").await;
+    let is_full = |wish: Result<(), engine::WishError>| {
+        let told = wish.unwrap_err().to_string();
+        assert!(told.starts_with("the disk that holds the ledger is full"), "{told}");
+    };
+    *ledger.full_for.lock().unwrap() = usize::MAX;
+    is_full(engine.cancel(held, Actor::System).await);
+    // Also while an outcome waits for room.
+    bench.world.release("a");
+    while *ledger.full_for.lock().unwrap() > usize::MAX - 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    is_full(engine.cancel(held, Actor::System).await);
+    *ledger.full_for.lock().unwrap() = 0;
+    // The wish was refused and is not made later.
+    assert_eq!(engine.wait(held).await.unwrap(), Some(RunResult::Succeeded));
+
+    let failed = submit(vec![step("b", &[], json!({"fail": 1}))]).await.unwrap().run;
+    assert_eq!(engine.wait(failed).await.unwrap(), Some(RunResult::Failed));
+    *ledger.full_for.lock().unwrap() = usize::MAX;
+    is_full(engine.retry(failed, Actor::System).await);
+    *ledger.full_for.lock().unwrap() = 0;
+    engine.retry(failed, Actor::System).await.unwrap();
+    assert_eq!(engine.wait(failed).await.unwrap(), Some(RunResult::Succeeded));
 }

@@ -197,6 +197,8 @@ fn a_full_disk_of_the_ledger_refuses_what_is_new_and_what_runs_ends_with_room() 
         "  long: {{ run: 'until [ -e {} ]; do sleep 0.02; done; echo over' }}\n  after: {{ run: 'true', needs: [long] }}\n",
         go.display()
     );
+    let failing = repository.push_definition(&house, "team/app", &steps("  a: { run: 'false' }\n"));
+    let over = house.built(&failing)["run"]["id"].as_str().unwrap().to_owned();
     let commit = repository.push_definition(&house, "team/app", &steps(&long));
     let run = house.is_at(&commit, "long");
     let filler = fill(&disks.data());
@@ -204,8 +206,16 @@ fn a_full_disk_of_the_ledger_refuses_what_is_new_and_what_runs_ends_with_room() 
         .post("/api/v1/tokens", &json!({ "name": "x", "role": "viewer" }))
         .expect_problem(507, "disk-full");
     assert!(told.contains("hint: make room"), "{told}");
-    // What can be read is read.
+    // What can be read is read, and a wish is answered.
     house.run(&run);
+    for wish in ["cancel", "cancel"] {
+        house
+            .post(&format!("/api/v1/runs/{run}/{wish}"), &json!(null))
+            .expect_problem(507, "disk-full");
+    }
+    house
+        .post(&format!("/api/v1/runs/{over}/retry"), &json!(null))
+        .expect_problem(507, "disk-full");
     std::fs::write(&go, "").unwrap();
     repository.define(&steps("  a: { run: 'true' }\n"));
     let late = repository.commit("while it is full");
