@@ -1,12 +1,16 @@
 //! Workspaces: one folder a run, with the files of its commit, shared by its steps.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use facts::{Commit, ComponentName, Digest, RunId, Trust};
 use pipeline::plan::CacheFolder;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 
 use crate::ports::{Commits, Workspace};
 
@@ -87,12 +91,16 @@ impl Workspaces {
     pub fn return_caches(&self, run: RunId) -> Result<(), WorkspaceError> {
         let note = self.note(run);
         for (path, kept) in read_note(&note) {
-            let place = self.folder(run).join(path);
+            let place = self.folder(run).join(&path);
             let wrong = |source| WorkspaceError::Folder {
                 path: place.clone(),
                 source,
             };
-            if !place.is_dir() {
+            // A step may have put a link in its place that leads elsewhere: that is not given back.
+            let Ok(inside) = Inside::open(&self.folder(run), &path, false) else {
+                continue;
+            };
+            if !inside.is_folder() {
                 continue;
             }
             let old = kept.with_extension("old");
@@ -100,7 +108,8 @@ impl Workspaces {
                 let _ = std::fs::remove_dir_all(&old);
                 std::fs::rename(&kept, &old).map_err(wrong)?;
             }
-            std::fs::rename(&place, &kept).map_err(wrong)?;
+            inside.move_to(&kept).map_err(wrong)?;
+            used_now(&kept);
             let _ = std::fs::remove_dir_all(&old);
         }
         let _ = std::fs::remove_file(&note);
@@ -185,7 +194,11 @@ impl Workspace for Workspaces {
                 return Err(WorkspaceError::Outside(cache.path.clone()));
             }
             let place = workspace.join(&cache.path);
-            if place.symlink_metadata().is_ok() {
+            let inside = Inside::open(&workspace, &cache.path, true).map_err(|source| WorkspaceError::Folder {
+                path: place.clone(),
+                source,
+            })?;
+            if inside.is_there() {
                 continue; // An earlier step has taken it, or the commit brings such a folder itself.
             }
             let key = Digest::of(&cache.key).short();
@@ -194,7 +207,7 @@ impl Workspace for Workspaces {
                 path: place.clone(),
                 source,
             };
-            for folder in [place.parent(), kept.parent()].into_iter().flatten() {
+            if let Some(folder) = kept.parent() {
                 std::fs::create_dir_all(folder).map_err(wrong)?;
             }
             // What was taken is written down before it is taken, so that it finds its way back.
@@ -202,15 +215,91 @@ impl Workspace for Workspaces {
             let mut taken = read_note(&note);
             taken.insert(cache.path.clone(), kept.clone());
             std::fs::write(&note, serde_json::json!(taken).to_string()).map_err(wrong)?;
-            match std::fs::rename(&kept, &place) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    std::fs::create_dir_all(&place).map_err(wrong)?;
-                }
+            match inside.move_here(&kept) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => inside.make().map_err(wrong)?,
                 moved => moved.map_err(wrong)?,
             }
         }
         Ok(())
     }
+}
+
+/// A place in a workspace, reached without following any link: what is in a workspace belongs to whoever
+/// wrote the commit or its steps.
+struct Inside {
+    folder: OwnedFd,
+    name: OsString,
+}
+
+impl Inside {
+    /// The place at `path` below `root`; with `make`, the folders above it are made.
+    fn open(root: &Path, path: &str, make: bool) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut parts: Vec<&OsStr> = Path::new(path)
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .map(Component::as_os_str)
+            .collect();
+        let name = parts.pop().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut folder = rustix::fs::open(root, flags, Mode::empty())?;
+        for part in parts {
+            if make {
+                match rustix::fs::mkdirat(&folder, part, Mode::from_raw_mode(0o777)) {
+                    Err(error) if error != rustix::io::Errno::EXIST => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            folder = rustix::fs::openat(&folder, part, flags, Mode::empty())?;
+        }
+        Ok(Self {
+            folder,
+            name: name.to_owned(),
+        })
+    }
+
+    fn kind(&self) -> Option<FileType> {
+        let found = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some(FileType::from_raw_mode(found.st_mode))
+    }
+
+    fn is_there(&self) -> bool {
+        self.kind().is_some()
+    }
+
+    fn is_folder(&self) -> bool {
+        self.kind() == Some(FileType::Directory)
+    }
+
+    fn make(&self) -> io::Result<()> {
+        Ok(rustix::fs::mkdirat(
+            &self.folder,
+            &self.name,
+            Mode::from_raw_mode(0o777),
+        )?)
+    }
+
+    fn move_here(&self, from: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat(CWD, from, &self.folder, &self.name)?)
+    }
+
+    fn move_to(&self, to: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.folder, &self.name, CWD, to)?)
+    }
+}
+
+/// Writes down in a kept folder's own time that it was used: what is not used for long is removed.
+fn used_now(folder: &Path) {
+    use rustix::fs::{Timespec, Timestamps, UTIME_NOW, utimensat};
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let times = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    // A folder that cannot be marked goes a little early.
+    let _ = utimensat(CWD, folder, &times, AtFlags::SYMLINK_NOFOLLOW);
 }
 
 /// What a run has taken: path in the workspace, and where it is kept.

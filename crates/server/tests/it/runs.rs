@@ -257,3 +257,34 @@ fn a_condition_decides_whether_a_step_is_run() {
     assert_eq!(house.step(id, "elsewhere")["result"], "skipped");
     assert_eq!(build["run"]["result"], "failed");
 }
+
+#[test]
+fn a_kept_folder_is_never_taken_to_or_from_behind_a_link() {
+    let house = House::new();
+    let outside = house.folder().join("outside");
+    std::fs::create_dir_all(outside.join("prey")).unwrap();
+    std::fs::write(outside.join("prey/file"), "of somebody else").unwrap();
+    let repository = Repository::new();
+    // A step puts a link where its kept folder was: at the end, what is behind it would be carried off.
+    let definition = format!(
+        "  a: {{ cache: [{{ path: a/prey, key: k }}], run: 'test ! -e a/prey/file; rm -rf a; ln -s {} a' }}\n",
+        outside.display()
+    );
+    for _ in 0..2 {
+        let commit = repository.push_definition(&house, "team/app", &steps(&definition));
+        let build = house.built(&commit);
+        assert_eq!(build["run"]["result"], "succeeded", "{build}");
+        house.until("the workspace gone", || {
+            let id = build["run"]["id"].as_str().unwrap();
+            (!house.data().join("runs").join(id).join("work").exists()).then_some(())
+        });
+        assert!(outside.join("prey/file").exists());
+    }
+    // The commit itself brings the link: the kept folder would be put behind it.
+    std::os::unix::fs::symlink(&outside, repository.path().join("b")).unwrap();
+    let definition = "  a: { cache: [{ path: b/made, key: k }], run: 'true' }\n";
+    let commit = repository.push_definition(&house, "team/app", &steps(definition));
+    let build = house.built(&commit);
+    assert_eq!(build["run"]["result"], "failed", "{build}");
+    assert!(!outside.join("made").exists());
+}

@@ -59,7 +59,7 @@ async fn hooks_filters_submodules_and_large_file_pointers_are_left_alone() {
     work.write("a.txt", "text");
     work.write(
         ".gitmodules",
-        "[submodule \"sub\"]\n\tpath = sub\n\turl = https://example.invalid/x\n",
+        &format!("[submodule \"sub\"]\n\tpath = sub\n\turl = ext::sh -c \"{touch}\"\n\tupdate = !{touch}\n"),
     );
     let inner = work.commit("inner");
     work.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{inner},sub")]);
@@ -111,7 +111,11 @@ async fn trees_made_to_reach_into_git_or_outside_are_refused() {
     let trees = [
         format!("040000 tree {inner}\t.git\n"),
         format!("040000 tree {inner}\t.GIT\n"),
+        format!("040000 tree {inner}\t.Git\n"),
+        format!("040000 tree {inner}\t.git.\n"),
+        format!("040000 tree {inner}\t.git::$INDEX_ALLOCATION\n"),
         format!("040000 tree {inner}\tgit~1\n"),
+        format!("040000 tree {inner}\tGIT~1\n"),
         format!("040000 tree {inner}\t.g\u{200c}it\n"),
         format!("120000 blob {target}\t.git\n"),
         format!("040000 tree {inner}\t..\n"),
