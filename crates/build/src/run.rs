@@ -255,7 +255,10 @@ fn not_seen(error: &ExecutorError) -> ActionOutcome {
 }
 
 fn ended(outcome: &Outcome) -> ActionOutcome {
-    let outputs = serde_json::json!({ "cpu_ms": outcome.cpu_ms, "peak_memory_kib": outcome.peak_memory_kib });
+    let mut outputs = serde_json::json!({ "cpu_ms": outcome.cpu_ms, "peak_memory_kib": outcome.peak_memory_kib });
+    if let Some(isolation) = &outcome.isolation {
+        outputs["isolation"] = isolation.to_string().into();
+    }
     let failed = |message: String, code: Option<i32>, retry: bool| ActionOutcome {
         retry,
         ..ActionOutcome::ended(StepResult::Failed { message, code }, outputs.clone())

@@ -46,7 +46,7 @@ impl fmt::Display for Isolation {
 }
 
 /// The variable that tells a shim what is wanted, and a keeper that is to isolate what to hide.
-pub(crate) const VARIABLE: &str = "THROUGHLINE_ISOLATION";
+pub(crate) const VARIABLE: &str = "THROUGHLINE_SHIM_ISOLATION";
 
 /// What a shim is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]

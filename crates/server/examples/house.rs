@@ -61,6 +61,22 @@ fn serve(settings: &str) -> i32 {
         checkpoints: text("checkpoints").map(PathBuf::from),
         checkpoint_interval: Duration::from_millis(number("checkpoint_interval_ms", 600_000)),
         secret_key: text("secret_key"),
+        isolation: match given["isolation"].as_str() {
+            Some("off") => server::IsolationMode::Off,
+            Some("required") => server::IsolationMode::Required,
+            _ => server::IsolationMode::Available,
+        },
+        hidden: Vec::new(),
+        keep: {
+            let usual = server::Keep::default();
+            let time = |name: &str, usual: Duration| given[name].as_u64().map_or(usual, Duration::from_millis);
+            server::Keep {
+                logs: time("keep_logs_ms", usual.logs),
+                workspaces: time("keep_workspaces_ms", usual.workspaces),
+                caches: time("keep_caches_ms", usual.caches),
+                caches_size: number("caches_size", usual.caches_size),
+            }
+        },
         executable,
         step_variables: server::StepVariables::from(|name| std::env::var(name).ok()),
     };

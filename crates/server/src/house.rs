@@ -280,7 +280,9 @@ impl House {
         let intake = Intake::new(ledger.clone(), register.clone(), repositories.clone());
         let workspaces = Workspaces::new(data.join("runs"), data.join("caches"), repositories.clone());
         let workspaces = Arc::new(workspaces);
-        let options = LocalOptions::new(&data, &settings.executable);
+        let mut options = LocalOptions::new(&data, &settings.executable);
+        options.isolation = settings.isolation;
+        options.hidden = settings.hidden.clone();
         let executor: Arc<dyn Executor> = Arc::new(LocalExecutor::new(options).map_err(room("the executor"))?);
 
         let policy = Policy::open(&settings, &store, &register).await?;

@@ -16,6 +16,7 @@ pub mod ports;
 pub mod problem;
 mod registry;
 mod repeat;
+pub mod retention;
 mod serve;
 pub mod settings;
 mod tls;
@@ -25,7 +26,9 @@ pub mod wire;
 
 pub use build::StepVariables;
 pub use error::ServerError;
+pub use executor::IsolationMode;
 pub use house::{House, OpenError};
+pub use retention::Keep;
 pub use serve::{Ready, ServeError, WHERE, router, serve};
 pub use settings::{Settings, TlsFiles};
 pub use tls::TlsError;

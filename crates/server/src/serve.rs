@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::house::{House, OpenError};
 use crate::settings::Settings;
 use crate::tls::{Certificates, TlsError, TlsListener, renew};
-use crate::{api, auth, follower, git, problem, registry, repeat, web};
+use crate::{api, auth, follower, git, problem, registry, repeat, retention, web};
 
 /// The file in the data folder that tells programs of this machine where the server is.
 pub const WHERE: &str = "server.json";
@@ -138,6 +138,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let checkpoints = house.checkpoints.clone();
     let stopping = house.stopping.clone();
     let covering = tokio::spawn(async move { checkpoints.keep_making(stopping).await });
+    let tidying = tokio::spawn(retention::keep_tidy(house.clone()));
     ready(&Ready {
         url: house.url(),
         data: house.settings.data.clone(),
@@ -175,6 +176,8 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     house.engine.stop().await;
     let _ = following.await;
     let _ = covering.await;
+    // A sweep that is not done goes on at the next start.
+    tidying.abort();
     let _ = std::fs::remove_file(&place);
     Ok(served?)
 }

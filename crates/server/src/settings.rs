@@ -40,6 +40,12 @@ pub struct Settings {
     pub checkpoint_interval: Duration,
     /// The key of the secrets as 64 hex digits, where it is not kept in the data folder.
     pub secret_key: Option<String>,
+    /// Whether steps are isolated.
+    pub isolation: executor::IsolationMode,
+    /// Files and folders outside of the data folder that isolated steps do not see.
+    pub hidden: Vec<PathBuf>,
+    /// How long what piles up is kept.
+    pub keep: crate::retention::Keep,
     /// This program, which also is the shim and the proxy.
     pub executable: PathBuf,
     /// The variables of the server that its steps see.

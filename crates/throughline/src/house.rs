@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::ServeSettings;
-use crate::settings::value::Secret;
+use crate::settings::value::{IsolationChoice, Secret};
 
 /// A server that is ready.
 #[derive(Debug)]
@@ -39,6 +39,18 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         checkpoints: settings.checkpoints,
         checkpoint_interval: settings.checkpoint_interval,
         secret_key: settings.secret_key.map(|Secret(key)| key),
+        isolation: match settings.isolation {
+            IsolationChoice::Required => server::IsolationMode::Required,
+            IsolationChoice::Available => server::IsolationMode::Available,
+            IsolationChoice::Off => server::IsolationMode::Off,
+        },
+        hidden: settings.hidden,
+        keep: server::Keep {
+            logs: settings.keep.logs,
+            workspaces: settings.keep.workspaces,
+            caches: settings.keep.caches,
+            caches_size: settings.keep.caches_size,
+        },
         executable,
         step_variables: server::StepVariables::from(|name| variables.get(name).cloned()),
     };

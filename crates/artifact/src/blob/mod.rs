@@ -224,6 +224,22 @@ impl BlobStore {
         Ok(digests)
     }
 
+    /// Removes a blob: its size, or nothing when it was not here. Whoever reads it at that moment reads on.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn remove(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        let Some(size) = self.size(digest)? else {
+            return Ok(None);
+        };
+        let path = self.path(digest);
+        match std::fs::remove_file(&path) {
+            Ok(()) => Ok(Some(size)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BlobError::io("remove", &path, error)),
+        }
+    }
+
     /// Where a blob's bytes are, whether or not they are here.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         self.inner.blobs.join(digest.hex())

@@ -18,6 +18,7 @@ use crate::auth::Caller;
 use crate::error::ServerError;
 use crate::house::House;
 use crate::problem::Problem;
+use crate::retention::was_swept;
 
 /// How many pieces of a followed log wait for a slow reader.
 const PIECES: usize = 64;
@@ -53,8 +54,16 @@ async fn attempt_of(
 /// When it cannot be read.
 pub async fn log_bytes(house: &House, attempt: &AttemptRow) -> Result<Vec<u8>, ServerError> {
     if let Some(kept) = attempt.log {
-        let read = house.logs.read(kept).await;
-        return read.map_err(|error| ServerError::Internal(format!("the log cannot be read: {error}")));
+        let error = match house.logs.read(kept).await {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        if matches!(house.store.size(&kept), Ok(None))
+            && let Some(said) = was_swept(house, attempt.finished_at.unwrap_or(attempt.started_at)).await?
+        {
+            return Ok(said.into_bytes());
+        }
+        return Err(ServerError::Internal(format!("the log cannot be read: {error}")));
     }
     let path = house.log_path(attempt.run, &attempt.step, attempt.attempt);
     match tokio::fs::read(path).await {

@@ -215,6 +215,14 @@ impl Repositories {
         Ok(repository.checkout(commit, folder, CheckoutLimits::default()).await?)
     }
 
+    /// Packs what pushes left in many small pieces, when there are many. No commit is removed.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub async fn tidy(&self, name: &ComponentName) -> Result<(), RepositoryError> {
+        Ok(self.host.repositories().get(name)?.tidy().await?)
+    }
+
     /// Whether an address may be followed.
     ///
     /// # Errors

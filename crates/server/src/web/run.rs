@@ -248,12 +248,23 @@ fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, may_resolve: bool
         progress: names::progress(row.state, row.result, row.due_at),
         started_at: row.started_at,
         finished_at: row.finished_at,
-        message: row.message.clone().filter(|_| question.is_none()),
+        message: row
+            .message
+            .clone()
+            .or_else(|| not_isolated(row))
+            .filter(|_| question.is_none()),
         attempts: own.collect(),
         attempts_allowed: first.allowed.get(&row.step).copied().unwrap_or(1),
         question,
         usually: None,
     }
+}
+
+/// A step that ran beside others without isolation, although that was wanted.
+fn not_isolated(row: &StepRow) -> Option<String> {
+    let isolation = row.outputs.as_ref()?.get("isolation")?.as_str()?;
+    let reason = isolation.strip_prefix("unavailable: ")?;
+    Some(format!("ran without isolation from other steps: {reason}"))
 }
 
 fn answers(row: &StepRow) -> Vec<Button> {

@@ -203,6 +203,11 @@ impl House {
         &self.url
     }
 
+    /// Another setting for the next start.
+    pub fn set(&mut self, name: &str, value: Value) {
+        self.settings[name] = value;
+    }
+
     /// The next start dies at this crash point; what it starts does not.
     pub fn crashes_at(&mut self, place: &str) {
         self.crash = Some(place.to_owned());

@@ -10,6 +10,7 @@ use server::changes::kinds::{
     REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
 use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
+use server::retention::kinds::{SWEPT, Swept};
 
 fn check<T: Serialize + DeserializeOwned>(kind: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{kind}.v1.json"));
@@ -31,6 +32,7 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
     check::<ChangeArrived>(CHANGE_ARRIVED);
     check::<RemoteFollowed>(REMOTE_FOLLOWED);
     check::<PolicyChanged>(POLICY_CHANGED);
+    check::<Swept>(SWEPT);
     check::<SigningKeyAdded>(SIGNING_KEY_ADDED);
     check::<CheckpointSigned>(CHECKPOINT_SIGNED);
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::settings::Flags;
-use crate::settings::value::{Amount, Size, Span};
+use crate::settings::value::{Amount, IsolationChoice, Size, Span};
 
 /// Start the server.
 ///
@@ -51,6 +51,22 @@ pub struct ServeArgs {
     /// A file with the key that encrypts secrets; made in the data folder by default.
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
+    /// Whether each step runs in namespaces of its own: available (where the kernel allows it), required, or off.
+    /// [default: available]
+    #[arg(long, value_name = "WHEN", hide_possible_values = true)]
+    pub isolation: Option<IsolationChoice>,
+    /// How long logs of steps are kept; those of each component's newest runs stay. [default: 90d]
+    #[arg(long, value_name = "TIME")]
+    pub keep_logs: Option<Span>,
+    /// How long the workspaces of runs are kept that did not succeed. [default: 7d]
+    #[arg(long, value_name = "TIME")]
+    pub keep_workspaces: Option<Span>,
+    /// How long folders kept from run to run stay after they were last used. [default: 30d]
+    #[arg(long, value_name = "TIME")]
+    pub keep_caches: Option<Span>,
+    /// The most room that folders kept from run to run have together. [default: 20GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub caches_size: Option<Size>,
     /// What the server says about its work: error, warn, info, debug, or more finely as `warn,engine=debug`.
     /// [default: warn]
     #[arg(long, value_name = "LEVEL")]
@@ -72,6 +88,11 @@ impl ServeArgs {
             checkpoints: self.checkpoints.clone(),
             checkpoint_interval: self.checkpoint_interval,
             secret_key_file: self.secret_key_file.clone(),
+            isolation: self.isolation,
+            keep_logs: self.keep_logs,
+            keep_workspaces: self.keep_workspaces,
+            keep_caches: self.keep_caches,
+            caches_size: self.caches_size,
             log: self.log.clone(),
             ..flags
         }

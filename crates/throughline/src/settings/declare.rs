@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Setting;
-use super::value::{Amount, ColorChoice, Secret, Size, Span};
+use super::value::{Amount, ColorChoice, IsolationChoice, Secret, Size, Span};
 
 /// A value as it is shown.
 struct Shown<T>(T);
@@ -27,7 +27,17 @@ macro_rules! shown_by_display {
     )+};
 }
 
-shown_by_display!(String, bool, SocketAddr, Amount, ColorChoice, Secret, Size, Span);
+shown_by_display!(
+    String,
+    bool,
+    SocketAddr,
+    Amount,
+    ColorChoice,
+    IsolationChoice,
+    Secret,
+    Size,
+    Span
+);
 
 macro_rules! settings {
     ($(
@@ -139,6 +149,16 @@ settings! {
     checkpoints: PathBuf, flag "--checkpoints", variable "THROUGHLINE_CHECKPOINTS", key "checkpoints", default "none: they are recorded alone";
     /// After how long what is new in the ledger is covered by a signed checkpoint; 1000 new facts are covered at once.
     checkpoint_interval: Span, flag "--checkpoint-interval", variable "THROUGHLINE_CHECKPOINT_INTERVAL", key "checkpoint-interval", default "`10m`";
+    /// Whether each step runs in namespaces of its own, out of reach of other steps and the server's files: `available` (where the kernel allows it; the run says where it does not), `required` (a step that cannot be isolated fails) or `off`.
+    isolation: IsolationChoice, flag "--isolation", variable "THROUGHLINE_ISOLATION", key "isolation", default "`available`";
+    /// How long logs of steps are kept; those of each component's newest runs stay. Facts are kept for good.
+    keep_logs: Span, flag "--keep-logs", variable "THROUGHLINE_KEEP_LOGS", key "keep-logs", default "`90d`";
+    /// How long the workspaces of runs are kept that did not succeed; those of others go within a day.
+    keep_workspaces: Span, flag "--keep-workspaces", variable "THROUGHLINE_KEEP_WORKSPACES", key "keep-workspaces", default "`7d`";
+    /// How long folders kept from run to run (`cache`) stay after they were last used.
+    keep_caches: Span, flag "--keep-caches", variable "THROUGHLINE_KEEP_CACHES", key "keep-caches", default "`30d`";
+    /// The most room that folders kept from run to run have together; beyond it those used longest ago go.
+    caches_size: Size, flag "--caches-size", variable "THROUGHLINE_CACHES_SIZE", key "caches-size", default "`20GiB`";
     /// What the server says about its work: `error`, `warn`, `info`, `debug`, or more finely as `warn,engine=debug`.
     log: String, flag "--log", variable "THROUGHLINE_LOG", key "log", default "`warn`";
     /// A file with the key that encrypts secrets, as 64 hex digits.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::folders::Folders;
-use super::value::{ColorChoice, Secret};
+use super::value::{ColorChoice, IsolationChoice, Secret, Span};
 use super::{Flags, SettingsFile};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -191,6 +191,12 @@ impl Layers {
             .map(|found| self.path(found))
             .map(|path| read_secret_key(&path))
             .transpose()?;
+        // What vouches for the server or for its people is not for steps to read.
+        let mut hidden = vec![self.folders.configuration.clone()];
+        hidden.extend(self.secret_key_file()?.map(|found| self.path(found)));
+        hidden.extend(self.tls_key()?.map(|found| self.path(found)));
+        hidden.extend(self.token_file()?.map(|found| self.path(found)));
+        hidden.extend(self.checkpoints()?.map(|found| self.path(found)));
         let tls = match (self.tls_certificate()?, self.tls_key()?) {
             (Some(certificate), Some(key)) => Some((self.path(certificate), self.path(key))),
             (None, None) => None,
@@ -218,8 +224,26 @@ impl Layers {
                 .checkpoint_interval()?
                 .map_or(Duration::from_secs(600), |found| found.value.0),
             secret_key,
+            isolation: self
+                .isolation()?
+                .map_or_else(IsolationChoice::default, |found| found.value),
+            hidden,
+            keep: self.keep()?,
             log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
             variables: self.variables.clone(),
+        })
+    }
+}
+
+impl Layers {
+    fn keep(&self) -> Result<Keep, Failure> {
+        let days = |number: u64| Duration::from_secs(number * 86_400);
+        let span = |found: Option<Found<Span>>, usual: u64| found.map_or(days(usual), |found| found.value.0);
+        Ok(Keep {
+            logs: span(self.keep_logs()?, 90),
+            workspaces: span(self.keep_workspaces()?, 7),
+            caches: span(self.keep_caches()?, 30),
+            caches_size: self.caches_size()?.map_or(20 << 30, |found| found.value.0),
         })
     }
 }
@@ -305,6 +329,19 @@ pub struct ClientSettings {
     pub current: PathBuf,
 }
 
+/// How long what piles up is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Logs of steps.
+    pub logs: Duration,
+    /// The workspaces of runs that did not succeed.
+    pub workspaces: Duration,
+    /// Folders kept from run to run, since they were last used.
+    pub caches: Duration,
+    /// The most bytes that these have together.
+    pub caches_size: u64,
+}
+
 /// What the server needs.
 #[derive(Debug, Clone)]
 pub struct ServeSettings {
@@ -332,6 +369,12 @@ pub struct ServeSettings {
     pub checkpoint_interval: Duration,
     /// The key of the secrets.
     pub secret_key: Option<Secret>,
+    /// Whether steps are isolated.
+    pub isolation: IsolationChoice,
+    /// Files and folders outside of the data folder that isolated steps do not see.
+    pub hidden: Vec<PathBuf>,
+    /// How long what piles up is kept.
+    pub keep: Keep,
     /// What the server says about its work.
     pub log: String,
     /// The environment, of which steps see a part.

@@ -179,6 +179,45 @@ impl fmt::Display for ColorChoice {
     }
 }
 
+/// Whether steps are isolated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum IsolationChoice {
+    /// A step that cannot be isolated does not run.
+    Required,
+    /// Where the kernel allows it.
+    #[default]
+    Available,
+    /// No step is isolated.
+    Off,
+}
+
+impl FromStr for IsolationChoice {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "required" => Ok(Self::Required),
+            "available" => Ok(Self::Available),
+            "off" => Ok(Self::Off),
+            _ => Err(wrong(
+                text,
+                "choice of isolation",
+                "`required`, `available` or `off` is expected",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for IsolationChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Required => "required",
+            Self::Available => "available",
+            Self::Off => "off",
+        })
+    }
+}
+
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
@@ -213,7 +252,7 @@ macro_rules! deserialize_from_text {
     )+};
 }
 
-deserialize_from_text!(Span, Size, ColorChoice);
+deserialize_from_text!(Span, Size, ColorChoice, IsolationChoice);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -236,6 +275,9 @@ mod tests {
         for text in ["1GiB", "512MiB", "3KiB", "1000B"] {
             assert_eq!(text.parse::<Size>().unwrap().to_string(), text);
         }
+        for text in ["required", "available", "off"] {
+            assert_eq!(text.parse::<IsolationChoice>().unwrap().to_string(), text);
+        }
     }
 
     #[test]
@@ -256,5 +298,6 @@ mod tests {
             assert!(text.parse::<Size>().is_err(), "{text}");
         }
         assert!("0".parse::<Amount>().is_err());
+        assert!("on".parse::<IsolationChoice>().is_err());
     }
 }
