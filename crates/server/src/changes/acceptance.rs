@@ -138,6 +138,10 @@ impl Builds {
         let Some(prefix) = self.tag_prefix(package.definition).await? else {
             return Ok(());
         };
+        let claim = engine::kinds::claim_of(&tags::key(component, package));
+        if self.ledger.find_claim(&claim).await?.is_some() {
+            return Ok(());
+        }
         crashpoint::reach("server.tag.before");
         let request = tags::request(
             RunId::new(self.clock.now(), &*self.entropy),

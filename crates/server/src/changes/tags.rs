@@ -45,6 +45,11 @@ pub struct TagContext {
     pub package: Digest,
 }
 
+/// A package is tagged once: what its run claims.
+pub(super) fn key(component: &Component, package: &delivery::Package) -> String {
+    format!("tag:{}/{}", component.id, package.digest)
+}
+
 /// The run that tags the commit of a package.
 pub(super) fn request(run: RunId, component: &Component, package: &delivery::Package, prefix: &str) -> RunRequest {
     let context = TagContext {
@@ -61,7 +66,7 @@ pub(super) fn request(run: RunId, component: &Component, package: &delivery::Pac
     RunRequest {
         run,
         kind: TAG.to_owned(),
-        key: format!("tag:{}/{}", component.id, package.digest),
+        key: key(component, package),
         component: component.id,
         component_name: component.name.clone(),
         commit: Some(package.commit.clone()),

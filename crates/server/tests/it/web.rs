@@ -464,3 +464,41 @@ fn a_definition_that_cannot_be_read_is_shown_with_its_line() {
     assert!(page.contains("build: { runn:"), "the line stands there: {page}");
     assert!(!page.contains("Try again"), "trying again helps nothing");
 }
+
+#[test]
+fn a_change_is_built_again_by_a_button_and_the_page_of_the_run_says_what_differs() {
+    let house = House::new();
+    let repository = Repository::of_service("one");
+    let definition = crate::repository::service("VERSION: one", "version: { tag: true }\n");
+    repository.define(&definition.replace("run: 'true'", "run: 'echo $THROUGHLINE_RUN > app/run'"));
+    let commit = repository.commit("feat: one");
+    repository.push(&house, "team/app", &["main"]);
+    house.comes_to("team/app", "production", &commit);
+    house.until("the tag", || {
+        house
+            .runs("kind=tag")
+            .iter()
+            .any(|run| run["state"] == "finished")
+            .then_some(())
+    });
+    let mut browser = Browser::logged_in(&house, &house.token);
+    let page = browser.page(&format!("/components/team/app/changes/{commit}"));
+    let form = format!("/components/team/app/changes/{commit}/rebuild");
+    assert!(page.contains(&format!("action=\"{form}\"")) && page.contains("Build again and compare"));
+    assert!(page.contains("tagged v0.1.0"), "the page tells of the tag");
+    let leads = browser.form(&form, "");
+    let run = leads.header("location").to_owned();
+    assert!(leads.status == 303 && run.starts_with("/runs/"), "{}", leads.text());
+    let page = house.until("the verdict", || {
+        let page = browser.page(&run);
+        page.contains("Another package came out").then_some(page)
+    });
+    for wanted in ["app/run", "bytes", "Came out", "1 of 3 entries differs"] {
+        assert!(page.contains(wanted), "{wanted} in {page}");
+    }
+    let page = browser.page(&format!("/components/team/app/changes/{commit}"));
+    assert!(
+        page.contains("The rebuild failed") && page.contains(&run),
+        "the change leads to the run: {page}"
+    );
+}
