@@ -161,6 +161,12 @@ impl Parser<'_> {
                     self.expression(line, out);
                     return;
                 }
+                if self.indexed_assignment() {
+                    // `builds[name] = { ... }`: what is kept there is run later.
+                    let value = self.value();
+                    flatten(value, line, out);
+                    return;
+                }
                 let call = self.call(word, line);
                 out.push(call);
                 if matches!(self.peek(), Some(Token::Sign('=' | '!' | '<' | '>' | '&' | '|'))) {
@@ -172,12 +178,6 @@ impl Parser<'_> {
                 while self.sign('.') || matches!(self.peek(), Some(Token::Sign('['))) {
                     if self.sign('[') {
                         self.skip_brackets();
-                        // `builds[name] = { ... }`: what is kept there is run later.
-                        if self.peek() == Some(&Token::Sign('=')) && !self.is_comparison() {
-                            self.at += 1;
-                            let value = self.value();
-                            flatten(value, line, out);
-                        }
                         continue;
                     }
                     if let Some(Token::Word(next)) = self.peek().cloned() {
@@ -225,8 +225,18 @@ impl Parser<'_> {
         });
     }
 
-    fn is_comparison(&self) -> bool {
-        matches!(self.tokens.get(self.at + 1), Some((Token::Sign('='), _)))
+    /// Goes over `[index] =` where that stands here.
+    fn indexed_assignment(&mut self) -> bool {
+        let before = self.at;
+        if self.sign('[') {
+            self.skip_brackets();
+            let assigned = self.sign('=');
+            if assigned && self.peek() != Some(&Token::Sign('=')) {
+                return true;
+            }
+        }
+        self.at = before;
+        false
     }
 
     fn skip_line(&mut self) {

@@ -75,6 +75,16 @@ pub(crate) fn read(reader: &Reader<'_>, file: &str) -> Vec<Workflow> {
     for job in &mut reading.workflow.jobs {
         steps::note_shape(job);
     }
+    let understood = reading
+        .workflow
+        .jobs
+        .iter()
+        .flat_map(|job| &job.steps)
+        .any(|step| !step.doings.is_empty());
+    if !understood && reading.workflow.unread.is_empty() {
+        // It does something, in words that are not known here.
+        reading.workflow.unread.push(At::new(file, 1));
+    }
     vec![reading.workflow]
 }
 
@@ -436,9 +446,7 @@ impl Reading<'_> {
                     .named("script")
                     .or_else(|| call.text().map(|(text, line)| (text.to_owned(), line)));
                 if let Some((text, line)) = script {
-                    let mut step = steps::run(self.reader, self.at(line), &text, &around.folder, &words, &on);
-                    // A step that returns its status does not fail.
-                    step.ignored = call.named("returnStatus").is_some_and(|(value, _)| value == "true");
+                    let step = steps::run(self.reader, self.at(line), &text, &around.folder, &words, &on);
                     job.steps.push(step);
                 }
             }

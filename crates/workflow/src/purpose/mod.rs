@@ -1,6 +1,7 @@
 //! What a step does: purposes, the tables that say which program has which, and the way through the
 //! tree from a step to the program that is started in the end.
 
+mod doings;
 mod files;
 mod found;
 mod names;

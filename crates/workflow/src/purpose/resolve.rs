@@ -9,7 +9,7 @@ use evidence::Tree;
 use super::files::Script;
 use super::found::LARGEST;
 use super::targets::{self, Target};
-use super::wording::{has_goals, is_shell, join, meant, normal, parent, pattern_of, shown};
+use super::wording::{is_shell, join, normal, parent, pattern_of};
 use super::{Doing, Given, Purpose, names, parts, programs};
 use crate::model::At;
 use crate::shell::{self, Command, Unwrapped};
@@ -411,6 +411,12 @@ impl<'a> Resolver<'a> {
             let says_nothing = out[before..]
                 .iter()
                 .all(|doing| matches!(doing.purpose, Purpose::Setup | Purpose::Cache));
+            if found
+                && !says_nothing
+                && let Some(name) = name
+            {
+                self.named_delivery(name, program, &texts, at, context, ignored, before, out);
+            }
             if says_nothing && let Some(name) = name {
                 if found || (!target.or_program && program != "cargo" && program != "composer") {
                     let names = [name.to_owned()];
@@ -527,83 +533,5 @@ impl<'a> Resolver<'a> {
         }
         self.run(&script.text, &inner, out);
         true
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what is found and where, all of it needed")]
-    fn by_names(
-        &self,
-        asked: &[String],
-        tool: &str,
-        texts: &str,
-        at: &At,
-        context: &Context,
-        ignored: bool,
-        out: &mut Vec<Doing>,
-    ) {
-        for name in asked
-            .iter()
-            .filter(|name| !name.starts_with('-') && !name.contains('='))
-        {
-            for give in names::of_name(name) {
-                let before = out.len();
-                self.put(&give, tool, texts, at, context, ignored, out);
-                for doing in &mut out[before..] {
-                    doing.by_name = true;
-                }
-            }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what is found and where, all of it needed")]
-    fn put(
-        &self,
-        give: &Given,
-        tool: &str,
-        texts: &str,
-        at: &At,
-        context: &Context,
-        ignored: bool,
-        out: &mut Vec<Doing>,
-    ) {
-        let purpose = match give.purpose {
-            Purpose::Test if has_goals(tool) => names::kind_of_test(&context.hints).unwrap_or(Purpose::Test),
-            Purpose::Test => {
-                names::kind_of_test(&format!("{} {}", context.hints, meant(texts))).unwrap_or(Purpose::Test)
-            }
-            Purpose::IntegrationIfConfigured => {
-                if !self.has_failsafe(&context.folder) {
-                    return;
-                }
-                Purpose::Integration
-            }
-            Purpose::PublishIfUpload => {
-                if !["-T ", "--upload-file", "-X PUT", "--data-binary"]
-                    .iter()
-                    .any(|option| texts.contains(option))
-                {
-                    return;
-                }
-                Purpose::Publish
-            }
-            Purpose::ByTarget | Purpose::ImageRun | Purpose::Script => return,
-            other => other,
-        };
-        let chain = if context.chain.is_empty() {
-            Vec::new()
-        } else {
-            context.chain.clone()
-        };
-        let names = context.hints.rsplit("  ").next().unwrap_or_default();
-        out.push(Doing {
-            purpose,
-            detail: give.detail.clone(),
-            environment: give.environment.clone(),
-            tool: shown(tool, texts),
-            at: at.clone(),
-            chain,
-            ignored: ignored || context.ignored,
-            by_name: false,
-            words: format!("{names} | {texts}"),
-        });
     }
 }

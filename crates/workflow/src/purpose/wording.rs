@@ -11,6 +11,11 @@ pub(super) fn pattern_of<'s>(scripts: &'s [Script], name: &str) -> Option<&'s Sc
 
 /// A command as a person would name it: its first words. A part goes by its name.
 pub(super) fn shown(tool: &str, texts: &str) -> String {
+    // What a part's name begins with says only which system it is of.
+    let tool = ["step:", "task:", "plugin:", "resource:"]
+        .iter()
+        .find_map(|family| tool.strip_prefix(family))
+        .unwrap_or(tool);
     let is_command = texts
         .split_whitespace()
         .next()
