@@ -145,7 +145,7 @@ pub(super) const NAMES: &[Declared] = &[
     ),
     yes(
         "pipelines.reports_scheduled",
-        "a scheduled pipeline tests, scans or analyses and so reports on quality",
+        "a scheduled pipeline scans, analyses, or measures coverage or speed, and so reports on quality; tests that run again do not count",
     ),
     // Artifacts.
     yes(
@@ -206,6 +206,10 @@ pub(super) const NAMES: &[Declared] = &[
     list(
         "pipelines.environments",
         "the environments that are named where it deploys",
+    ),
+    yes(
+        "pipelines.deploy_same_command",
+        "two environments or more are deployed to by the same command or part, which differs in the environment's name alone, or by the same definition",
     ),
     yes(
         "pipelines.deploy_same_definition",

@@ -113,9 +113,6 @@ fn quality(view: &View<'_>, out: &mut Out) {
     out.yes_seen("flags_check", &view.doing(&[Purpose::Flags]));
     let reports: Vec<Seen<'_>> = view
         .doing(&[
-            Purpose::Test,
-            Purpose::Integration,
-            Purpose::Acceptance,
             Purpose::Performance,
             Purpose::Analysis,
             Purpose::Coverage,

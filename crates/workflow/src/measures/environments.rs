@@ -75,7 +75,6 @@ fn named(deployments: &[Deployment<'_>], out: &mut Out) {
     for deployment in deployments {
         let mut keys = vec![deployment.seen.doing.at.to_string()];
         keys.extend(deployment.seen.job.template.clone());
-        keys.extend(same_but_for_environment(&deployment.seen));
         // A composite action or a script that several jobs use.
         keys.extend(deployment.seen.doing.chain.iter().skip(1).map(ToString::to_string));
         for key in keys {
@@ -90,6 +89,21 @@ fn named(deployments: &[Deployment<'_>], out: &mut Out) {
         .flat_map(|(_, seen)| seen.clone())
         .collect();
     out.yes_seen("deploy_same_definition", &shared);
+    let mut by_command: BTreeMap<String, (BTreeSet<String>, Vec<Seen<'_>>)> = BTreeMap::new();
+    for deployment in deployments {
+        if let Some(key) = same_but_for_environment(&deployment.seen) {
+            let entry = by_command.entry(key).or_default();
+            entry.0.extend(deployment.environments.clone());
+            entry.1.push(deployment.seen);
+        }
+    }
+    let mut alike: Vec<Seen<'_>> = by_command
+        .values()
+        .filter(|(environments, _)| environments.len() > 1)
+        .flat_map(|(_, seen)| seen.clone())
+        .collect();
+    alike.extend(shared);
+    out.yes_seen("deploy_same_command", &alike);
     let to_production: Vec<Seen<'_>> = deployments
         .iter()
         .filter(|deployment| deployment.environments.iter().any(|name| is_production(name)))

@@ -10,7 +10,7 @@ use super::files::Script;
 use super::found::LARGEST;
 use super::targets::{self, Target};
 use super::wording::{is_shell, join, normal, parent, pattern_of};
-use super::{Doing, Given, Purpose, names, parts, programs};
+use super::{Doing, Given, Purpose, parts, programs};
 use crate::model::At;
 use crate::shell::{self, Command, Unwrapped};
 
