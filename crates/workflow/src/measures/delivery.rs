@@ -175,6 +175,8 @@ fn versions(view: &View<'_>, out: &mut Out) {
             .into_iter()
             .filter(|seen| !seen.doing.detail.is_empty()),
     );
+    // A package manager that raises a number is no tool for releases.
+    named.retain(|seen| !matches!(seen.doing.detail.as_str(), "npm" | "yarn" | "poetry" | "hatch"));
     if let Some(first) = named.first() {
         let measure = Measure::of(first.doing.detail.clone()).seen_at(places(&named[..1]));
         out.put("release_tool", measure);

@@ -5,3 +5,4 @@ mod gitlab;
 mod hostile;
 mod support;
 mod systems;
+mod vocabulary;
