@@ -18,6 +18,7 @@ pub fn page(frame: &Frame, overview: &Overview) -> Markup {
             (first_steps(overview))
         } @else {
             (summary(overview))
+            (troubles(frame, overview))
             section id="where" data-live aria-labelledby="where-title" {
                 (small::heading("where-title", "What is where", None))
                 (table(frame, overview))
@@ -61,8 +62,29 @@ fn summary(overview: &Overview) -> Markup {
             @if moving > 0 {
                 span.summary-part { (Mark::Running.picture()) (small::plural(moving, "change is on its way", "changes are on their way")) }
             }
-            @if down == 0 && waiting == 0 {
+            @if !overview.troubles.is_empty() {
+                span.summary-part { (Mark::Bad.picture()) (small::plural(overview.troubles.len(), "repository cannot be followed", "repositories cannot be followed")) }
+            }
+            @if down == 0 && waiting == 0 && overview.troubles.is_empty() {
                 span.summary-part { (Mark::Good.picture()) @if moving == 0 { "Everything is still and healthy" } @else { "nothing waits for you" } }
+            }
+        }
+    }
+}
+
+/// What cannot be reached, and so brings no changes.
+fn troubles(frame: &Frame, overview: &Overview) -> Markup {
+    html! {
+        div id="troubles" data-live {
+            @for trouble in &overview.troubles {
+                div.problem.tone-bad role="alert" {
+                    (Mark::Bad.picture())
+                    div {
+                        p.problem-title { strong { (trouble.component) } " is not followed: its repository failed first " (time::ago(frame.now, trouble.since)) }
+                        @for line in trouble.told.lines() { p { (small::prose(line)) } }
+                        @if let Some(hint) = &trouble.hint { (small::hint(hint)) }
+                    }
+                }
             }
         }
     }

@@ -21,7 +21,51 @@ use crate::problem::Problem;
 
 /// The routes of git.
 pub fn routes() -> Router<Arc<House>> {
-    Router::new().fallback(answer)
+    Router::new().fallback(serve)
+}
+
+/// Answers a request. Git shows people what is refused with a plain text, and nothing of other kinds.
+async fn serve(State(house): State<Arc<House>>, request: Request) -> Response {
+    let agent = request.headers().get(header::USER_AGENT);
+    let by_git = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"git/"));
+    match answer(house, request).await {
+        Ok(response) => response,
+        Err(problem) if by_git => {
+            let text = told(&problem);
+            let mut response = problem.into_response();
+            *response.body_mut() = Body::from(text);
+            let headers = response.headers_mut();
+            headers.remove(header::CONTENT_LENGTH);
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/plain; charset=utf-8"),
+            );
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// A problem as somebody reads it who typed `git push`.
+fn told(problem: &Problem) -> String {
+    if problem.status() == StatusCode::UNAUTHORIZED {
+        return "the password is not a token that works here\nhint: `throughline token create` makes one; any name goes with it\n".to_owned();
+    }
+    match problem.hint_text() {
+        Some(hint) => format!("{}\nhint: {hint}\n", problem.detail()),
+        None => format!("{}\n", problem.detail()),
+    }
+}
+
+/// Why an address is none of git's.
+fn no_address(path: &str) -> Problem {
+    let name = path.split_once(".git").map(|(name, _)| name.replace("%20", " "));
+    let wrong = name.and_then(|name| facts::ComponentName::new(&name).err());
+    let message = wrong.map_or_else(
+        || "there is no such address of git".to_owned(),
+        |error| error.to_string(),
+    );
+    Problem::not_found(message).hint("push to and fetch from /git/TEAM/NAME.git")
 }
 
 fn problem(error: &SourceError) -> Problem {
@@ -38,14 +82,12 @@ fn problem(error: &SourceError) -> Problem {
     }
 }
 
-async fn answer(State(house): State<Arc<House>>, request: Request) -> Result<Response, Problem> {
+async fn answer(house: Arc<House>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().trim_start_matches('/');
     let query = parts.uri.query().unwrap_or_default();
     let Some(parsed) = GitRequest::parse(parts.method.as_str(), path, query) else {
-        return Err(
-            Problem::not_found("there is no such address of git").hint("push to and fetch from /git/TEAM/NAME.git")
-        );
+        return Err(no_address(path));
     };
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let parsed = parsed.with_headers(text("content-type"), text("content-encoding"), text("git-protocol"));

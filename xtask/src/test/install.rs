@@ -29,6 +29,11 @@ const NEEDS: &[Need] = &[
         without: "tests of the pages in a browser leave themselves out",
     },
     Need {
+        package: "openssh-server",
+        there: || Path::new("/usr/sbin/sshd").is_file(),
+        without: "tests that follow a repository over ssh leave themselves out",
+    },
+    Need {
         package: "ca-certificates",
         there: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file(),
         without: "nothing can be fetched over TLS",

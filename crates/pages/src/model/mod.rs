@@ -17,7 +17,7 @@ pub use change::{
 };
 pub use environment::{DeploymentKind, DeploymentLine, EnvironmentComponent, EnvironmentPage};
 pub use overview::{
-    Cell, Column, Coming, ComponentRow, Health, Overview, Placed, RecentChange, Share, Standing, WaitingChange,
+    Cell, Column, Coming, ComponentRow, Health, Overview, Placed, RecentChange, Share, Standing, Trouble, WaitingChange,
 };
 pub use run::{
     Attempt, Broken, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind, RunLine, RunPage, RunsFilter,

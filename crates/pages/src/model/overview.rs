@@ -16,8 +16,23 @@ pub struct Overview {
     pub running: Vec<RunLine>,
     /// The latest changes, newest first.
     pub recent: Vec<RecentChange>,
+    /// Followed repositories that cannot be reached.
+    pub troubles: Vec<Trouble>,
     /// How to push the first repository; shown while there is no component.
     pub push_address: String,
+}
+
+/// A repository that cannot be followed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trouble {
+    /// Its component.
+    pub component: ComponentName,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub told: String,
+    /// What to do.
+    pub hint: Option<String>,
 }
 
 /// An environment as a column.

@@ -96,7 +96,8 @@ fn foot(frame: &Frame, live: Live) -> Markup {
             div.foot-in {
                 span {
                     @if live == Live::Yes { span.live data-live-state { } }
-                    "As of fact " span data-as-of-text { (small::count(frame.as_of)) } ", "
+                    // How much has happened is nothing that strangers are told.
+                    @if frame.viewer.is_some() { "As of fact " span data-as-of-text { (small::count(frame.as_of)) } ", " }
                     time datetime=(frame.now) data-now { (time::exact(frame.now)) }
                 }
                 span.foot-end {

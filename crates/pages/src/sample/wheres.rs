@@ -7,7 +7,7 @@ use crate::links;
 use crate::model::{
     ButtonWeight, Cell, ChangeName, ChangeState, Column, Coming, ComponentRow, DeploymentKind, DeploymentLine,
     EnvironmentComponent, EnvironmentPage, GroupKind, Health, Outcome, Overview, Placed, Progress, RecentChange, Share,
-    Standing, WaitingChange,
+    Standing, Trouble, WaitingChange,
 };
 
 fn cell(number: &str, title: &str, ago: i64, standing: Standing, health: Health) -> Cell {
@@ -195,6 +195,12 @@ pub fn overview() -> Overview {
             .filter(|run| !run.progress.is_finished())
             .collect(),
         recent: recent(),
+        troubles: vec![Trouble {
+            component: component("shop/search"),
+            since: before(42 * 60),
+            told: "the remote cannot be fetched: git fetch failed: fatal: unable to access `https://code.example.org/shop/search.git`: the host does not answer".to_owned(),
+            hint: Some("it is looked at again and again; check the address and the network".to_owned()),
+        }],
         push_address: "http://127.0.0.1:8100/git/TEAM/NAME.git".to_owned(),
     }
 }
@@ -276,6 +282,7 @@ pub fn empty_overview() -> Overview {
         rows: Vec::new(),
         running: Vec::new(),
         recent: Vec::new(),
+        troubles: Vec::new(),
         push_address: "http://127.0.0.1:8100/git/TEAM/NAME.git".to_owned(),
     }
 }

@@ -116,11 +116,40 @@ async fn look(parts: &RemoteParts, component: &Component) -> Result<(), String> 
     let credential = credential(&parts.access, component)
         .map_err(|error| format!("the remote's credentials cannot be used: {error}"))?;
     let mirrored = parts.repositories.mirror(&component.name, url, &credential).await;
-    mirrored.map_err(|error| format!("the remote cannot be fetched: {error}"))?;
+    mirrored.map_err(|error| {
+        let told = essence(&format!("the remote cannot be fetched: {error}"));
+        match error.hint() {
+            Some(hint) => format!("{told}\nhint: {hint}"),
+            None => told,
+        }
+    })?;
     let taken = parts.intake.take_in(component, Actor::System).await;
     taken
         .map(drop)
         .map_err(|error| format!("what was fetched cannot be recorded: {error}"))
+}
+
+/// What git and ssh say without what says nothing to whoever reads it here.
+fn essence(complaint: &str) -> String {
+    const NOISE: [&str; 12] = [
+        "@",
+        "Warning: Permanently added",
+        "IT IS POSSIBLE",
+        "Someone could be eavesdropping",
+        "It is also possible that",
+        "Please contact your system",
+        "Add correct host key in",
+        "remove with:",
+        "ssh-keygen -f",
+        "fatal: Could not read from remote",
+        "Please make sure you have",
+        "and the repository exists.",
+    ];
+    let lines = complaint
+        .lines()
+        .map(|line| line.trim().trim_end_matches('@').trim_end());
+    let said = lines.filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.starts_with(noise)));
+    said.collect::<Vec<_>>().join("\n")
 }
 
 /// The credentials of a remote: a stored pair, a key, or a plain token.
@@ -159,5 +188,22 @@ pub(super) fn credential(access: &Access, component: &Component) -> Result<Crede
             user: None,
             token: value,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ssh_says_of_a_changed_host_is_told_without_its_walls() {
+        let said = "the remote cannot be fetched: git fetch failed: @@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@\r\n\
+            IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\nThe fingerprint for the ED25519 key sent by the remote host is\nSHA256:abc.\r\n\
+            Host key verification failed.\r\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.";
+        assert_eq!(
+            essence(said),
+            "the remote cannot be fetched: git fetch failed:\nThe fingerprint for the ED25519 key sent by the remote host is\nSHA256:abc.\nHost key verification failed."
+        );
+        assert_eq!(essence("fatal: no such place"), "fatal: no such place");
     }
 }

@@ -26,6 +26,17 @@ pub enum RepositoryError {
     Address(#[from] AddressError),
 }
 
+impl RepositoryError {
+    /// What to do next, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Source(error) => error.hint(),
+            Self::Stopped(_) => None,
+            Self::Address(error) => Some(error.hint()),
+        }
+    }
+}
+
 /// What people want to know of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitSummary {

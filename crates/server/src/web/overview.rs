@@ -12,7 +12,7 @@ use facts::{ComponentId, Digest};
 use futures_util::future::try_join_all;
 use ledger::{Direction, Op, Select};
 use maud::Markup;
-use pages::model::{Column, Coming, ComponentRow, Overview, RecentChange, RunKind, RunLine};
+use pages::model::{Column, Coming, ComponentRow, Overview, RecentChange, RunKind, RunLine, Trouble};
 
 use super::cells::{Gates, Spot};
 use super::names::{self, Components};
@@ -63,9 +63,25 @@ pub(super) async fn show(
         rows: rows.await?,
         recent: recent(&house, &memory, &seen, &gates).await?,
         running,
+        troubles: seen.iter().filter_map(|component| trouble(&house, component)).collect(),
         push_address: format!("{}/git/TEAM/NAME.git", house.url()),
     };
     Ok(pages::overview::page(&visit.frame, &page))
+}
+
+/// Why the component's remote cannot be followed, where that is so.
+fn trouble(house: &House, component: &Component) -> Option<Trouble> {
+    let trouble = house.remotes.trouble(component.id)?;
+    let (told, hint) = match trouble.told.split_once("\nhint: ") {
+        Some((told, hint)) => (told.to_owned(), Some(hint.to_owned())),
+        None => (trouble.told, None),
+    };
+    Some(Trouble {
+        component: component.name.clone(),
+        since: trouble.since,
+        told,
+        hint,
+    })
 }
 
 /// The open runs, oldest first.

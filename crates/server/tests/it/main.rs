@@ -22,6 +22,7 @@ mod pushes;
 mod rebuilds;
 mod registry;
 mod remotes;
+mod remotes_ssh;
 mod retention;
 mod roles;
 mod runs;

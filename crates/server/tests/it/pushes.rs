@@ -25,6 +25,47 @@ fn settled(house: &House, count: usize) {
 }
 
 #[test]
+fn what_is_refused_is_told_by_git_in_words() {
+    let house = House::new();
+    let repository = Repository::new();
+    repository.define(&steps("  a: { run: 'true' }\n"));
+    repository.commit("first");
+    let told = |component: &str, token: &str, arguments: &[&str]| {
+        let remote = Repository::remote_as(&house, component, token);
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(|argument| if *argument == "REMOTE" { &remote } else { *argument })
+            .collect();
+        let output = repository.try_git(&arguments);
+        assert!(!output.is_success(), "{arguments:?}");
+        output.complaint()
+    };
+    let push = ["push", "--quiet", "REMOTE", "HEAD:main"];
+    let wrong = told("team/app", "tl_wrong", &push);
+    assert!(
+        wrong.contains("remote: the password is not a token that works here"),
+        "{wrong}"
+    );
+    assert!(
+        wrong.contains("remote: hint: `throughline token create` makes one"),
+        "{wrong}"
+    );
+    let viewer = house.token_of("viewer");
+    let denied = told("team/app", &viewer, &push);
+    assert!(
+        denied.contains("remote: ") && denied.contains("remote: hint: ask an admin for the role"),
+        "{denied}"
+    );
+    let nothing = told("team/nothing", &house.token, &["ls-remote", "REMOTE"]);
+    assert!(
+        nothing.contains("remote: ") && nothing.contains("team/nothing"),
+        "{nothing}"
+    );
+    let badly = told("Team/app", &house.token, &push);
+    assert!(badly.contains("remote: `Team/app` is no"), "{badly}");
+}
+
+#[test]
 fn a_push_is_built_packaged_and_brought_to_every_environment() {
     let house = House::new();
     let repository = Repository::of_service("one");

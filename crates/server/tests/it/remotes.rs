@@ -85,6 +85,19 @@ fn a_remote_that_does_not_answer_is_told_of_and_looked_at_again() {
     let told = house.until("the trouble", || trouble(&house).as_str().map(str::to_owned));
     assert!(told.contains("later"), "{told}");
     let since = |house: &House| house.get("/api/v1/repositories").is(200)["repositories"][0]["trouble_since"].clone();
+    let overview = house.get("/").is(200);
+    let overview = overview.as_str().unwrap();
+    assert!(overview.contains("1 repository cannot be followed"), "{overview}");
+    assert!(
+        overview.contains("is not followed: its repository failed first") && overview.contains("later"),
+        "{overview}"
+    );
+    assert!(!overview.contains("Everything is still and healthy"), "{overview}");
+    let login = house.ask_as("", "GET", "/login", b"", &[]).text();
+    assert!(
+        login.contains("Access token") && !login.contains("As of fact"),
+        "{login}"
+    );
     let first = since(&house);
     house.post("/api/v1/repositories", &body).is(201);
     std::thread::sleep(std::time::Duration::from_millis(400));

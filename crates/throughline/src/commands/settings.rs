@@ -45,7 +45,7 @@ pub(super) fn settings(layers: &Layers, json: bool, printer: &mut Printer) -> Re
     if json {
         return printer.document(&document);
     }
-    let mut table = Table::new(&["SETTING", "VALUE", "FROM"]);
+    let mut table = Table::new(&["SETTING", "VALUE", "FROM"]).flexible(1);
     for line in document.settings {
         let default = (Tone::Quiet, line.default.replace('`', ""));
         let value = line.value.map_or(default, |value| (Tone::Strong, value));
@@ -55,7 +55,8 @@ pub(super) fn settings(layers: &Layers, json: bool, printer: &mut Printer) -> Re
             (Tone::Quiet, line.source.unwrap_or_else(|| "default".to_owned())),
         ]);
     }
-    printer.data(&table.render(None))?;
+    let shown = table.render(printer.sight.width);
+    printer.data(&shown)?;
     printer.say(&format!("the settings file is {}", document.file));
     Ok(())
 }

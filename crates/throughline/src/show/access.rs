@@ -113,7 +113,7 @@ pub fn troubles(repositories: &Repositories, sight: &Sight) -> String {
             paint(Tone::Strong, &clean(&repository.component))
         ));
         let (problem, hint) = trouble.split_once("\nhint: ").unwrap_or((trouble, ""));
-        for line in problem.lines() {
+        for line in problem.lines().filter(|line| !line.trim().is_empty()) {
             text.push_str(&format!("  {}\n", clean(line)));
         }
         let hint = if hint.is_empty() {
@@ -129,14 +129,14 @@ pub fn troubles(repositories: &Repositories, sight: &Sight) -> String {
 /// What came of checking every fact.
 pub fn verified(verified: &Verified) -> String {
     if verified.verified {
-        let hash = verified.hash.map(|hash| format!("  {hash}")).unwrap_or_default();
+        let hash = verified.hash.map(|hash| format!("  {hash}\n")).unwrap_or_default();
         let kept = match verified.checkpoints {
             0 => String::new(),
             1 => ", and as the checkpoint has it".to_owned(),
             several => format!(", and as {several} checkpoints have it"),
         };
         return format!(
-            "{} {} facts, each as it was recorded{kept}{}\n",
+            "{} {} facts, each as it was recorded{kept}\n{}",
             paint(Tone::Good, "✓"),
             verified.facts,
             paint(Tone::Quiet, &hash)

@@ -74,13 +74,7 @@ fn held(environment: &EnvironmentLine, sight: &Sight) -> String {
                 placed.commit.as_deref().map(short).unwrap_or_default().to_owned(),
             ),
             (tone, state),
-            (
-                Tone::Quiet,
-                placed
-                    .since
-                    .map(|at| format!("since {}", sight.ago(at)))
-                    .unwrap_or_default(),
-            ),
+            (Tone::Quiet, placed.since.map(|at| sight.ago(at)).unwrap_or_default()),
             (Tone::Plain, placed.url.clone().unwrap_or_default()),
         ]);
         // Traffic and what is coming stand below, so the lines are made one by one.

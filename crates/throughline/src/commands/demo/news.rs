@@ -12,12 +12,18 @@ use crate::show::time::{between, length};
 
 /// How often the load is told.
 const LOAD: Duration = Duration::from_secs(10);
+/// After how long without news what still runs is told, and how often.
+const STILL: Duration = Duration::from_secs(10);
 
 /// What was told already.
 #[derive(Debug, Default)]
 pub(super) struct News {
     told: BTreeSet<String>,
     load_at: Option<Duration>,
+    /// When something of the story was told last.
+    news_at: Duration,
+    /// When what still runs was told last.
+    still_at: Duration,
 }
 
 impl News {
@@ -72,6 +78,7 @@ impl News {
                 (Tone::Quiet, format!("canary: {said}"))
             });
         }
+        lines.extend(self.still(story, elapsed));
         if let Some(load) = &story.load
             && self.load_at.is_none_or(|at| elapsed >= at + LOAD)
         {
@@ -87,8 +94,23 @@ impl News {
         lines
     }
 
+    /// What still runs, where nothing was told for a while: a long build says nothing by itself.
+    fn still(&mut self, story: &Story, elapsed: Duration) -> Option<Line> {
+        if elapsed < self.news_at.max(self.still_at) + STILL {
+            return None;
+        }
+        let runs = story.chapters.iter().flat_map(|chapter| &chapter.runs);
+        let mut steps = runs.flat_map(|run| run.steps.iter().filter(|step| step.state == "running"));
+        let step = steps.next()?;
+        self.still_at = elapsed;
+        let silent = Duration::from_secs((elapsed - self.news_at).as_secs());
+        let text = format!("{} goes on; nothing new for {}", step.name, length(silent));
+        Some(line(elapsed, Tone::Quiet, &text))
+    }
+
     fn once(&mut self, key: String, lines: &mut Vec<Line>, elapsed: Duration, say: impl FnOnce() -> (Tone, String)) {
         if self.told.insert(key) {
+            self.news_at = elapsed;
             let (tone, text) = say();
             lines.push(line(elapsed, tone, &text));
         }

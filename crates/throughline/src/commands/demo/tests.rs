@@ -216,6 +216,14 @@ fn each_piece_of_news_is_told_once() {
     insta::assert_snapshot!(told(news.of(&story, Duration::from_secs(18))));
     assert_eq!(told(news.of(&story, Duration::from_secs(19))), "");
     assert!(told(news.of(&story, Duration::from_secs(29))).contains("12,345 requests sent"));
+    // What goes on without news says so, and not all the time.
+    let mut news = News::default();
+    news.of(&story, Duration::from_secs(18));
+    assert!(!told(news.of(&story, Duration::from_secs(27))).contains("goes on"));
+    let still = told(news.of(&story, Duration::from_secs(30)));
+    assert!(still.contains("analyze goes on; nothing new for 12 s"), "{still}");
+    assert!(!told(news.of(&story, Duration::from_secs(35))).contains("goes on"));
+    assert!(told(news.of(&story, Duration::from_secs(41))).contains("nothing new for 23 s"));
 }
 
 #[test]
