@@ -59,7 +59,7 @@ async fn hooks_filters_submodules_and_large_file_pointers_are_left_alone() {
     work.write("a.txt", "text");
     work.write(
         ".gitmodules",
-        &format!("[submodule \"sub\"]\n\tpath = sub\n\turl = ext::sh -c \"{touch}\"\n\tupdate = !{touch}\n"),
+        &format!("[submodule \"sub\"]\n\tpath = sub\n\turl = ext::sh -c \"{touch}\"\n"),
     );
     let inner = work.commit("inner");
     work.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{inner},sub")]);
