@@ -159,6 +159,10 @@ pub(super) const NAMES: &[Declared] = &[
     yes("pipelines.publish_on_tag", "publishing starts with a tag or a release"),
     yes("pipelines.publish_on_trunk", "publishing starts with a change on trunk"),
     yes("pipelines.publish_by_hand", "publishing is started by hand"),
+    yes(
+        "pipelines.publishes_what_was_built",
+        "what is published is taken from a job before that built it, or from the job that built and tested it; places against are those that build again",
+    ),
     yes("pipelines.images_built", "container images are built"),
     yes("pipelines.images_pushed", "container images are pushed to a registry"),
     yes(

@@ -2,6 +2,7 @@
 
 use evidence::{Measure, Place};
 
+use super::environments::{MAKES, before, does};
 use super::{Out, Seen, View, places};
 use crate::occasion::{Occasion, Truth};
 use crate::purpose::Purpose;
@@ -97,6 +98,15 @@ fn publishing(view: &View<'_>, out: &mut Out) {
         .copied()
         .collect();
     out.yes_seen("publish_by_hand", &by_hand);
+    // Taken from a job before that built it, or from the same job after its tests.
+    let (handed_on, rebuilt): (Vec<Seen<'_>>, Vec<Seen<'_>>) = packages.iter().copied().partition(|seen| {
+        let tests = [Purpose::Test, Purpose::Integration, Purpose::Acceptance];
+        let fetched = does(seen.job, &[Purpose::Fetch])
+            && !does(seen.job, &[Purpose::Build, Purpose::ImagesBuilt])
+            && before(seen.workflow, seen.job).iter().any(|job| does(job, MAKES));
+        fetched || (does(seen.job, &tests) && does(seen.job, MAKES))
+    });
+    out.yes_against("publishes_what_was_built", places(&handed_on), places(&rebuilt));
     out.yes_seen("deploys_pages", &view.doing(&[Purpose::Pages]));
 }
 

@@ -10,7 +10,8 @@ use crate::occasion::{Occasion, Truth};
 use crate::purpose::{Doing, Purpose};
 
 const DEPLOYS: &[Purpose] = &[Purpose::Deploy, Purpose::Apply, Purpose::DeployModel];
-const MAKES: &[Purpose] = &[Purpose::Build, Purpose::Package, Purpose::ImagesBuilt];
+/// What makes an artifact.
+pub(super) const MAKES: &[Purpose] = &[Purpose::Build, Purpose::Package, Purpose::ImagesBuilt];
 
 /// A deployment and the environments it goes to.
 struct Deployment<'a> {
@@ -180,7 +181,7 @@ fn same_but_for_environment(seen: &Seen<'_>) -> Option<String> {
 }
 
 /// The jobs that a job waits for, directly or through others.
-fn before<'a>(workflow: &'a Workflow, job: &'a Job) -> Vec<&'a Job> {
+pub(super) fn before<'a>(workflow: &'a Workflow, job: &'a Job) -> Vec<&'a Job> {
     let mut found: Vec<&Job> = Vec::new();
     let mut open: Vec<&String> = job.needs.iter().collect();
     while let Some(need) = open.pop() {
@@ -269,7 +270,8 @@ fn gates(view: &View<'_>, deployments: &[Deployment<'_>], out: &mut Out) {
     out.yes_against("tests_before_deploy", places(&tested), places(&untested));
 }
 
-fn does(job: &Job, purposes: &[Purpose]) -> bool {
+/// Whether a job does one of these.
+pub(super) fn does(job: &Job, purposes: &[Purpose]) -> bool {
     job.steps
         .iter()
         .flat_map(|step| &step.doings)
