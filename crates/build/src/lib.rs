@@ -5,6 +5,8 @@
 //! ([`Names`]), and who opens secrets ([`Secrets`]).
 
 mod choose;
+mod graph;
+mod kept;
 mod package;
 pub mod ports;
 pub mod rebuild;
@@ -13,6 +15,7 @@ mod verdict;
 mod version;
 mod workspace;
 
+pub use kept::{KeptResults, Prepared, Sought};
 pub use package::PackageAction;
 pub use ports::{Commits, Names, Secrets, Workspace};
 pub use run::{RunAction, StepVariables};

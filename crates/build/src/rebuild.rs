@@ -83,7 +83,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// The plan of a rebuild, from that of the build: only what the package needs, without caches; what
+/// The plan of a rebuild, from that of the build: only what the package needs, without caches and kept results; what
 /// changes the world is left out, and the last step compares with `against`.
 pub fn plan(build: &Plan, against: Digest) -> Plan {
     let by_name: BTreeMap<&StepName, &PlannedStep> = build.steps.iter().map(|step| (&step.name, step)).collect();
@@ -119,6 +119,7 @@ fn again(step: &PlannedStep, against: Digest) -> PlannedStep {
         _ => {
             if let Some(input) = step.input.as_object_mut() {
                 input.remove("cache");
+                input.insert("fresh".to_owned(), json!(true));
             }
         }
     }
@@ -478,7 +479,7 @@ mod tests {
                 ("package", COMPARE)
             ]
         );
-        assert_eq!(plan.steps[0].input, json!({ "script": "make" }));
+        assert_eq!(plan.steps[0].input, json!({ "script": "make", "fresh": true }));
         assert_eq!(plan.steps[1].effect, EffectClass::Idempotent);
         assert_eq!(plan.steps[3].input, json!({ "files": [], "against": against }));
     }

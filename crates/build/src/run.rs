@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
 use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
 use facts::{Commit, ComponentName, StepName, Trust};
-use pipeline::plan::{EffectClass, RUN, RunInput, SecretUse};
+use pipeline::plan::{EffectClass, KeptResult, RUN, RunInput, SecretUse};
 
+use crate::kept::{KeptResults, Looked, Sought};
 use crate::ports::{Commits, Secrets, Workspace};
 use crate::workspace::beneath;
 
@@ -18,8 +20,21 @@ use crate::workspace::beneath;
 const LOG_BUDGET: u64 = 64 * 1024 * 1024;
 /// How many commits' times are kept in memory.
 const KEPT_TIMES: usize = 256;
+/// How long a tool may take to say its version.
+const TOOL_PATIENCE: Duration = Duration::from_secs(60);
 /// Steps give way to the services that run on the same machine.
 const NICE: i32 = 10;
+
+/// The time that kept results take for theirs, in Unix seconds: the first of January 1980, before which
+/// some archives know no time.
+const KEPT_EPOCH: i64 = 315_532_800;
+/// Variables that differ from run to run.
+const OF_THE_RUN: &[&str] = &[
+    "THROUGHLINE_RUN",
+    "THROUGHLINE_EFFECT_KEY",
+    "THROUGHLINE_COMMIT",
+    "THROUGHLINE_BRANCH",
+];
 
 /// The variables that every step starts with: a fixed list of the server's own.
 #[derive(Debug, Clone)]
@@ -66,16 +81,18 @@ pub struct RunAction {
     variables: StepVariables,
     /// When the commits were made that steps ran for last, in Unix seconds.
     made: Mutex<HashMap<Commit, i64>>,
+    kept: Arc<KeptResults>,
 }
 
 impl RunAction {
-    /// An action that runs scripts with `executor`.
+    /// An action that runs scripts with `executor`, and keeps the results of steps in `kept`.
     pub fn new(
         executor: Arc<dyn Executor>,
         workspace: Arc<dyn Workspace>,
         secrets: Arc<dyn Secrets>,
         commits: Arc<dyn Commits>,
         variables: StepVariables,
+        kept: Arc<KeptResults>,
     ) -> Self {
         Self {
             executor,
@@ -84,6 +101,7 @@ impl RunAction {
             commits,
             variables,
             made: Mutex::default(),
+            kept,
         }
     }
 
@@ -114,9 +132,7 @@ impl RunAction {
         self.executor.log_path(&Self::key(step))
     }
 
-    async fn job(&self, step: &StepContext, script: &str) -> Result<Job, ActionOutcome> {
-        let input: RunInput = serde_json::from_value(step.input.clone())
-            .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;
+    async fn job(&self, step: &StepContext, input: &RunInput, script: &str) -> Result<(Job, PathBuf), ActionOutcome> {
         let commit = step
             .request
             .commit
@@ -134,10 +150,14 @@ impl RunAction {
         let folder =
             beneath(&workspace, input.folder.as_deref()).map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let mut variables = self.variables.0.clone();
-        // Tools that put a time into what they make take this one, so that it comes out the same again.
-        let made = self.made(component, &commit).await;
+        // Tools that put a time into what they make take this one, so that it comes out the same again. What
+        // a kept result does not depend on, its step does not see.
+        let made = match input.kept {
+            Some(_) => Some(KEPT_EPOCH),
+            None => self.made(component, &commit).await,
+        };
         variables.extend(made.map(|made| ("SOURCE_DATE_EPOCH".to_owned(), made.to_string())));
-        variables.extend(input.variables);
+        variables.extend(input.variables.clone());
         for (name, value) in [
             ("CI", "true".to_owned()),
             ("THROUGHLINE", "true".to_owned()),
@@ -152,9 +172,12 @@ impl RunAction {
             ),
             ("THROUGHLINE_WORKSPACE", workspace.display().to_string()),
         ] {
-            variables.insert(name.to_owned(), value);
+            // What a kept result does not depend on, its step does not see.
+            if input.kept.is_none() || !OF_THE_RUN.contains(&name) {
+                variables.insert(name.to_owned(), value);
+            }
         }
-        Ok(Job {
+        let job = Job {
             key: Self::key(step),
             script: script.to_owned(),
             shell: shell(input.shell.as_deref()),
@@ -165,7 +188,8 @@ impl RunAction {
             durable_outcome: step.effect == EffectClass::Effect,
             nice: NICE,
             log_budget: LOG_BUDGET,
-        })
+        };
+        Ok((job, workspace))
     }
 
     /// The secrets a step asks for. A change that is not trusted gets none.
@@ -199,6 +223,86 @@ impl RunAction {
             }
         }
         Ok(secrets)
+    }
+
+    /// Runs the step, unless its result is kept.
+    async fn run(&self, step: &StepContext) -> Result<ActionOutcome, ActionOutcome> {
+        let input = input(step)?;
+        let (job, workspace) = self.job(step, &input, &input.script).await?;
+        let Some(wanted) = input.kept.as_ref().filter(|_| !input.fresh) else {
+            let outcome = self.start_and_wait(step, job).await;
+            self.kept.has_run(step.run, &step.step);
+            return Ok(outcome);
+        };
+        self.ask_tools(step, &job, wanted).await?;
+        let (kept, context, run_input, depends) = (self.kept.clone(), step.clone(), input.clone(), wanted.clone());
+        let domain = self.kept.domain(step.trust);
+        let looked = tokio::task::spawn_blocking(move || {
+            let Ok(plan) = &context.request.plan else {
+                return Looked::Failed("the run has no plan".to_owned());
+            };
+            let sought = Sought {
+                run: context.run,
+                step: &context.step,
+                component: &context.request.component_name,
+                trust: &domain,
+                plan,
+                input: &run_input,
+                kept: &depends,
+                workspace: &workspace,
+            };
+            kept.look(&context, &sought)
+        });
+        let (prepared, why) = match looked.await.map_err(|panic| ActionOutcome::failed(panic.to_string()))? {
+            Looked::PutBack(outcome) => return Ok(outcome),
+            Looked::Failed(reason) => return Err(ActionOutcome::failed_for_now(reason)),
+            Looked::Run { prepared, why } => (prepared, why),
+        };
+        let before = std::time::Instant::now();
+        let mut outcome = self.start_and_wait(step, job).await;
+        self.kept.has_run(step.run, &step.step);
+        if let (StepResult::Succeeded, Some(prepared)) = (&outcome.result, prepared) {
+            let (kept, context, wanted) = (self.kept.clone(), step.clone(), wanted.clone());
+            let took = before.elapsed();
+            let keeping = tokio::task::spawn_blocking(move || kept.keep(&context, &wanted, &prepared, took));
+            let trouble = match keeping.await {
+                Ok(Ok(true)) => None,
+                Ok(Ok(false)) => Some("its inputs changed while it ran".to_owned()),
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(panic) => Some(panic.to_string()),
+            };
+            if let Some(trouble) = trouble {
+                step.log.err(&format!("the result is not kept: {trouble}"));
+            }
+        }
+        if let Some(outputs) = outcome.outputs.as_object_mut() {
+            outputs.insert("why".to_owned(), serde_json::json!(why));
+        }
+        Ok(outcome)
+    }
+
+    /// Asks the tools of a step for their versions, each once in a run.
+    async fn ask_tools(&self, step: &StepContext, job: &Job, kept: &KeptResult) -> Result<(), ActionOutcome> {
+        for (number, tool) in self.kept.unasked(step.run, kept).into_iter().enumerate() {
+            let name = StepName::new(format!("{}.tool{number}", step.step))
+                .map_err(|error| ActionOutcome::failed(error.to_string()))?;
+            let mut asking = job.clone();
+            asking.script = tool.clone();
+            asking.key.step = name;
+            asking.timeout = Some(TOOL_PATIENCE);
+            let log = self.executor.log_path(&asking.key);
+            let ended = self.start_and_wait(step, asking).await;
+            if ended.result != StepResult::Succeeded {
+                return Err(ActionOutcome::failed(format!(
+                    "the tool `{tool}` does not say its version: {:?}",
+                    ended.result
+                )));
+            }
+            let said = std::fs::read(&log).unwrap_or_default();
+            let lines: Vec<String> = executor::logs::lines(&said).map(|line| line.text).collect();
+            self.kept.asked(step.run, tool, lines.join("\n"));
+        }
+        Ok(())
     }
 
     async fn start_and_wait(&self, step: &StepContext, job: Job) -> ActionOutcome {
@@ -238,7 +342,15 @@ impl RunAction {
     }
 }
 
-fn shell(named: Option<&str>) -> Vec<String> {
+/// The step's input, in this action's shape.
+#[allow(clippy::result_large_err)] // reason: the error is the step's outcome, as in all of this action
+fn input(step: &StepContext) -> Result<RunInput, ActionOutcome> {
+    serde_json::from_value(step.input.clone())
+        .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))
+}
+
+/// The program that runs a script, by the name that the definition gives it.
+pub(crate) fn shell(named: Option<&str>) -> Vec<String> {
     match named {
         None | Some("sh") => vec!["sh".into(), "-eu".into(), "-c".into()],
         Some("bash") => vec!["bash".into(), "-eu".into(), "-o".into(), "pipefail".into(), "-c".into()],
@@ -283,16 +395,7 @@ impl StepAction for RunAction {
     }
 
     async fn perform(&self, step: StepContext) -> ActionOutcome {
-        let script = step
-            .input
-            .get("script")
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        match self.job(&step, &script).await {
-            Ok(job) => self.start_and_wait(&step, job).await,
-            Err(outcome) => outcome,
-        }
+        self.run(&step).await.unwrap_or_else(|outcome| outcome)
     }
 
     async fn resume(&self, step: StepContext) -> Resumed {
@@ -301,19 +404,17 @@ impl StepAction for RunAction {
 
     async fn observe(&self, step: StepContext) -> Observation {
         let unknown = |reason: String| Observation::Unknown { reason };
-        let Some(script) = step
-            .input
-            .get("observe")
-            .and_then(serde_json::Value::as_str)
-            .map(str::to_owned)
-        else {
+        let Ok(input) = input(&step) else {
+            return unknown("the step's input does not fit".to_owned());
+        };
+        let Some(script) = &input.observe else {
             return unknown("the step does not say how to observe it".to_owned());
         };
         let Ok(name) = StepName::new(format!("{}.observe", step.step)) else {
             return unknown("the step's name is too long to be observed".to_owned());
         };
-        let mut job = match self.job(&step, &script).await {
-            Ok(job) => job,
+        let mut job = match self.job(&step, &input, script).await {
+            Ok((job, _)) => job,
             Err(outcome) => return unknown(format!("{:?}", outcome.result)),
         };
         job.key.step = name;

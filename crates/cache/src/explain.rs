@@ -36,6 +36,8 @@ pub enum Reason {
         /// What it says now; empty where it is not asked.
         now: String,
     },
+    /// What a step that it needs leaves is different, or that step is needed or not needed now.
+    Need(String),
     /// Files are new.
     Added(Vec<String>),
     /// Files are gone.
@@ -81,6 +83,12 @@ pub fn explain(before: Option<&Manifest>, now: &Manifest) -> Vec<Reason> {
             now: said(&now.tools),
         });
     }
+    reasons.extend(
+        different(&before.needs, &now.needs)
+            .into_iter()
+            .cloned()
+            .map(Reason::Need),
+    );
     let by_path = |manifest: &Manifest| -> BTreeMap<String, Input> {
         let inputs = manifest.inputs.iter();
         inputs.map(|input| (input.path.clone(), input.clone())).collect()
@@ -140,6 +148,7 @@ impl fmt::Display for Reason {
             Self::Tool { command, before, now } => {
                 write!(f, "the tool `{command}` says `{now}`, and said `{before}`")
             }
+            Self::Need(step) => write!(f, "what `{step}` leaves has changed"),
             Self::Added(paths) => write!(f, "new: {}", some(paths)),
             Self::Removed(paths) => write!(f, "gone: {}", some(paths)),
             Self::Changed(paths) => write!(f, "changed: {}", some(paths)),
@@ -150,12 +159,12 @@ impl fmt::Display for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use facts::{Digest, Trust};
+    use facts::Digest;
 
     fn manifest() -> Manifest {
         Manifest {
             version: Manifest::VERSION,
-            trust: Trust::Trusted,
+            trust: "trusted".into(),
             component: "shop/web".into(),
             platform: "linux/amd64".into(),
             image: None,
@@ -165,6 +174,7 @@ mod tests {
             variables: [("A".to_owned(), "1".to_owned())].into(),
             tools: [("cc --version".to_owned(), "cc 12".to_owned())].into(),
             outputs: vec!["out/**".into()],
+            needs: [("generate".to_owned(), Digest::of("left"))].into(),
             inputs: ["a", "b"]
                 .map(|path| Input {
                     path: path.into(),
@@ -193,13 +203,13 @@ mod tests {
     fn each_part_changes_the_key_and_is_explained_in_a_line() {
         let digest = Digest::of("other");
         type Change<'a> = &'a dyn Fn(&mut Manifest);
-        let cases: [(Change, &str); 11] = [
+        let cases: [(Change, &str); 12] = [
             (&|m| m.script = "make all".into(), "its commands have changed"),
             (&|m| m.folder = "web".into(), "its commands have changed"),
             (&|m| m.shell = vec!["bash".into()], "its commands have changed"),
             (&|m| m.outputs.clear(), "other files count as its outputs now"),
             (
-                &|m| m.trust = Trust::Untrusted,
+                &|m| m.trust = "untrusted".into(),
                 "the change is trusted otherwise than before",
             ),
             (
@@ -210,6 +220,10 @@ mod tests {
             (
                 &|m| m.tools = [("cc --version".to_owned(), "cc 13".to_owned())].into(),
                 "the tool `cc --version` says `cc 13`, and said `cc 12`",
+            ),
+            (
+                &|m| m.needs = [("generate".to_owned(), digest)].into(),
+                "what `generate` leaves has changed",
             ),
             (&|m| m.inputs[1].digest = digest, "changed: `b`"),
             (&|m| m.inputs[0].executable = true, "changed: `a`"),

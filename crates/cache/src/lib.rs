@@ -9,7 +9,6 @@
 //! made anew. So nothing here is synced to the disk, and everything is checked when it is used.
 
 mod explain;
-mod globs;
 mod manifest;
 mod memory;
 mod restore;
@@ -17,7 +16,6 @@ mod store;
 mod tree;
 
 pub use explain::{Reason, explain};
-pub use globs::{GlobError, Globs};
 pub use manifest::{Input, Manifest};
 pub use memory::Memory;
 pub use restore::{Restored, restore};

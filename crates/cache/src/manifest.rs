@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use facts::{Digest, Trust};
+use facts::Digest;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a step's result may depend on. Two equal manifests mean the same result.
@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Manifest {
     /// The version of this shape.
     pub version: u32,
-    /// The trust of the change: what an untrusted one makes is never used for a trusted one.
-    pub trust: Trust,
+    /// The domain of trust that the step runs in, such as `trusted`, `untrusted` or `local`: what is made
+    /// in one is never used in another.
+    pub trust: String,
     /// The component, by its name; results of one are not those of another.
     pub component: String,
     /// The system and processor that the step runs on, such as `linux/amd64`.
@@ -34,6 +35,8 @@ pub struct Manifest {
     pub tools: BTreeMap<String, String>,
     /// Which files count as outputs.
     pub outputs: Vec<String>,
+    /// By the steps it needs, the digest of what each leaves and of what that one's own needs leave.
+    pub needs: BTreeMap<String, Digest>,
     /// The files it may read, sorted by path.
     pub inputs: Vec<Input>,
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use facts::{Clock, Digest};
+use pipeline::Globs;
 
-use crate::globs::Globs;
 use crate::memory::{Memory, of_file};
 use crate::store::{CacheError, Kept, Output, OutputKind, Store, clone_or_copy};
 use crate::tree::{SeenFile, SeenKind, Tree, passes_a_link};

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use facts::{Digest, StepName, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Input, Manifest};
 use crate::memory::of_file;
 
 /// Why the store could not be used.
@@ -355,6 +355,22 @@ impl Store {
                 std::fs::remove_file(fresh).map_err(wrong)
             }
             renamed => renamed.map_err(wrong),
+        }
+    }
+}
+
+impl Output {
+    /// The output as a file that another step may read.
+    pub fn as_input(&self) -> Input {
+        let (executable, digest, link) = match &self.kind {
+            OutputKind::File { digest, executable, .. } => (*executable, *digest, false),
+            OutputKind::Link { to } => (false, Digest::of(to), true),
+        };
+        Input {
+            path: self.path.clone(),
+            executable,
+            digest,
+            link,
         }
     }
 }

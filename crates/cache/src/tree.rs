@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::globs::Globs;
+use pipeline::Globs;
 
 /// Why files could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum SeenKind {
 
 /// What the file system says of a file besides its bytes. Two equal stamps mean the same bytes, except
 /// for a file that was written within the same tick of the file system's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
     /// Its length in bytes.
     pub size: u64,
@@ -148,6 +148,26 @@ impl Tree {
             root: root.to_owned(),
             files,
         })
+    }
+
+    /// All of them.
+    pub fn into_files(self) -> Vec<SeenFile> {
+        self.files
+    }
+
+    /// The folders that hold them, and those on the way, each once; the empty path is the workspace.
+    pub fn folders(&self) -> std::collections::BTreeSet<&str> {
+        let mut folders = std::collections::BTreeSet::from([""]);
+        for file in &self.files {
+            let mut path = file.path.as_str();
+            while let Some((folder, _)) = path.rsplit_once('/') {
+                if !folders.insert(folder) {
+                    break;
+                }
+                path = folder;
+            }
+        }
+        folders
     }
 
     /// The files that `globs` mean, and those that are named in full although git ignores them.

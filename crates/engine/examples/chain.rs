@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         entropy: Arc::new(SystemEntropy),
         actions: vec![Arc::new(Nothing)],
         runs_folder: path.join("runs"),
-        logs: Arc::new(NoLogs),
+        logs: Some(Arc::new(NoLogs)),
         max_parallel: 64,
         grace: GRACE,
     })

@@ -157,7 +157,8 @@ async fn keep_log(inner: &Inner, context: &StepContext, outcome: &mut ActionOutc
     if outcome.log.is_some() || !written {
         return;
     }
-    match inner.logs.keep(path).await {
+    let Some(logs) = &inner.logs else { return };
+    match logs.keep(path).await {
         Ok(digest) => outcome.log = Some(digest),
         Err(error) => {
             warn!(run = %context.run, step = %context.step, "the log of attempt {} is not kept: {error}", context.attempt);

@@ -35,8 +35,8 @@ pub struct Ports {
     pub actions: Vec<Arc<dyn StepAction>>,
     /// The folder of all runs: an attempt's log is `RUN/attempts/STEP-ATTEMPT/log` in it.
     pub runs_folder: PathBuf,
-    /// Keeps finished logs.
-    pub logs: Arc<dyn LogStore>,
+    /// Keeps finished logs; where there is none, they stay where the attempts left them.
+    pub logs: Option<Arc<dyn LogStore>>,
     /// How many steps may work at the same time.
     pub max_parallel: usize,
     /// How long an attempt that was told to stop may take before the engine gives up on it.
@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     pub actions: HashMap<&'static str, Arc<dyn StepAction>>,
     pub free_kinds: Arc<BTreeSet<String>>,
     pub runs_folder: PathBuf,
-    pub logs: Arc<dyn LogStore>,
+    pub logs: Option<Arc<dyn LogStore>>,
     pub grace: Duration,
     pub places: Arc<PlacePool>,
     /// Names this engine among all that ever drove this ledger's runs.

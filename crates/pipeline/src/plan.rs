@@ -162,6 +162,25 @@ pub struct RunInput {
     /// 1: not done, anything else: unknown).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<String>,
+    /// What its result depends on and consists of; absent for a step that runs each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptResult>,
+    /// The step runs whatever is kept, and its result is not kept, as in a rebuild.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+}
+
+/// What the result of a step depends on, and what it consists of: enough to keep it and to put it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptResult {
+    /// Patterns of the files it may read, relative to the component's folder.
+    pub inputs: Vec<String>,
+    /// Patterns of the files it leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
+    /// Commands that print the versions of the tools it uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
 }
 
 /// A secret handed to a step.
@@ -237,6 +256,33 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// The plan of these steps and all that they need, directly or over others, in the same order.
+    ///
+    /// # Errors
+    /// The first name that is no step's.
+    pub fn only<'a>(&self, wanted: &'a [StepName]) -> Result<Self, &'a StepName> {
+        let places: HashMap<&StepName, usize> = self
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(place, step)| (&step.name, place))
+            .collect();
+        let mut taken = vec![false; self.steps.len()];
+        let mut open = Vec::new();
+        for name in wanted {
+            open.push(*places.get(name).ok_or(name)?);
+        }
+        while let Some(place) = open.pop() {
+            if !std::mem::replace(&mut taken[place], true) {
+                open.extend(self.steps[place].needs.iter().filter_map(|need| places.get(need)));
+            }
+        }
+        let steps = self.steps.iter().zip(taken).filter(|(_, taken)| *taken);
+        Ok(Self {
+            steps: steps.map(|(step, _)| step.clone()).collect(),
+        })
+    }
+
     /// Whether the plan can be driven: names are unique, needs are known, nothing waits for itself,
     /// and there are at most [`MOST_STEPS`].
     ///

@@ -56,6 +56,7 @@ fn serve(settings: &str) -> i32 {
         public_url: text("public_url"),
         environments: text("environments").map(PathBuf::from),
         max_parallel: usize::try_from(number("max_parallel", 4)).unwrap_or(4),
+        shared_results: None,
         poll_interval: Duration::from_millis(number("poll_interval_ms", 60_000)),
         largest_push: number("largest_push", 1 << 30),
         checkpoints: text("checkpoints").map(PathBuf::from),

@@ -11,7 +11,7 @@ use access::Access;
 use artifact::registry::Registry;
 use artifact::{BlobStore, UnpackCache};
 use build::rebuild::{CompareAction, LeaveOutAction};
-use build::{PackageAction, RunAction, VersionAction, Workspaces};
+use build::{KeptResults, PackageAction, RunAction, VersionAction, Workspaces};
 use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
@@ -111,6 +111,8 @@ pub struct House {
     pub executor: Arc<dyn Executor>,
     /// The workspaces of runs.
     pub workspaces: Arc<Workspaces>,
+    /// The kept results of steps.
+    pub results: Arc<KeptResults>,
     /// Where packages run.
     pub targets: Arc<EnvironmentTargets>,
     /// The environments' policy.
@@ -242,6 +244,7 @@ impl House {
             "repositories",
             "runs",
             "caches",
+            "results",
             "targets",
             "databases",
             "packages",
@@ -301,12 +304,17 @@ impl House {
         }
         let databases = EnvironmentDatabases::new(data.join("databases"), policy.current());
         let secrets = Arc::new(StoredSecrets::new(access.clone()));
+        let results = cache::Store::open(&data.join("results"), settings.shared_results.clone())
+            .map_err(room("the results of steps"))?;
+        let platform = artifact::Platform::here().to_string();
+        let results = Arc::new(KeptResults::new(results, platform, clock.clone()));
         let run = Arc::new(RunAction::new(
             executor.clone(),
             workspaces.clone(),
             secrets.clone(),
             repositories.clone(),
             settings.step_variables.clone(),
+            results.clone(),
         ));
         let parts = ActionParts {
             packages: packages.clone(),
@@ -345,7 +353,7 @@ impl House {
             entropy: entropy.clone(),
             actions,
             runs_folder: data.join("runs"),
-            logs: logs.clone(),
+            logs: Some(logs.clone()),
             max_parallel: settings.max_parallel,
             grace: engine::GRACE,
         });
@@ -405,6 +413,7 @@ impl House {
             engine,
             executor,
             workspaces,
+            results,
             targets,
             policy,
             delivery,

@@ -34,16 +34,13 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         public_url: settings.public_url,
         environments: settings.environments,
         max_parallel: settings.max_parallel,
+        shared_results: settings.shared_results,
         poll_interval: settings.poll_interval,
         largest_push: settings.largest_push,
         checkpoints: settings.checkpoints,
         checkpoint_interval: settings.checkpoint_interval,
         secret_key: settings.secret_key.map(|Secret(key)| key),
-        isolation: match settings.isolation {
-            IsolationChoice::Required => server::IsolationMode::Required,
-            IsolationChoice::Available => server::IsolationMode::Available,
-            IsolationChoice::Off => server::IsolationMode::Off,
-        },
+        isolation: isolation(settings.isolation),
         hidden: settings.hidden,
         keep: server::Keep {
             logs: settings.keep.logs,
@@ -85,7 +82,7 @@ fn told(exit: Exit, text: &str) -> Failure {
 }
 
 /// What the server says about its work goes to standard error.
-fn logging(level: &str) -> Result<(), Failure> {
+pub(crate) fn logging(level: &str) -> Result<(), Failure> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(level).map_err(|error| {
         Failure::new(Exit::Usage, format!("`{level}` does not say what to log: {error}"))
@@ -103,4 +100,13 @@ fn logging(level: &str) -> Result<(), Failure> {
 /// The process in front of the instances of a component.
 pub(crate) fn proxy(folder: &Path) -> i32 {
     target::proxy_main(folder)
+}
+
+/// Whether steps are isolated, as the executor says it.
+pub(crate) const fn isolation(choice: IsolationChoice) -> executor::IsolationMode {
+    match choice {
+        IsolationChoice::Required => server::IsolationMode::Required,
+        IsolationChoice::Available => server::IsolationMode::Available,
+        IsolationChoice::Off => server::IsolationMode::Off,
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use cache::{CacheError, Globs, Kept, Manifest, Memory, Restored, Store, Tree};
-use facts::{Digest, SystemClock, Trust};
+use cache::{CacheError, Kept, Manifest, Memory, Restored, Store, Tree};
+use facts::{Digest, SystemClock};
+use pipeline::Globs;
 
 /// A workspace with a store beside it.
 pub struct Workspace {
@@ -54,7 +55,7 @@ impl Workspace {
             .collect();
         Manifest {
             version: Manifest::VERSION,
-            trust: Trust::Trusted,
+            trust: "trusted".into(),
             component: "shop/web".into(),
             platform: "linux/amd64".into(),
             image: None,
@@ -64,6 +65,7 @@ impl Workspace {
             variables: [].into(),
             tools: [].into(),
             outputs: vec!["out".into()],
+            needs: [].into(),
             inputs,
         }
     }

@@ -230,7 +230,7 @@ impl Bench {
             entropy: Arc::new(SystemEntropy),
             actions: vec![scripted("run"), scripted("approve")],
             runs_folder: self.folder.path().join("runs"),
-            logs: self.logs.clone(),
+            logs: Some(self.logs.clone()),
             max_parallel: self.max_parallel,
             grace: self.grace,
         })

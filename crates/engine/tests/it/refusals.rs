@@ -49,7 +49,7 @@ async fn publishing(bench: &Bench) -> Engine {
         entropy: Arc::new(SystemEntropy),
         actions: vec![Arc::new(Publishing)],
         runs_folder: bench.folder.path().to_owned(),
-        logs: bench.logs.clone(),
+        logs: Some(bench.logs.clone()),
         max_parallel: 4,
         grace: engine::GRACE,
     })

@@ -18,8 +18,8 @@ use crate::schema::Scalar;
 #[serde(deny_unknown_fields)]
 #[schemars(
     title = "throughline.yaml",
-    extend("x-later" = ["components", "concurrency", "contracts", "flags", "image", "inputs", "matrix", "model", "modules",
-        "notifications", "on", "outputs", "reports", "resources", "secrets", "services", "shell", "uses", "variables"])
+    extend("x-later" = ["components", "concurrency", "contracts", "flags", "image", "matrix", "model", "modules",
+        "notifications", "on", "reports", "resources", "secrets", "services", "shell", "uses", "variables"])
 )]
 pub(crate) struct File {
     /// The version of this file's language: 1.
@@ -112,8 +112,8 @@ pub(crate) struct VersionRule {
 /// A step: commands that run in a fresh copy of the component's folder.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["concurrency", "identity", "image", "inputs", "matrix", "network", "outputs", "reports", "resources",
-    "services", "tools", "uses"]))]
+#[schemars(extend("x-later" = ["concurrency", "identity", "image", "matrix", "network", "reports", "resources",
+    "services", "uses"]))]
 pub(crate) struct Step {
     /// The commands. The step fails with the first that fails.
     pub run: String,
@@ -132,6 +132,17 @@ pub(crate) struct Step {
     /// Secrets handed to the commands. Steps of untrusted changes get none.
     #[serde(default)]
     pub secrets: Vec<Secret>,
+    /// Patterns of the files that the result depends on. A step that names them runs only when one of
+    /// them, its commands, variables, tools, or what the steps it needs leave has changed; else its
+    /// outputs and its log are put back.
+    pub inputs: Option<Vec<String>>,
+    /// Patterns of the files that the step leaves, for a step with `inputs`.
+    #[serde(default)]
+    pub outputs: Vec<String>,
+    /// Commands that print the versions of the tools that the result depends on, such as
+    /// `rustc --version`, for a step with `inputs`.
+    #[serde(default)]
+    pub tools: Vec<String>,
     /// Folders kept from run to run, for the tools' own caches; per component and trust.
     #[serde(default)]
     pub cache: Vec<Cache>,

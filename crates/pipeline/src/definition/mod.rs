@@ -1,6 +1,7 @@
 //! `throughline.yaml`: how a component is built, packaged and run.
 
 mod file;
+mod kept;
 mod parts;
 mod steps;
 mod version;

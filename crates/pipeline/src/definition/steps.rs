@@ -70,7 +70,14 @@ impl Reader<'_> {
         if let Some(variables) = node.get("variables") {
             checks.texts(variables);
         }
-        let effect = step.effect.unwrap_or_default();
+        // A result that can be put back instead of made depends on its inputs alone.
+        let usual = if step.inputs.is_some() {
+            EffectClass::Pure
+        } else {
+            EffectClass::default()
+        };
+        let effect = step.effect.unwrap_or(usual);
+        let kept = self.kept(node, &step, effect);
         self.observed(node, effect, step.observe.is_some());
         let timeout_seconds = step
             .timeout
@@ -91,6 +98,8 @@ impl Reader<'_> {
             secrets: self.secrets(node, step.secrets),
             cache: self.cache(node, step.cache),
             observe: step.observe,
+            kept,
+            fresh: false,
         };
         let mut planned = PlannedStep::new(checks.name(place, name)?, RUN, json!(input)).needing(needs);
         planned.when = step.when;

@@ -99,6 +99,14 @@ pub struct Cache {
     pub bytes: u64,
 }
 
+/// How much is kept of the results of steps: as much as of kept folders, and as long.
+pub fn results(keep: &Keep) -> cache::Limits {
+    cache::Limits {
+        most_bytes: keep.caches_size,
+        unused_for: keep.caches,
+    }
+}
+
 /// The kept folders that may go: unused for too long, and of the others those used longest ago until
 /// the rest is small enough.
 pub fn caches(now: Timestamp, keep: &Keep, mut all: Vec<Cache>) -> Vec<Cache> {

@@ -30,6 +30,11 @@ pub(super) async fn sweep(house: &Arc<House>) -> Result<Swept, ServerError> {
     };
     let caches = house.settings.data.join("caches");
     swept.caches = blocking(move || sweep_caches(&caches, now, &keep)).await?;
+    let (results, limits) = (house.results.clone(), decide::results(&keep));
+    let collected = blocking(move || results.store().collect(limits, now)).await?;
+    let collected = collected.map_err(|error| ServerError::Internal(error.to_string()))?;
+    swept.caches.count += collected.results;
+    swept.caches.bytes += collected.bytes;
     let told = survey::told(&*house.ledger).await?;
     let store = house.store.clone();
     (swept.logs, swept.blobs) = blocking(move || -> Result<_, ServerError> {

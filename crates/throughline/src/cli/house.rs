@@ -36,6 +36,9 @@ pub struct ServeArgs {
     /// How many steps may work at the same time. [default: the number of processors]
     #[arg(long, value_name = "NUMBER")]
     pub max_parallel: Option<Amount>,
+    /// A folder with kept results of steps that other servers use as well.
+    #[arg(long, value_name = "FOLDER")]
+    pub shared_results: Option<PathBuf>,
     /// How often followed repositories are looked at. [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub poll_interval: Option<Span>,
@@ -83,6 +86,7 @@ impl ServeArgs {
             public_url: self.public_url.clone(),
             environments: self.environments.clone(),
             max_parallel: self.max_parallel,
+            shared_results: self.shared_results.clone(),
             poll_interval: self.poll_interval,
             largest_push: self.largest_push,
             checkpoints: self.checkpoints.clone(),

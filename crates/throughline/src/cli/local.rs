@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Json;
+use super::{Component, Json};
+use crate::settings::Flags;
+use crate::settings::value::Amount;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -13,6 +15,63 @@ pub enum FileKind {
     Definition,
     /// The organisation's environments: environments.yaml.
     Environments,
+}
+
+/// Run the steps of throughline.yaml here, without a server.
+///
+/// The steps work in this folder, with whatever lies in it, by the same plan and the same code as on a server. A
+/// step that names its `inputs` is put back instead of run when nothing it depends on has changed. Without steps,
+/// everything runs and the package is put together.
+#[derive(Debug, Args)]
+pub struct LocalRunArgs {
+    /// Run only these steps and what they need.
+    #[arg(value_name = "STEP")]
+    pub steps: Vec<String>,
+    /// The definition. [default: throughline.yaml of this folder or the nearest one above it]
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+    /// A secret that steps ask for, and the file that holds it; can be given several times.
+    #[arg(long = "secret", value_name = "NAME=FILE")]
+    pub secrets: Vec<String>,
+    /// How many steps may work at the same time. [default: the number of processors]
+    #[arg(long, value_name = "NUMBER")]
+    pub max_parallel: Option<Amount>,
+    /// Say of each step why it runs.
+    #[arg(long)]
+    pub why: bool,
+    /// Say what would run and why, and run nothing.
+    #[arg(long, conflicts_with_all = ["output", "watch"])]
+    pub dry_run: bool,
+    /// Run again whenever a file changes, until Ctrl-C.
+    #[arg(long, conflicts_with = "json")]
+    pub watch: bool,
+    /// Put the package into this folder, as an OCI image layout.
+    #[arg(long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+    /// Where results, packages and the logs of the last runs are kept.
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
+    /// A folder with kept results of steps that other machines use as well.
+    #[arg(long, value_name = "FOLDER")]
+    pub shared_results: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+impl LocalRunArgs {
+    pub(super) fn flags(&self, flags: Flags) -> Flags {
+        Flags {
+            component: self.component.component.clone(),
+            max_parallel: self.max_parallel,
+            cache: self.cache.clone(),
+            shared_results: self.shared_results.clone(),
+            ..flags
+        }
+    }
 }
 
 /// Check throughline.yaml and environments.yaml, without a server.

@@ -17,7 +17,7 @@ pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, StatusArgs};
 pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
 pub use ledger::{CheckpointArgs, ExportArgs, KeysArgs, LedgerCommand, VerifyArgs};
-pub use local::{CheckArgs, FileKind, FolderArgs, SchemaArgs};
+pub use local::{CheckArgs, FileKind, FolderArgs, LocalRunArgs, SchemaArgs};
 
 use std::path::PathBuf;
 
@@ -146,6 +146,7 @@ pub enum Command {
     #[command(subcommand)]
     Ledger(LedgerCommand),
     Down(DownArgs),
+    Run(LocalRunArgs),
     Check(CheckArgs),
     Schema(SchemaArgs),
     /// Show every setting, its value, and where that came from.
@@ -169,7 +170,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "approve", "promote", "rollback", "unbar", "cancel", "retry", "rebuild", "resolve",
         ],
     ),
-    ("On a laptop", &["check", "schema", "settings"]),
+    ("On a laptop", &["run", "check", "schema", "settings"]),
     (
         "The server",
         &[
@@ -234,6 +235,7 @@ impl Cli {
         };
         match &self.command {
             Command::Serve(serve) => serve.flags(flags),
+            Command::Run(run) => run.flags(flags),
             command => Flags {
                 component: command.component().and_then(|component| component.component.clone()),
                 ..flags

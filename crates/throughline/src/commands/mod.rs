@@ -18,6 +18,7 @@ mod repo;
 mod resolve;
 mod retry;
 mod rollback;
+mod run;
 mod runs;
 mod schema;
 mod secret;
@@ -152,6 +153,7 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
         Command::Demo(args) => demo::demo(&args, around, printer),
         Command::DemoLoad(args) => demo::load(&args, around, printer),
         Command::Serve(_) => serve::serve(around.layers.serve()?, printer),
+        Command::Run(args) => run::run(&args, around, printer),
         Command::Check(args) => check::check(&args, &around.folder, printer),
         Command::Schema(args) => schema::schema(args.kind, printer),
         Command::Settings(args) => settings::settings(&around.layers, args.json, printer),
@@ -204,6 +206,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         | Command::Shim(_)
         | Command::Proxy(_)
         | Command::Serve(_)
+        | Command::Run(_)
         | Command::Check(_)
         | Command::Schema(_)
         | Command::Settings(_)

@@ -141,6 +141,10 @@ settings! {
     environments: PathBuf, flag "--environments", variable "THROUGHLINE_ENVIRONMENTS", key "environments", default "the data folder's `environments.yaml`, made when absent";
     /// How many steps may work at the same time.
     max_parallel: Amount, flag "--max-parallel", variable "THROUGHLINE_MAX_PARALLEL", key "max-parallel", default "the number of processors";
+    /// Where `throughline run` keeps results, packages and the logs of its last runs.
+    cache: PathBuf, flag "--cache", variable "THROUGHLINE_CACHE", key "cache", default "`throughline` in the user's cache folder";
+    /// A folder with kept results of steps that other machines use as well.
+    shared_results: PathBuf, flag "--shared-results", variable "THROUGHLINE_SHARED_RESULTS", key "shared-results", default "none";
     /// How often followed repositories are looked at, such as `30s` or `5m`.
     poll_interval: Span, flag "--poll-interval", variable "THROUGHLINE_POLL_INTERVAL", key "poll-interval", default "`30s`";
     /// The largest push that is taken, such as `512MiB`.

@@ -10,10 +10,12 @@ pub struct Folders {
     pub configuration: PathBuf,
     /// The data folder of a local server.
     pub data: PathBuf,
+    /// What may be lost at any time.
+    pub cache: PathBuf,
 }
 
 impl Folders {
-    /// From the variables `XDG_CONFIG_HOME`, `XDG_DATA_HOME` and `HOME`. Without any of them, the
+    /// From the variables `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `XDG_CACHE_HOME` and `HOME`. Without any of them, the
     /// folder `.throughline` in the current one.
     pub fn of(variables: &BTreeMap<String, String>, current: &Path) -> Self {
         let absolute = |name: &str| variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -29,6 +31,7 @@ impl Folders {
         Self {
             configuration: folder("XDG_CONFIG_HOME", ".config", "configuration"),
             data: folder("XDG_DATA_HOME", ".local/share", "data"),
+            cache: folder("XDG_CACHE_HOME", ".cache", "cache"),
         }
     }
 }

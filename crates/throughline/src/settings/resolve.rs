@@ -181,6 +181,26 @@ impl Layers {
         })
     }
 
+    /// What a run on this machine needs.
+    ///
+    /// # Errors
+    /// When a value does not fit.
+    pub fn local(&self) -> Result<LocalSettings, Failure> {
+        Ok(LocalSettings {
+            cache: self
+                .cache()?
+                .map_or_else(|| self.folders.cache.clone(), |found| self.path(found)),
+            shared_results: self.shared_results()?.map(|found| self.path(found)),
+            max_parallel: self.max_parallel()?.map_or_else(processors, |found| found.value.0),
+            isolation: self
+                .isolation()?
+                .map_or_else(IsolationChoice::default, |found| found.value),
+            component: self.component()?.map(|found| found.value),
+            log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
+            variables: self.variables.clone(),
+        })
+    }
+
     /// What the server needs.
     ///
     /// # Errors
@@ -215,6 +235,7 @@ impl Layers {
             public_url: self.public_url()?.map(|found| found.value),
             environments: self.environments()?.map(|found| self.path(found)),
             max_parallel: self.max_parallel()?.map_or_else(processors, |found| found.value.0),
+            shared_results: self.shared_results()?.map(|found| self.path(found)),
             poll_interval: self
                 .poll_interval()?
                 .map_or(Duration::from_secs(30), |found| found.value.0),
@@ -359,6 +380,8 @@ pub struct ServeSettings {
     pub environments: Option<PathBuf>,
     /// How many steps may work at the same time.
     pub max_parallel: usize,
+    /// A folder with results that other machines use as well.
+    pub shared_results: Option<PathBuf>,
     /// How often followed repositories are looked at.
     pub poll_interval: Duration,
     /// The largest push, in bytes.
@@ -376,6 +399,25 @@ pub struct ServeSettings {
     /// How long what piles up is kept.
     pub keep: Keep,
     /// What the server says about its work.
+    pub log: String,
+    /// The environment, of which steps see a part.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// What a run on this machine needs.
+#[derive(Debug, Clone)]
+pub struct LocalSettings {
+    /// Where results, packages and logs are kept.
+    pub cache: PathBuf,
+    /// A folder with results that other machines use as well.
+    pub shared_results: Option<PathBuf>,
+    /// How many steps may work at the same time.
+    pub max_parallel: usize,
+    /// Whether steps are isolated.
+    pub isolation: IsolationChoice,
+    /// The component, where one was named.
+    pub component: Option<String>,
+    /// What is said about the work.
     pub log: String,
     /// The environment, of which steps see a part.
     pub variables: BTreeMap<String, String>,

@@ -7,6 +7,7 @@ pub mod environment;
 pub mod paint;
 pub mod rebuild;
 pub mod run;
+pub(crate) mod screen;
 pub mod time;
 
 use paint::Tone;

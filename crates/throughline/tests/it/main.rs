@@ -11,6 +11,7 @@ mod documents;
 mod follow;
 mod ledger;
 mod program;
+mod run;
 mod sample;
 mod serving;
 mod settings;

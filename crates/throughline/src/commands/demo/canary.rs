@@ -1,7 +1,7 @@
 //! The numbers of a canary under way, as the log of its judgement tells them.
 
-use super::screen::Line;
 use crate::show::paint::Tone;
+use crate::show::screen::Line;
 
 /// How wide the picture is, in columns.
 const PICTURE: usize = 41;

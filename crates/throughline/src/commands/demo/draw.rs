@@ -5,10 +5,10 @@ use std::time::Duration;
 use facts::Timestamp;
 
 use super::canary::Numbers;
-use super::screen::{Line, wrapped};
 use super::story::{Chapter, Outcome, Story, is_finished};
 use crate::show::change::{sign, words};
 use crate::show::paint::{Tone, short};
+use crate::show::screen::{Line, wrapped};
 use crate::show::time::{between, length};
 use crate::wire::{Place, Run, Station, StationState, StepLine};
 

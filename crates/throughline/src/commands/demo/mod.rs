@@ -15,7 +15,6 @@ mod play;
 mod processes;
 mod repository;
 mod sample;
-mod screen;
 mod story;
 mod summary;
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::draw::grouped;
-use super::screen::Line;
 use super::story::{Outcome, Story};
 use crate::show::change::words;
 use crate::show::paint::{Tone, short};
+use crate::show::screen::Line;
 use crate::show::time::{between, length};
 
 /// How often the load is told.

@@ -16,7 +16,6 @@ use super::needs::Places;
 use super::news::News;
 use super::processes::{LoadProcess, Server, recorded};
 use super::repository::Repository;
-use super::screen::{Line, Screen};
 use super::story::{Load, Look, Next, Story};
 use super::{LATER_RATE, RATE, end, follow, sample};
 use crate::client::{Answer, Client, Contact};
@@ -26,6 +25,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::value::Secret;
 use crate::show::paint::Tone;
+use crate::show::screen::{Line, Screen};
 
 /// How often a terminal is drawn anew.
 const FRAME: Duration = Duration::from_millis(125);

@@ -209,7 +209,7 @@ fn no_line_is_longer_than_the_terminal_is_wide() {
 #[test]
 fn each_piece_of_news_is_told_once() {
     let (mut news, story) = (News::default(), in_the_middle());
-    let told = |lines: Vec<super::screen::Line>| {
+    let told = |lines: Vec<crate::show::screen::Line>| {
         let lines = lines.into_iter().map(|line| line.painted(usize::MAX));
         anstream::adapter::strip_str(&lines.collect::<Vec<_>>().join("\n")).to_string()
     };

@@ -4,7 +4,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// A list of patterns: a path matches when a pattern matches it and no pattern that begins with `!`
 /// does. A pattern that names a folder means everything in it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Globs {
     takes: Vec<Taking>,
     leaves: GlobSet,

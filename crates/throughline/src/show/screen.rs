@@ -7,7 +7,7 @@ use crate::show::paint::{Tone, clean, cut, paint};
 
 /// A line of texts with their tones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Line(Vec<(Tone, String)>);
+pub(crate) struct Line(Vec<(Tone, String)>);
 
 impl Line {
     /// A line that begins with so many spaces.
@@ -56,7 +56,7 @@ impl Line {
 }
 
 /// Puts `parts` into lines of at most `columns` columns, with gaps of two spaces.
-pub(super) fn wrapped(parts: Vec<Line>, indent: usize, columns: usize) -> Vec<Line> {
+pub(crate) fn wrapped(parts: Vec<Line>, indent: usize, columns: usize) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for part in parts {
         match lines.last_mut() {
@@ -76,7 +76,7 @@ pub(super) fn wrapped(parts: Vec<Line>, indent: usize, columns: usize) -> Vec<Li
 
 /// A part of the terminal that is drawn in place.
 #[derive(Debug, Default)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     drawn: usize,
 }
 

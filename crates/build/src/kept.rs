@@ -1,0 +1,480 @@
+//! Results of steps that are kept: what one depends on is worked out, looked up, put back or kept.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use cache::{CacheError, Input, Kept, Manifest, Memory, Reason, Store, Tree, TreeError, explain, restore};
+use engine::{ActionOutcome, StepContext};
+use facts::{Clock, ComponentName, Digest, RunId, StepName, Trust};
+use pipeline::plan::{KeptResult, Plan, RunInput};
+
+use crate::graph::{Graph, globs};
+use crate::run::shell;
+
+/// The largest log that is put back, in bytes.
+const LARGEST_LOG: u64 = 256 * 1024 * 1024;
+/// How many runs' workspaces are remembered at a time.
+const MOST_RUNS: usize = 64;
+
+/// The results that are kept, and what is known of the workspaces of runs.
+pub struct KeptResults {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    /// The system and processor of this machine.
+    platform: String,
+    /// Digests of files, where all runs work in one folder.
+    memory: Option<Arc<Memory>>,
+    seen: Mutex<VecDeque<(RunId, Arc<Seen>)>>,
+}
+
+/// What is known of the workspace of a run.
+struct Seen {
+    memory: Arc<Memory>,
+    graph: OnceLock<Graph>,
+    /// The files that git does not ignore, as long as no step may have changed them.
+    files: Mutex<Option<Arc<Files>>>,
+    /// What tools say of their versions, by the command.
+    tools: Mutex<BTreeMap<String, String>>,
+    /// Of the steps that are done, the digest of what each leaves and of what its needs leave.
+    left: Mutex<HashMap<usize, Digest>>,
+}
+
+/// The files of a workspace, and which of them steps leave.
+struct Files {
+    tree: Tree,
+    /// Those that some step leaves.
+    left: HashSet<String>,
+}
+
+/// A step of which everything is known that its result depends on.
+pub struct Prepared {
+    /// Under which the result is kept.
+    pub key: Digest,
+    manifest: Manifest,
+    /// The step's place in its plan.
+    place: usize,
+    seen: Arc<Seen>,
+    workspace: PathBuf,
+}
+
+/// A result that was put back.
+struct PutBack {
+    kept: Kept,
+    /// How many files were written.
+    written: u64,
+    /// Its log, as the file of a log holds it; empty where it said nothing.
+    log: Vec<u8>,
+}
+
+/// A step whose result is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub step: &'a StepName,
+    /// The component.
+    pub component: &'a ComponentName,
+    /// The domain of trust: the trust of the change, or `local`.
+    pub trust: &'a str,
+    /// The whole plan.
+    pub plan: &'a Plan,
+    /// The step's input, in the shape of the action `run`.
+    pub input: &'a RunInput,
+    /// What its result depends on.
+    pub kept: &'a KeptResult,
+    /// The folder with the run's files.
+    pub workspace: &'a Path,
+}
+
+/// What looking for a kept result came to.
+pub(crate) enum Looked {
+    /// It was kept, and is back: the outcome of the step.
+    PutBack(ActionOutcome),
+    /// The step must run.
+    Run {
+        /// What its result depends on; absent where that cannot be worked out.
+        prepared: Option<Box<Prepared>>,
+        /// Why it runs, each reason a line.
+        why: Vec<String>,
+    },
+    /// The workspace cannot be written, and why.
+    Failed(String),
+}
+
+impl KeptResults {
+    /// Results in `store`, for workspaces that each run has for itself.
+    pub fn new(store: Store, platform: String, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            platform,
+            memory: None,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// The same, for runs that work in one folder of somebody's own, a domain of trust for itself, with the
+    /// digests of its files remembered in `memory`.
+    #[must_use]
+    pub fn remembering(mut self, memory: Arc<Memory>) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// The domain of trust of a change.
+    pub fn domain(&self, trust: Trust) -> String {
+        match self.memory {
+            Some(_) => "local".to_owned(),
+            None => trust.to_string(),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What is known of the workspace of a run. The runs used longest ago are forgotten; they are looked
+    /// at again when they are asked for.
+    fn seen(&self, run: RunId) -> Arc<Seen> {
+        let mut all = lock(&self.seen);
+        if let Some(place) = all.iter().position(|(known, _)| *known == run)
+            && let Some(found) = all.remove(place)
+        {
+            let seen = found.1.clone();
+            all.push_back(found);
+            return seen;
+        }
+        let seen = Arc::new(Seen {
+            memory: self
+                .memory
+                .clone()
+                .unwrap_or_else(|| Arc::new(Memory::open(Path::new("")))),
+            graph: OnceLock::new(),
+            files: Mutex::default(),
+            tools: Mutex::default(),
+            left: Mutex::default(),
+        });
+        all.push_back((run, seen.clone()));
+        if all.len() > MOST_RUNS {
+            all.pop_front();
+        }
+        seen
+    }
+
+    /// The tools of a step that have not been asked for their versions in this run.
+    pub fn unasked(&self, run: RunId, kept: &KeptResult) -> Vec<String> {
+        let seen = self.seen(run);
+        let known = lock(&seen.tools);
+        let unasked = kept.tools.iter().filter(|tool| !known.contains_key(*tool));
+        unasked.cloned().collect()
+    }
+
+    /// Notes what a tool says of its version in this run.
+    pub fn asked(&self, run: RunId, tool: String, version: String) {
+        let seen = self.seen(run);
+        let mut known = lock(&seen.tools);
+        known.insert(tool, version);
+    }
+
+    /// Takes the tools of a step to say what they said the last time, for a look ahead that runs nothing.
+    pub fn assume_tools(&self, sought: &Sought<'_>) {
+        let last = self.store.last(sought.component.as_str(), sought.step);
+        for (tool, version) in last.map(|manifest| manifest.tools).unwrap_or_default() {
+            self.asked(sought.run, tool, version);
+        }
+    }
+
+    /// Works out what the result of a step depends on, now that the steps it needs are done.
+    ///
+    /// # Errors
+    /// Says why it cannot be worked out; the step then runs, and its result is not kept.
+    pub fn prepare(&self, sought: &Sought<'_>) -> Result<Prepared, String> {
+        let Sought {
+            kept, input, workspace, ..
+        } = *sought;
+        let seen = self.seen(sought.run);
+        let graph = seen.graph.get_or_init(|| Graph::of(sought.plan));
+        let place = graph.place(sought.step).ok_or("the step is not in its plan")?;
+        let tools = {
+            let known = lock(&seen.tools);
+            let said = |tool: &String| (tool.clone(), known.get(tool).cloned().unwrap_or_default());
+            kept.tools.iter().map(said).collect()
+        };
+        let manifest = Manifest {
+            version: Manifest::VERSION,
+            trust: sought.trust.to_owned(),
+            component: sought.component.to_string(),
+            platform: self.platform.clone(),
+            image: None,
+            script: input.script.clone(),
+            shell: shell(input.shell.as_deref()),
+            folder: input.folder.clone().unwrap_or_default(),
+            variables: input.variables.clone(),
+            tools,
+            outputs: kept.outputs.clone(),
+            needs: self
+                .needs(&seen, graph, place, workspace)
+                .map_err(|error| error.to_string())?,
+            inputs: self
+                .inputs(&seen, kept, graph, place, workspace)
+                .map_err(|error| error.to_string())?,
+        };
+        Ok(Prepared {
+            key: manifest.key(),
+            manifest,
+            place,
+            seen: seen.clone(),
+            workspace: workspace.to_owned(),
+        })
+    }
+
+    /// The files that a step may read: those it names, but for what it leaves itself, and what other
+    /// steps leave, which is none of its business or counts among its needs.
+    fn inputs(
+        &self,
+        seen: &Seen,
+        kept: &KeptResult,
+        graph: &Graph,
+        place: usize,
+        workspace: &Path,
+    ) -> Result<Vec<Input>, TreeError> {
+        let files = seen.files(graph, workspace)?;
+        let mut inputs = files.tree.matching(&kept.inputs, &globs(&kept.inputs))?;
+        inputs.retain(|file| !files.left.contains(&file.path) && !graph.outputs(place).matches(&file.path));
+        inputs
+            .iter()
+            .map(|file| seen.memory.input(workspace, file, &*self.clock))
+            .collect()
+    }
+
+    /// By the names of the steps that one needs, what each leaves.
+    fn needs(
+        &self,
+        seen: &Seen,
+        graph: &Graph,
+        place: usize,
+        workspace: &Path,
+    ) -> Result<BTreeMap<String, Digest>, TreeError> {
+        let mut needs = BTreeMap::new();
+        for need in graph.needs(place) {
+            needs.insert(graph.name(*need).to_string(), self.left(seen, graph, *need, workspace)?);
+        }
+        Ok(needs)
+    }
+
+    /// The digest of what a step that is done leaves, and of what the steps it needs leave.
+    fn left(&self, seen: &Seen, graph: &Graph, place: usize, workspace: &Path) -> Result<Digest, TreeError> {
+        let mut open = vec![place];
+        // Needs first; a plan has no cycles.
+        while let Some(step) = open.last().copied() {
+            let unknown: Vec<usize> = {
+                let known = lock(&seen.left);
+                let needs = graph.needs(step).iter().copied();
+                needs.filter(|need| !known.contains_key(need)).collect()
+            };
+            if !unknown.is_empty() {
+                open.extend(unknown);
+                continue;
+            }
+            open.pop();
+            if !lock(&seen.left).contains_key(&step) {
+                let outputs = Tree::outputs(workspace, graph.outputs(step))?;
+                let outputs = outputs
+                    .iter()
+                    .map(|file| seen.memory.input(workspace, file, &*self.clock));
+                seen.has_left(graph, step, &outputs.collect::<Result<Vec<_>, _>>()?);
+            }
+        }
+        Ok(lock(&seen.left).get(&place).copied().unwrap_or_else(|| Digest::of("")))
+    }
+
+    /// Puts the kept result of a step into its workspace. `None` where none is kept, or where what is
+    /// kept is damaged: the step must run.
+    ///
+    /// # Errors
+    /// When the workspace cannot be written.
+    fn put_back(&self, prepared: &Prepared) -> Result<Option<PutBack>, CacheError> {
+        let Some(kept) = self.store.find(&prepared.key) else {
+            return Ok(None);
+        };
+        let restored = restore(
+            &prepared.workspace,
+            &self.store,
+            &prepared.key,
+            &kept,
+            prepared.graph().outputs(prepared.place),
+            &prepared.seen.memory,
+            &*self.clock,
+        );
+        let restored = match restored {
+            Ok(restored) => restored,
+            Err(CacheError::Damaged(path)) => {
+                tracing::warn!(path, "a kept result is damaged; the step runs");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if restored.written + restored.removed > 0 {
+            prepared.seen.changed();
+        }
+        let left: Vec<Input> = kept.outputs.iter().map(cache::Output::as_input).collect();
+        prepared.seen.has_left(prepared.graph(), prepared.place, &left);
+        let log = kept.log.and_then(|digest| self.store.bytes(&digest));
+        let log = log.and_then(|bytes| executor::logs::decompress(&bytes, LARGEST_LOG).ok());
+        Ok(Some(PutBack {
+            kept,
+            written: restored.written,
+            log: log.unwrap_or_default(),
+        }))
+    }
+
+    /// Looks for the result of a step, and puts it back where it is kept.
+    pub(crate) fn look(&self, step: &StepContext, sought: &Sought<'_>) -> Looked {
+        let prepared = match self.prepare(sought) {
+            Ok(prepared) => prepared,
+            Err(reason) => {
+                let why = format!("what its result depends on cannot be worked out: {reason}");
+                return Looked::Run {
+                    prepared: None,
+                    why: vec![why],
+                };
+            }
+        };
+        match self.put_back(&prepared) {
+            Ok(Some(back)) => {
+                // Losing a log is no reason to run the step.
+                let _ = write_log(step, &back.log);
+                Looked::PutBack(ActionOutcome::succeeded(serde_json::json!({
+                    "kept": {
+                        "key": prepared.key,
+                        "made_by": back.kept.made_by,
+                        "made_at": back.kept.made_at,
+                        "took_ms": back.kept.took_ms,
+                        "written": back.written,
+                    }
+                })))
+            }
+            Ok(None) => Looked::Run {
+                why: self.why(&step.step, &prepared),
+                prepared: Some(Box::new(prepared)),
+            },
+            Err(error) => Looked::Failed(error.to_string()),
+        }
+    }
+
+    /// Whether the result is kept, as far as can be said without looking at its files.
+    pub fn has(&self, prepared: &Prepared) -> bool {
+        self.store.find(&prepared.key).is_some()
+    }
+
+    /// Why a step runs, each reason a line.
+    pub fn why(&self, step: &StepName, prepared: &Prepared) -> Vec<String> {
+        let last = self.store.last(&prepared.manifest.component, step);
+        let mut reasons = explain(last.as_ref(), &prepared.manifest);
+        if reasons.is_empty() {
+            reasons.push(Reason::NotKept);
+        }
+        reasons.iter().map(ToString::to_string).collect()
+    }
+
+    /// Notes that a step has run and may have written anywhere.
+    pub(crate) fn has_run(&self, run: RunId, step: &StepName) {
+        let seen = self.seen(run);
+        seen.changed();
+        if let Some(place) = seen.graph.get().and_then(|graph| graph.place(step)) {
+            lock(&seen.left).remove(&place);
+        }
+    }
+
+    /// Keeps what a step has left. `Ok(false)` where its inputs have changed while it ran, so that
+    /// nobody can say what its result came from.
+    ///
+    /// # Errors
+    /// When something cannot be read or kept. The step's own result is not touched by that.
+    pub(crate) fn keep(
+        &self,
+        step: &StepContext,
+        kept: &KeptResult,
+        prepared: &Prepared,
+        took: Duration,
+    ) -> Result<bool, CacheError> {
+        let (graph, place) = (prepared.graph(), prepared.place);
+        let inputs = self.inputs(&prepared.seen, kept, graph, place, &prepared.workspace)?;
+        if inputs != prepared.manifest.inputs {
+            return Ok(false);
+        }
+        let log = match executor::logs::compress(step.log.path()) {
+            Ok(bytes) => Some(self.store.keep_bytes(&bytes)?),
+            Err(_) => None,
+        };
+        let result = Kept {
+            version: Store::VERSION,
+            outputs: self.store.keep_outputs(&prepared.workspace, graph.outputs(place))?,
+            log,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            made_by: step.run.to_string(),
+            made_at: self.clock.now(),
+        };
+        self.store.keep(&prepared.key, &result)?;
+        let left: Vec<Input> = result.outputs.iter().map(cache::Output::as_input).collect();
+        prepared.seen.has_left(graph, place, &left);
+        self.store.note_last(&step.step, &prepared.manifest)?;
+        Ok(true)
+    }
+}
+
+impl Prepared {
+    fn graph(&self) -> &Graph {
+        self.seen.graph.get_or_init(Graph::default)
+    }
+}
+
+impl Seen {
+    /// The files of the workspace, looked at where a step may have changed them.
+    fn files(&self, graph: &Graph, workspace: &Path) -> Result<Arc<Files>, TreeError> {
+        let mut files = lock(&self.files);
+        if let Some(files) = &*files {
+            return Ok(files.clone());
+        }
+        let tree = Tree::look(workspace)?;
+        let left = graph.left(&tree)?;
+        Ok(files.insert(Arc::new(Files { tree, left })).clone())
+    }
+
+    /// The files are looked at again when they are asked for.
+    fn changed(&self) {
+        *lock(&self.files) = None;
+    }
+
+    /// Notes what a step has left.
+    fn has_left(&self, graph: &Graph, place: usize, outputs: &[Input]) {
+        let mut left = lock(&self.left);
+        let needs: Vec<Digest> = graph
+            .needs(place)
+            .iter()
+            .filter_map(|need| left.get(need).copied())
+            .collect();
+        // Strings, digests and booleans are always JSON.
+        let text = serde_json::to_vec(&(outputs, needs)).unwrap_or_default();
+        left.insert(place, Digest::of(text));
+    }
+}
+
+/// Writes a kept log as that of this attempt, as it was.
+fn write_log(step: &StepContext, log: &[u8]) -> std::io::Result<()> {
+    if log.is_empty() {
+        return Ok(());
+    }
+    if let Some(folder) = step.log.path().parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(step.log.path(), log)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

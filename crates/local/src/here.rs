@@ -1,0 +1,86 @@
+//! The folder itself as workspace, commit and keeper of secrets.
+
+use std::collections::BTreeMap;
+use std::path::{Component as Part, Path, PathBuf};
+
+use async_trait::async_trait;
+use build::{Commits, Names, Secrets, Workspace, WorkspaceError};
+use engine::RunRequest;
+use facts::{Commit, ComponentName, RunId, Timestamp, Trust, Version};
+use pipeline::plan::CacheFolder;
+use zeroize::Zeroizing;
+
+/// The commit of a folder that has none.
+pub const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+
+/// What is built.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// The folder that the definition lies in.
+    pub folder: PathBuf,
+    /// The name of the component.
+    pub name: ComponentName,
+    /// The commit that is checked out; [`NO_COMMIT`] where there is none.
+    pub commit: Commit,
+    /// When that commit was made.
+    pub committed_at: Timestamp,
+}
+
+/// The folder as the ports of builds see it.
+pub(crate) struct Here {
+    pub component: Component,
+    pub secrets: BTreeMap<String, Zeroizing<String>>,
+}
+
+#[async_trait]
+impl Workspace for Here {
+    async fn ready(&self, _: RunId, _: &ComponentName, _: &Commit) -> Result<PathBuf, WorkspaceError> {
+        Ok(self.component.folder.clone())
+    }
+
+    /// Kept folders lie where they are; from run to run they stay by themselves.
+    fn take_caches(&self, _: RunId, _: &ComponentName, _: Trust, caches: &[CacheFolder]) -> Result<(), WorkspaceError> {
+        for cache in caches {
+            let path = Path::new(&cache.path);
+            if !path
+                .components()
+                .all(|part| matches!(part, Part::Normal(_) | Part::CurDir))
+            {
+                return Err(WorkspaceError::Outside(cache.path.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Commits for Here {
+    async fn check_out(&self, _: &ComponentName, _: &Commit, _: &Path) -> Result<(), String> {
+        Err("a local run works in the folder itself".to_owned())
+    }
+
+    async fn committed_at(&self, _: &ComponentName, _: &Commit) -> Result<Timestamp, String> {
+        Ok(self.component.committed_at)
+    }
+}
+
+/// A version is claimed on the server. Here it is only looked at what the command prints.
+#[async_trait]
+impl Names for Here {
+    async fn suggested(&self, _: &RunRequest) -> Result<BTreeMap<String, String>, String> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn taken(&self, _: &RunRequest, _: &Version) -> Result<Option<Commit>, String> {
+        Ok(None)
+    }
+}
+
+impl Secrets for Here {
+    fn open(&self, name: &str) -> Result<Zeroizing<String>, String> {
+        self.secrets
+            .get(name)
+            .cloned()
+            .ok_or_else(|| format!("it was not given\nhint: give it with `--secret {name}=FILE`"))
+    }
+}

@@ -1,0 +1,146 @@
+//! The documents of `throughline run --json`.
+
+use std::path::PathBuf;
+
+use engine::query::StepRow;
+use facts::{Digest, StepName};
+use local::Foreseen;
+use serde::Serialize;
+
+use super::Wanted;
+use super::follow::Ended;
+use super::tell::commit;
+use crate::show::time::between;
+
+/// What came of a run.
+#[derive(Debug, Serialize)]
+pub(super) struct RunDocument {
+    schema: &'static str,
+    component: String,
+    /// The commit that is checked out; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    /// How many files differ from it.
+    uncommitted: usize,
+    definition: Digest,
+    result: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    seconds: f64,
+    steps: Vec<StepDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<PackageDocument>,
+}
+
+/// What came of a step.
+#[derive(Debug, Serialize)]
+struct StepDocument {
+    name: String,
+    result: String,
+    /// Whether its result was put back instead of made.
+    kept: bool,
+    /// Why it ran.
+    why: Vec<String>,
+    attempts: u32,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// The file that holds its log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<PathBuf>,
+}
+
+/// The package that was put together.
+#[derive(Debug, Serialize)]
+struct PackageDocument {
+    digest: Digest,
+    /// The bytes of its layers.
+    size: u64,
+}
+
+impl RunDocument {
+    /// The document of a run that is over; `log` says where the log of a step lies.
+    pub fn of(
+        wanted: &Wanted,
+        ended: &Ended,
+        package: Option<&artifact::Package>,
+        log: &dyn Fn(&StepRow) -> Option<PathBuf>,
+    ) -> Self {
+        let seconds = |from: Option<facts::Timestamp>, to: Option<facts::Timestamp>| {
+            from.zip(to).map_or(0.0, |(from, to)| between(from, to).as_secs_f64())
+        };
+        let step = |step: &StepRow| {
+            let outputs = step.outputs.clone().unwrap_or_default();
+            let why = outputs
+                .get("why")
+                .and_then(|why| serde_json::from_value(why.clone()).ok());
+            StepDocument {
+                name: step.step.to_string(),
+                result: step.result.map(|result| result.to_string()).unwrap_or_default(),
+                kept: outputs.get("kept").is_some(),
+                why: why.unwrap_or_default(),
+                attempts: step.attempt,
+                seconds: seconds(step.started_at, step.finished_at),
+                message: step.message.clone(),
+                log: log(step),
+            }
+        };
+        Self {
+            schema: "run/1",
+            component: wanted.here.component.name.to_string(),
+            commit: commit(wanted),
+            uncommitted: wanted.here.changed.unwrap_or(0),
+            definition: wanted.definition.digest(),
+            result: ended.run.result.map(|result| result.to_string()).unwrap_or_default(),
+            reason: ended.run.reason.clone(),
+            seconds: seconds(ended.run.started_at, ended.run.finished_at),
+            steps: ended.steps.iter().map(step).collect(),
+            package: package.map(|package| PackageDocument {
+                digest: package.digest,
+                size: package.manifest.layers.iter().map(|layer| layer.size).sum(),
+            }),
+        }
+    }
+}
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+pub(super) struct PlanDocument {
+    schema: &'static str,
+    component: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    steps: Vec<ForeseenDocument>,
+}
+
+/// What would become of a step.
+#[derive(Debug, Serialize)]
+struct ForeseenDocument {
+    name: String,
+    /// `runs`, `kept`, `depends` or `conditional`.
+    what: &'static str,
+    why: Vec<String>,
+}
+
+/// The document of a look ahead.
+pub(super) fn plan(wanted: &Wanted, foreseen: &[(StepName, Foreseen)]) -> PlanDocument {
+    let step = |(name, what): &(StepName, Foreseen)| {
+        let (what, why) = match what {
+            Foreseen::Runs(why) => ("runs", why.clone()),
+            Foreseen::Kept => ("kept", Vec::new()),
+            Foreseen::Depends(need) => ("depends", vec![format!("what `{need}` leaves")]),
+            Foreseen::Conditional => ("conditional", Vec::new()),
+        };
+        ForeseenDocument {
+            name: name.to_string(),
+            what,
+            why,
+        }
+    };
+    PlanDocument {
+        schema: "plan/1",
+        component: wanted.here.component.name.to_string(),
+        commit: commit(wanted),
+        steps: foreseen.iter().map(step).collect(),
+    }
+}

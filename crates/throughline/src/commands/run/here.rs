@@ -1,0 +1,139 @@
+//! What is built here: the folder, its commit, and by what name.
+
+use std::path::Path;
+use std::time::Duration;
+
+use facts::{Commit, ComponentName, ReleaseLine, Timestamp};
+use local::{Component, NO_COMMIT};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::settings::LocalSettings;
+
+/// What git says may be long in a folder with many changed files.
+const MOST: usize = 8 << 20;
+
+/// What lies here.
+#[derive(Debug, Clone)]
+pub(super) struct Here {
+    /// What is built.
+    pub component: Component,
+    /// The branch that is checked out.
+    pub branch: Option<ReleaseLine>,
+    /// Files that differ from the commit; `None` where there is no commit.
+    pub changed: Option<usize>,
+}
+
+/// Asks git about the folder. Without a repository everything goes on, with a commit of zeros.
+pub(super) async fn look(folder: &Path, settings: &LocalSettings) -> Result<Here, Failure> {
+    let git = |arguments: &'static [&'static str]| async move {
+        let mut spec = process::Spec::new("git").args(arguments).folder(folder);
+        for (name, value) in &settings.variables {
+            spec = spec.variable(name, value);
+        }
+        let output = process::run(spec, b"", Duration::from_secs(30), MOST).await.ok()?;
+        output.is_success().then(|| output.text().trim_end().to_owned())
+    };
+    let (head, branch, status, remotes) = tokio::join!(
+        git(&["log", "-1", "--format=%H %ct", "HEAD"]),
+        git(&["symbolic-ref", "--short", "--quiet", "HEAD"]),
+        git(&["status", "--porcelain", "-z", "--untracked-files=normal", "--", "."]),
+        git(&["config", "--get-regexp", r"^remote\..*\.url$"]),
+    );
+    let (commit, seconds) = head
+        .as_deref()
+        .and_then(|head| head.split_once(' '))
+        .map_or((NO_COMMIT, 0), |(commit, time)| (commit, time.parse().unwrap_or(0)));
+    let wrong = |error: String| Failure::new(Exit::Failed, error);
+    let commit: Commit = commit.parse().map_err(|error| wrong(format!("{error}")))?;
+    let name = match &settings.component {
+        Some(name) => name
+            .parse()
+            .map_err(|error| Failure::new(Exit::Usage, format!("`{name}` names no component: {error}")))?,
+        None => name_of(remotes.as_deref().unwrap_or_default(), folder).map_err(wrong)?,
+    };
+    let changed = head.as_ref().map(|_| {
+        let status = status.unwrap_or_default();
+        status.split('\0').filter(|entry| entry.len() > 3).count()
+    });
+    Ok(Here {
+        component: Component {
+            folder: folder.to_owned(),
+            name,
+            commit,
+            committed_at: Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH),
+        },
+        branch: branch.and_then(|branch| ReleaseLine::new(branch).ok()),
+        changed,
+    })
+}
+
+/// The name of a component: the last two parts of the first remote's address, as a server that follows it
+/// calls it; without a remote, `local/FOLDER`.
+fn name_of(remotes: &str, folder: &Path) -> Result<ComponentName, String> {
+    let url = remotes
+        .lines()
+        .next()
+        .and_then(|line| line.split_once(' '))
+        .map(|(_, url)| url);
+    if let Some(name) = url.and_then(of_url) {
+        return Ok(name);
+    }
+    let folder = folder.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!("local/{}", plain(&folder));
+    name.parse().map_err(|error| format!("{error}"))
+}
+
+fn of_url(url: &str) -> Option<ComponentName> {
+    let url = url.trim_end_matches('/');
+    let url = url.strip_suffix(".git").unwrap_or(url);
+    let mut parts = url.rsplit(['/', ':']);
+    let (name, team) = (parts.next()?, parts.next()?);
+    format!("{}/{}", plain(team), plain(name)).parse().ok()
+}
+
+/// A text with only what the name of a component may hold.
+fn plain(text: &str) -> String {
+    let kept: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let kept = kept.trim_matches(['-', '.', '_']);
+    if kept.is_empty() {
+        "folder".to_owned()
+    } else {
+        kept.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(remotes: &str) -> String {
+        name_of(remotes, Path::new("/home/somebody/My Shop!"))
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn a_component_is_called_as_the_server_calls_it() {
+        assert_eq!(
+            name("remote.origin.url http://127.0.0.1:8400/git/shop/web.git"),
+            "shop/web"
+        );
+        assert_eq!(
+            name("remote.origin.url git@example.org:Shop/Web.git\nremote.b.url x"),
+            "shop/web"
+        );
+        assert_eq!(name("remote.origin.url https://example.org/shop/web/"), "shop/web");
+        assert_eq!(name(""), "local/my-shop");
+    }
+}

@@ -1,0 +1,221 @@
+//! `throughline run`: the definition's steps in this folder, without a server.
+
+mod document;
+mod follow;
+mod here;
+mod tell;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use facts::{RunId, StepName};
+use local::{Folders, Local, LocalError, Options};
+use pipeline::{Definition, Plan};
+use zeroize::Zeroizing;
+
+use super::{Around, read_file};
+use crate::cli::LocalRunArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::settings::LocalSettings;
+use follow::{Ended, View};
+use here::Here;
+
+/// What is run: the definition, its plan as far as it is wanted, and where it lies.
+struct Wanted {
+    here: Here,
+    definition: Definition,
+    plan: Plan,
+}
+
+/// Runs the steps.
+pub(super) fn run(args: &LocalRunArgs, around: &Around, printer: &mut Printer) -> Result<(), Failure> {
+    let settings = around.layers.local()?;
+    crate::house::logging(&settings.log)?;
+    let file = find(args, &around.folder)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
+    let done = runtime.block_on(async {
+        if args.watch {
+            watch::watch(&file, args, &settings, around, printer).await
+        } else {
+            once(&file, args, &settings, around, printer).await
+        }
+    });
+    // Blocking work that still runs is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+/// Reads the definition and runs it once.
+async fn once(
+    file: &Path,
+    args: &LocalRunArgs,
+    settings: &LocalSettings,
+    around: &Around,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    let wanted = read(file, args, settings, printer).await?;
+    let local = open(&wanted, args, settings, around).await?;
+    if args.dry_run {
+        let run = RunId::new(around.clock.now(), &*around.entropy);
+        let foreseen = local.foresee(&wanted.plan, run);
+        local.close(None).await;
+        return tell::foreseen(&wanted, &foreseen, args.json.json, printer);
+    }
+    let line = wanted.here.branch.clone();
+    let run = local
+        .start(wanted.plan.clone(), wanted.definition.digest(), line)
+        .await
+        .map_err(told)?;
+    let screen = around.screen.filter(|_| !args.json.json && !is_dumb(settings));
+    let view = View::new(screen, args.why, args.json.json, around.clock.clone());
+    let ended = follow::follow(&local, run, view, &wanted, printer).await;
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(failure) => {
+            local.close(Some(run)).await;
+            return Err(failure);
+        }
+    };
+    let package = package(&local, &ended, args, around).await;
+    let collecting = local.collect_later();
+    let report = tell::ended(&wanted, &ended, package, &local, args, printer);
+    local.close(Some(run)).await;
+    // Old results go while nobody waits for it any more.
+    collecting.await;
+    report
+}
+
+fn is_dumb(settings: &LocalSettings) -> bool {
+    settings.variables.get("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// The package that the run made, put where it is wanted.
+async fn package(
+    local: &Local,
+    ended: &Ended,
+    args: &LocalRunArgs,
+    around: &Around,
+) -> Result<Option<artifact::Package>, Failure> {
+    let Some(digest) = ended.package() else { return Ok(None) };
+    let failed = |error: artifact::PackageError| Failure::new(Exit::Failed, error.to_string());
+    let package = artifact::Package::read(&local.store, &digest).map_err(failed)?;
+    if let Some(folder) = &args.output {
+        let folder = around.folder.join(folder);
+        artifact::package::export_layout(&local.store, &package, None, &folder).map_err(failed)?;
+    }
+    Ok(Some(package))
+}
+
+/// Reads and plans the definition.
+async fn read(
+    file: &Path,
+    args: &LocalRunArgs,
+    settings: &LocalSettings,
+    printer: &mut Printer,
+) -> Result<Wanted, Failure> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = read_file(file, Path::new(&name))?;
+    let definition = match Definition::parse_bytes(&bytes, &name) {
+        Ok(definition) => definition,
+        Err(wrong) => {
+            super::check::tell(&wrong, printer)?;
+            return Err(Failure::told(Exit::BadFile));
+        }
+    };
+    let plan = select(definition.plan(), &args.steps)?;
+    let here = here::look(folder, settings).await?;
+    Ok(Wanted { here, definition, plan })
+}
+
+/// The wanted steps with what they need; everything where none is named.
+fn select(plan: Plan, names: &[String]) -> Result<Plan, Failure> {
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let unknown = |name: &str| {
+        let known: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+        let failure = Failure::new(Exit::NotFound, format!("there is no step `{name}`"));
+        match policy::nearest::nearest(name, known.iter().copied()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("the steps are: {}", known.join(", "))),
+        }
+    };
+    let mut wanted = Vec::new();
+    for name in names {
+        wanted.push(StepName::new(name.as_str()).map_err(|_| unknown(name))?);
+    }
+    plan.only(&wanted).map_err(|name| unknown(name.as_str()))
+}
+
+/// The definition that is meant: the named file, or the nearest one above the current folder.
+fn find(args: &LocalRunArgs, folder: &Path) -> Result<PathBuf, Failure> {
+    let name = pipeline::definition::FILE;
+    let found = match &args.file {
+        Some(file) => Some(folder.join(file)),
+        None => folder
+            .ancestors()
+            .map(|folder| folder.join(name))
+            .find(|file| file.exists()),
+    };
+    let Some(file) = found else {
+        return Err(Failure::new(
+            Exit::NotFound,
+            format!("there is no {name} in {} nor in a folder above it", folder.display()),
+        )
+        .hint("docs/pipeline.md says how to write one; five lines are enough"));
+    };
+    file.canonicalize()
+        .map_err(|error| Failure::new(Exit::NotFound, format!("cannot read {}: {error}", file.display())))
+}
+
+async fn open(
+    wanted: &Wanted,
+    args: &LocalRunArgs,
+    settings: &LocalSettings,
+    around: &Around,
+) -> Result<Local, Failure> {
+    let executable = std::env::current_exe()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot find this program's own file: {error}")))?;
+    let mut secrets = std::collections::BTreeMap::new();
+    for given in &args.secrets {
+        let (name, file) = given.split_once('=').ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{given}` does not name a secret and a file"))
+                .hint("write it as `--secret NAME=FILE`")
+        })?;
+        let bytes = read_file(&around.folder.join(file), Path::new(file))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Failure::new(Exit::BadFile, format!("the secret in {file} is no text")))?;
+        secrets.insert(name.to_owned(), Zeroizing::new(text.trim_end_matches('\n').to_owned()));
+    }
+    let component = wanted.here.component.clone();
+    let options = Options {
+        folders: Folders::of(&settings.cache, &component.folder),
+        component,
+        executable,
+        variables: build::StepVariables::from(|name| settings.variables.get(name).cloned()),
+        secrets,
+        shared: settings.shared_results.clone(),
+        max_parallel: settings.max_parallel,
+        isolation: crate::house::isolation(settings.isolation),
+        clock: Arc::clone(&around.clock),
+        entropy: Arc::clone(&around.entropy),
+    };
+    Local::open(options).await.map_err(told)
+}
+
+fn told(error: LocalError) -> Failure {
+    let exit = match &error {
+        LocalError::Busy => Exit::Refused,
+        _ => Exit::Failed,
+    };
+    let text = error.to_string();
+    match text.split_once("\nhint: ") {
+        Some((message, hint)) => Failure::new(exit, message).hint(hint),
+        None => Failure::new(exit, text),
+    }
+}
