@@ -181,8 +181,13 @@ fn one(kind: Kind, seen: &[&Observation]) -> Option<Measure> {
             }
             // One place for each word before further ones.
             let mut known = BTreeSet::new();
-            let (firsts, others): (Vec<&Observation>, Vec<&Observation>) =
+            let (firsts, mut others): (Vec<&Observation>, Vec<&Observation>) =
                 with(Stance::For).partition(|observation| known.insert(observation.word.clone()));
+            let mut shown: BTreeSet<(&str, Option<u32>)> = firsts
+                .iter()
+                .map(|observation| (observation.at.path.as_str(), observation.at.line))
+                .collect();
+            others.retain(|observation| shown.insert((observation.at.path.as_str(), observation.at.line)));
             return Some(
                 Measure::of(words)
                     .seen_at(

@@ -214,6 +214,10 @@ fn manifests(context: &mut Context<'_>) {
         if manifest.is_of_tests() {
             continue;
         }
+        // What helps to make or describe the product is no part of it.
+        if super::components::is_auxiliary(&manifest.folder) {
+            continue;
+        }
         let here = || at(&manifest.path);
         let tool = manifest.tool;
         match tool {

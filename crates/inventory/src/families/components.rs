@@ -32,7 +32,7 @@ struct Candidate {
 }
 
 /// Folders of what helps to make the product and is none.
-fn is_auxiliary(folder: &str) -> bool {
+pub(super) fn is_auxiliary(folder: &str) -> bool {
     folder.split('/').any(|part| {
         let small = part.to_ascii_lowercase();
         is_test_folder(part)
@@ -62,6 +62,9 @@ fn is_auxiliary(folder: &str) -> bool {
                     | "devcontainer"
                     | "storybook"
                     | "contrib"
+                    | "support"
+                    | "docker"
+                    | "site"
                     | "misc"
             )
     })
@@ -93,7 +96,11 @@ pub(super) fn look(context: &mut Context<'_>) -> Found {
     }
     images(context, &mut candidates);
     compose_and_skaffold(context, &mut candidates);
-    if candidates.keys().all(String::is_empty) {
+    let has_product = context
+        .catalogue
+        .own()
+        .any(|file| !file.test && file.language.is_some_and(languages::writes_products));
+    if candidates.is_empty() && !has_product {
         charts(context, &mut candidates);
     }
     add_root(context, &mut candidates);
@@ -135,7 +142,7 @@ fn modules(context: &mut Context<'_>) {
     let mut counted: BTreeSet<(Ecosystem, String)> = BTreeSet::new();
     let mut declared: Vec<(Ecosystem, String, String)> = Vec::new();
     for manifest in &context.manifests.all {
-        if manifest.is_of_tests() {
+        if manifest.is_of_tests() || is_auxiliary(&manifest.folder) {
             continue;
         }
         let is_package = match manifest.ecosystem {
@@ -418,7 +425,11 @@ fn add_root(context: &Context<'_>, candidates: &mut BTreeMap<String, Candidate>)
     if (maker.is_none() && !image && !alone) || (!alone && rest.nth(1).is_none()) {
         return;
     }
-    let named = maker.or(manifests.first());
+    let named = maker
+        .filter(|manifest| manifest.name.is_some())
+        .or_else(|| manifests.iter().find(|manifest| manifest.name.is_some()))
+        .or(maker)
+        .or(manifests.first());
     candidates.insert(
         String::new(),
         Candidate {

@@ -192,7 +192,7 @@ fn one(context: &Context<'_>, file: &FileFact, notes: &mut Observations) {
     }
     runbook(path, &stem, &parts, words, notes);
     decision(path, &stem, &parts, &sections, notes);
-    headings(path, &stem, near || in_docs, &sections, notes);
+    headings(path, &stem, &sections, notes);
 }
 
 fn runbook(path: &str, stem: &str, parts: &[&str], words: usize, notes: &mut Observations) {
@@ -257,60 +257,74 @@ fn decision(path: &str, stem: &str, parts: &[&str], sections: &[Section], notes:
 }
 
 /// Sections of documents that say how to release, deploy, contribute.
-fn headings(path: &str, stem: &str, central: bool, sections: &[Section], notes: &mut Observations) {
-    if !central && stem != "readme" {
+fn headings(path: &str, stem: &str, sections: &[Section], notes: &mut Observations) {
+    let depth = path.matches('/').count();
+    // A readme of the documentation says how that is deployed.
+    let of_site =
+        stem == "readme" && (path.starts_with("doc") || path.starts_with("site/") || path.starts_with("website/"));
+    let guide = matches!(stem, "readme" | "contributing")
+        || depth <= 1
+            && ["maintain", "develop", "releas", "hacking", "publish"]
+                .iter()
+                .any(|word| stem.starts_with(word));
+    if stem.contains("template")
+        || path.contains("blog/")
+        || path.contains("versioned_docs")
+        || of_site
+        || !(guide || depth <= 1)
+    {
         return;
     }
     for section in sections {
         let title = title_words(&section.title);
-        if title.is_empty() || title.len() > 9 || section.words() < 10 {
+        let words = section.words();
+        if title.is_empty() || title.len() > 7 || words < 15 {
             continue;
         }
         let has = |words: &[&str]| title.iter().any(|word| words.contains(&word.as_str()));
+        let begins = |words: &[&str]| words.contains(&title[0].as_str());
         let place = || at_line(path, Some(section.line), section.title.clone());
-        if (has(&["releasing", "publishing"])
-            || has(&["release", "releases", "publish"])
-                && has(&[
-                    "process",
-                    "how",
-                    "making",
-                    "make",
-                    "cut",
-                    "cutting",
-                    "creating",
-                    "create",
-                    "new",
-                    "workflow",
-                    "procedure",
-                    "steps",
-                    "checklist",
-                    "a",
-                    "to",
-                ])
-            || title == ["release"]
-            || title == ["publish"])
-            && !has(&[
-                "notes",
-                "latest",
-                "history",
-                "schedule",
-                "candidate",
-                "candidates",
-                "changelog",
-            ])
-            && section.words() >= 15
-        {
+        let releases = has(&["release", "releases", "releasing", "publish", "publishing"])
+            && (begins(&[
+                "releasing",
+                "publishing",
+                "making",
+                "make",
+                "cutting",
+                "cut",
+                "creating",
+                "create",
+                "performing",
+                "doing",
+                "how",
+            ]) || has(&["process", "workflow", "procedure", "steps", "checklist"])
+                || title.len() == 1 && !has(&["releases"]));
+        if guide && releases && !has(&["notes", "latest", "history", "schedule", "changelog", "custom"]) {
             notes.yes("release_documented", place());
         }
-        if (has(&["deploy", "deploying", "deployment", "deployments", "deploys"])
-            || has(&["hosting", "host"]) && has(&["self"])
-            || has(&["production"]) && has(&["running", "run", "installation", "setup", "going"]))
-            && !has(&["documentation", "docs", "preview", "previews"])
-            && section.words() >= 15
+        let deploys = begins(&["deploy", "deploying", "deployment", "deployments", "deploys"])
+            || has(&["deploy", "deploying", "deployment"])
+                && begins(&["how", "production", "building", "automated", "manual"])
+            || title == ["self", "hosting"]
+            || has(&["production"]) && begins(&["running", "run", "installation", "going"]);
+        if deploys
+            && title.len() <= 6
+            && !has(&[
+                "documentation",
+                "docs",
+                "preview",
+                "previews",
+                "key",
+                "keys",
+                "status",
+                "event",
+                "events",
+                "button",
+            ])
         {
             notes.yes("deploy_documented", place());
         }
-        if has(&["runbook", "runbooks"]) && section.words() >= 20 {
+        if has(&["runbook", "runbooks"]) && words >= 20 {
             notes.yes("runbook", place());
         }
         if stem == "readme"
@@ -322,16 +336,9 @@ fn headings(path: &str, stem: &str, central: bool, sections: &[Section], notes: 
                 "contributions",
                 "hacking",
             ])
-            && section.words() >= 20
+            && words >= 20
         {
             notes.yes("contributing", place());
-        }
-        if has(&["architecture"])
-            && has(&["decision", "decisions"])
-            && section.words() >= 40
-            && stem.contains("decision")
-        {
-            notes.yes("decision_records", place());
         }
     }
 }

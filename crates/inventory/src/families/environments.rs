@@ -117,6 +117,9 @@ fn read(path: &str) -> Option<(&'static str, Way, String)> {
         ("appsettings.", "appsettings"),
         ("application-", "application"),
         ("bootstrap-", "bootstrap"),
+        ("docker-compose.", "compose"),
+        ("docker-compose-", "compose"),
+        ("compose.", "compose"),
         ("config.", "config"),
         ("config-", "config"),
         ("settings.", "settings"),
@@ -132,10 +135,6 @@ fn read(path: &str) -> Option<(&'static str, Way, String)> {
         }
     }
     for prefix in [
-        "docker-compose.",
-        "docker-compose-",
-        "compose.",
-        "compose-",
         "fly.",
         "app-",
         "app.",

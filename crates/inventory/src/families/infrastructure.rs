@@ -29,7 +29,7 @@ pub(super) const NAMES: Names = &[
     (&["galaxy.yml"], "infrastructure", "ansible"),
     (&["sst.config.ts"], "infrastructure", "sst"),
     (&["azure.yaml"], "infrastructure", "azd"),
-    (&["metadata.rb", "berksfile"], "build_tools", "chef"),
+    (&["berksfile"], "infrastructure", "chef"),
     (&["puppetfile"], "infrastructure", "puppet"),
 ];
 

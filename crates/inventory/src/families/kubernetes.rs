@@ -122,7 +122,13 @@ fn object(value: &Value, path: &str, line: u32, whole: &str, notes: &mut Observa
             "Workflow" | "WorkflowTemplate" | "CronWorkflow" => notes.word("build_tools", "argo-workflows", here()),
             _ => {}
         },
-        group if group.ends_with("toolkit.fluxcd.io") => notes.word("gitops", "flux", here()),
+        group if group.ends_with("toolkit.fluxcd.io") => {
+            notes.word("gitops", "flux", here());
+            if kind == "HelmRelease" {
+                // What the chart of somebody else sets is not seen here.
+                notes.doubt(&["rolling_or_canary", "rollout_strategies", "health_checks"], &here());
+            }
+        }
         "fleet.cattle.io" => notes.word("gitops", "fleet", here()),
         "flagger.app" => {
             notes.word("rollout_strategies", "canary", here());
@@ -297,6 +303,11 @@ fn charts(context: &Context<'_>, notes: &mut Observations) {
                 }
                 "readinessProbe" | "livenessProbe" | "startupProbe" => {
                     notes.yes("health_checks", at_line(&file.path, Some(number), key));
+                }
+                "canary" | "blueGreen" if kind.as_deref() == Some("Rollout") => {
+                    let word = if key == "canary" { "canary" } else { "blue-green" };
+                    notes.word("rollout_strategies", word, at_line(&file.path, Some(number), key));
+                    notes.yes("rolling_or_canary", at_line(&file.path, Some(number), key));
                 }
                 "type" if value == "Recreate" && kind.as_deref() == Some("Deployment") => {
                     rolling = None;

@@ -1,6 +1,7 @@
 //! The families of evidence, one file each. Each brings its tables of packages and names, and looks at
 //! what tables cannot say.
 
+mod analysers;
 mod analysis;
 mod build;
 mod components;
@@ -35,7 +36,7 @@ pub(crate) struct Found {
 
 /// What packages say, family by family.
 const PACKAGES: &[Packages] = &[
-    analysis::PACKAGES,
+    analysers::PACKAGES,
     build::PACKAGES,
     configuration::PACKAGES,
     containers::PACKAGES,
@@ -51,7 +52,7 @@ const PACKAGES: &[Packages] = &[
 
 /// What names of files say, family by family.
 const NAMES: &[Names] = &[
-    analysis::NAMES,
+    analysers::NAMES,
     build::NAMES,
     configuration::NAMES,
     containers::NAMES,

@@ -131,7 +131,7 @@ pub(super) fn look(context: &mut Context<'_>) {
                             notes.yes("alerts", here(name));
 
                             let small = name.to_ascii_lowercase();
-                            if small.contains("errorbudget") || small.contains("burnrate") || small.contains("slo") {
+                            if small.contains("errorbudget") || small.contains("burnrate") {
                                 notes.yes("slo", here(name));
                             }
                         }

@@ -118,6 +118,11 @@ fn content(context: &mut Context<'_>) {
                     || note("from \"bun:test\"", "unit_test_frameworks", "bun-test");
             }
             "java" | "kotlin" | "scala" | "groovy" => {
+                let _ = note("import org.junit.", "unit_test_frameworks", "junit")
+                    || note("import static org.junit.", "unit_test_frameworks", "junit")
+                    || note("import kotlin.test.", "unit_test_frameworks", "kotlin-test")
+                    || note("import org.scalatest.", "unit_test_frameworks", "scalatest")
+                    || note("import spock.lang.", "unit_test_frameworks", "spock");
                 let _ = note("@SpringBootTest", "integration_tests", "spring-boot-test")
                     || note("@DataJpaTest", "integration_tests", "spring-boot-test")
                     || note("JenkinsRule", "integration_tests", "jenkins-test-harness");
@@ -212,9 +217,8 @@ fn places(context: &mut Context<'_>) {
                 "functional_tests",
                 "requests",
                 "request",
-                "controllers",
             ]) && language != "shell"
-                && (language == "ruby" || !is(&["requests", "request", "controllers"]));
+                && (language == "ruby" || !is(&["requests", "request"]));
             let by_name = name.ends_with("IT.java")
                 || name.ends_with("ITest.java")
                 || name.ends_with("IntegrationTest.java")

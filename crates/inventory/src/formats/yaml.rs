@@ -65,12 +65,55 @@ fn parts(text: &str) -> Vec<(u32, &str)> {
     parts
 }
 
+/// The deepest nesting that is read.
+const DEEPEST: usize = 100;
+
+/// The line at which blocks are nested too deep, if they are. The parser's own limit counts what it has
+/// read, and it calls itself for each block before that.
+fn too_deep(text: &str) -> Option<u32> {
+    let mut open: Vec<usize> = Vec::new();
+    for (number, line) in crate::reading::lines(text) {
+        let mut rest = line.trim_start_matches([' ', '\t']);
+        if rest.is_empty() || rest.starts_with('#') {
+            continue;
+        }
+        let mut column = line.len() - rest.len();
+        while open.last().is_some_and(|last| *last >= column) {
+            open.pop();
+        }
+        open.push(column);
+        // Entries that begin on the same line: `- - a`.
+        while let Some(inner) = rest
+            .strip_prefix(['-', '?', ':'])
+            .filter(|inner| inner.starts_with([' ', '\t']))
+        {
+            let inner = inner.trim_start_matches([' ', '\t']);
+            column += rest.len() - inner.len();
+            open.push(column);
+            rest = inner;
+            if open.len() > DEEPEST {
+                break;
+            }
+        }
+        if open.len() > DEEPEST {
+            return Some(number);
+        }
+    }
+    None
+}
+
 fn one(text: &str) -> Result<Value, Broken> {
     const VALUES: usize = 200_000;
+    if let Some(line) = too_deep(text) {
+        return Err(Broken {
+            line: Some(line),
+            problem: format!("is nested deeper than {DEEPEST} levels"),
+        });
+    }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_depth: 100,
-            flow_nesting_limit: 100,
+            max_depth: DEEPEST,
+            flow_nesting_limit: DEEPEST,
             max_nodes: VALUES,
             max_events: 2 * VALUES,
             max_aliases: 2_000,

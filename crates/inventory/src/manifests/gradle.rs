@@ -219,6 +219,8 @@ fn dependencies(line: &Line, central: &Central, manifest: &mut Manifest) {
             && !artifact.is_empty()
             && !text.contains([' ', '/'])
         {
+            // A version that a variable holds may follow without a colon.
+            let artifact = artifact.split('$').next().unwrap_or(artifact);
             let version = rest.first().copied().unwrap_or_default();
             let exact = !(version.contains('+')
                 || version.starts_with("latest")
