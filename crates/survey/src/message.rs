@@ -25,10 +25,11 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a constant pattern")
 }
 
-/// `type(scope)!: text`, with the types of the specification and of its common presets.
+/// `type(scope)!: text`, with the types of the specification and of its common presets, in lower case: `Build: text` is
+/// how many write who have never heard of it.
 static CONVENTIONAL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^(?i:feat|feature|fix|bugfix|hotfix|docs?|style|refactor|perf|tests?|build|ci|cd|chore|revert|deps?|security|release|infra|ops|i18n|types?|improvement|wip)(?:\([^()\r\n]{1,60}\))?!?:\s",
+        r"^(?:feat|feature|fix|bugfix|hotfix|docs?|style|refactor|perf|tests?|build|ci|cd|chore|revert|deps?|security|release|infra|ops|i18n|types?|improvement|wip)(?:\([^()\r\n]{1,60}\))?!?:\s",
     )
 });
 
@@ -192,10 +193,10 @@ mod tests {
 
     #[test]
     fn conventional_subjects_have_a_known_type() {
-        for yes in ["feat: a", "fix(core)!: b", "Chore(deps): c", "docs: d"] {
+        for yes in ["feat: a", "fix(core)!: b", "chore(deps): c", "docs: d"] {
             assert!(has(yes, Marks::CONVENTIONAL), "{yes}");
         }
-        for no in ["core: a", "feat a", "feat:a", "http://x: y", "a feat: b"] {
+        for no in ["core: a", "Build: a", "feat a", "feat:a", "http://x: y", "a feat: b"] {
             assert!(!has(no, Marks::CONVENTIONAL), "{no}");
         }
     }

@@ -80,9 +80,11 @@ fn people(view: &View<'_>, measures: &mut Measures) {
 }
 
 /// The mean over neighbouring months of |A ∩ B| / |A ∪ B|, A and B being the people whose work came to trunk in
-/// each. Two months in which nobody did anything say nothing.
+/// each. Two months in which nobody did anything say nothing, and neither do months from before the first commit.
 fn overlap(view: &View<'_>) -> Option<Measure> {
+    let first = view.history.oldest_until(view.moment.position?);
     let months: Vec<BTreeSet<PersonId>> = (0..MONTHS)
+        .take_while(|month| view.days_ago((month + 1) * MONTH_DAYS) >= first)
         .map(|month| {
             let end = view.days_ago(month * MONTH_DAYS);
             let all = view.since(view.days_ago((month + 1) * MONTH_DAYS)).iter();

@@ -126,6 +126,20 @@ fn tests_and_code_that_change_together_are_seen_also_inside_of_a_file() {
 }
 
 #[test]
+fn people_of_neighbouring_months_are_compared_since_there_are_any() {
+    let work = Work::new();
+    work.commit(0, "a", "one");
+    work.commit(10, "a", "two");
+    work.commit(45, "a", "three");
+    work.write("b", "x");
+    work.commit_by(50, GRACE, "four");
+    assert!(measure(&work.survey(30).repository, "author_overlap").is_none());
+    let evidence = work.survey(61).repository;
+    assert_eq!(number(&evidence, "author_overlap"), 0.5);
+    assert_eq!(measure(&evidence, "author_overlap").unwrap().sample, Some(1));
+}
+
+#[test]
 fn reverts_are_counted_and_timed() {
     let work = Work::new();
     work.commit(0, "a.rs", "one");
