@@ -41,6 +41,8 @@ pub(super) fn range(at_least: Option<usize>, at_most: Option<usize>, levels: &[S
     };
     if at_least == at_most {
         name(at_least).to_owned()
+    } else if at_least.is_none() {
+        format!("at most {}", name(at_most))
     } else {
         format!("at least {}, at most {}", name(at_least), name(at_most))
     }

@@ -1,6 +1,7 @@
 //! What the command line looks like: clap types, and nothing else.
 
 mod access;
+mod assess;
 mod deliver;
 mod demo;
 mod follow;
@@ -12,6 +13,7 @@ pub use access::{
     LoginArgs, LogoutArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs,
     TokenRevokeArgs,
 };
+pub use assess::AssessArgs;
 pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
 pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, StatusArgs};
@@ -147,6 +149,7 @@ pub enum Command {
     Ledger(LedgerCommand),
     Down(DownArgs),
     Run(LocalRunArgs),
+    Assess(AssessArgs),
     Check(CheckArgs),
     Schema(SchemaArgs),
     /// Show every setting, its value, and where that came from.
@@ -162,7 +165,7 @@ pub enum Command {
 
 /// The commands as `--help` groups them; every command that is not hidden stands in one group.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin", &["demo"]),
+    ("Begin", &["demo", "assess"]),
     ("Follow changes", &["status", "runs", "logs", "environments", "diff"]),
     (
         "Deliver",

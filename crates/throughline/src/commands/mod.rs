@@ -1,6 +1,7 @@
 //! The commands: one file each, a function that takes plain values and a printer.
 
 mod approve;
+mod assess;
 mod cancel;
 mod check;
 mod demo;
@@ -154,6 +155,7 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
         Command::DemoLoad(args) => demo::load(&args, around, printer),
         Command::Serve(_) => serve::serve(around.layers.serve()?, printer),
         Command::Run(args) => run::run(&args, around, printer),
+        Command::Assess(args) => assess::assess(&args, around, printer),
         Command::Check(args) => check::check(&args, &around.folder, printer),
         Command::Schema(args) => schema::schema(args.kind, printer),
         Command::Settings(args) => settings::settings(&around.layers, args.json, printer),
@@ -207,6 +209,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         | Command::Proxy(_)
         | Command::Serve(_)
         | Command::Run(_)
+        | Command::Assess(_)
         | Command::Check(_)
         | Command::Schema(_)
         | Command::Settings(_)
