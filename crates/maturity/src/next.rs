@@ -171,7 +171,7 @@ pub fn steps(ground: Ground<'_>, most: usize, propose: &dyn Fn(Recipe) -> Option
                 }
             }
             step.edits.clone_from(&proposal.edits);
-            step.changes = changes(ground.evidence, &proposal.evidence);
+            step.changes = changes(ground, &step.practices, &proposal.evidence);
         }
         brought.extend(step.practices.iter().map(|wanted| wanted.id.clone()));
         let worth: f64 = step
@@ -270,14 +270,21 @@ fn moves(ground: Ground<'_>, practice: &Practice) -> Vec<Moved> {
         .collect()
 }
 
-fn changes(before: &Evidence, after: &Evidence) -> Vec<Changed> {
-    after
-        .measures
+/// The measures that changed among those that the rules of the brought practices name.
+fn changes(ground: Ground<'_>, brought: &[Wanted], after: &Evidence) -> Vec<Changed> {
+    let named: BTreeSet<&str> = brought
         .iter()
-        .filter_map(|(measure, now)| {
-            let was = before.measures.get(measure).map(|measure| &measure.value);
+        .filter_map(|wanted| ground.model.practice(&wanted.id)?.met.as_ref())
+        .flat_map(|rule| rule.measures())
+        .copied()
+        .collect();
+    named
+        .into_iter()
+        .filter_map(|measure| {
+            let now = after.measures.get(measure)?;
+            let was = ground.evidence.measures.get(measure).map(|measure| &measure.value);
             (was != Some(&now.value)).then(|| Changed {
-                measure: measure.clone(),
+                measure: measure.to_owned(),
                 before: was.map(|value| words::value(measure, value)),
                 after: words::value(measure, &now.value),
             })

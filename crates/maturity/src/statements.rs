@@ -160,6 +160,11 @@ impl Statements {
         Ok(statements)
     }
 
+    /// The practices that something is stated about, by id.
+    pub fn practices(&self) -> impl Iterator<Item = &str> {
+        self.attested.keys().chain(self.declined.keys()).map(String::as_str)
+    }
+
     /// The statement that the practice `id` is held, whether it still holds or not, when it was made
     /// before the moment `at`.
     pub fn attested(&self, id: &str, at: Timestamp) -> Option<&Attestation> {

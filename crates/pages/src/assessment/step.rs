@@ -20,7 +20,7 @@ pub(super) fn step(step: &NextStep) -> Markup {
             @for edit in &step.edits {
                 figure.edit {
                     figcaption { (edit.place) }
-                    pre.lines tabindex="0" { @for line in edit.lines.lines() { span.line-added { (line) } "\n" } }
+                    pre.lines tabindex="0" { @for line in edit.lines.lines() { span.line-added { (line) } } }
                 }
             }
             @if !step.changes.is_empty() {

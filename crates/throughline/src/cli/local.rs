@@ -15,6 +15,10 @@ pub enum FileKind {
     Definition,
     /// The organisation's environments: environments.yaml.
     Environments,
+    /// A maturity model, for `throughline assess --model`.
+    MaturityModel,
+    /// What people state about practices: .throughline/maturity.yaml.
+    Statements,
 }
 
 /// Run the steps of throughline.yaml here, without a server.
@@ -74,7 +78,7 @@ impl LocalRunArgs {
     }
 }
 
-/// Check throughline.yaml and environments.yaml, without a server.
+/// Check throughline.yaml, environments.yaml, maturity models and statements, without a server.
 ///
 /// Each mistake is printed as `file:line:column: message`, with what to do about it.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use maturity::{Model, Statements};
 use pipeline::{Definition, Diagnostic, Diagnostics, Environments};
 use serde::Serialize;
 
@@ -69,6 +70,16 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
                 environments = parsed.ok();
                 line
             }
+            FileKind::MaturityModel => {
+                let parsed = text(&bytes, &name).and_then(|text| Model::parse(text, &name));
+                let holds = |model: &Model| model.practices().map(|practice| practice.id.clone()).collect();
+                line(name, "maturity-model", &parsed, holds)
+            }
+            FileKind::Statements => {
+                let parsed = text(&bytes, &name).and_then(|text| Statements::parse(text, &Model::shipped()));
+                let holds = |statements: &Statements| statements.practices().map(str::to_owned).collect();
+                line(name, "statements", &parsed, holds)
+            }
         });
     }
     // Only together can it be said whether the one names what the other lacks.
@@ -103,10 +114,10 @@ fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), 
                 printer.data(&one(diagnostic, Tone::Waiting))?;
             }
             if file.right {
-                let what = if file.kind == "definition" {
-                    "steps"
-                } else {
-                    "environments"
+                let what = match file.kind {
+                    "definition" => "steps",
+                    "environments" => "environments",
+                    _ => "practices",
                 };
                 let holds = paint(Tone::Quiet, &format!("{what}: {}", file.holds.join(", ")));
                 printer.data(&format!("{} {} is right  {holds}\n", paint(Tone::Good, "✓"), file.file))?;
@@ -167,6 +178,19 @@ fn line<T>(
     }
 }
 
+/// The text of a file.
+fn text<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, Diagnostics> {
+    std::str::from_utf8(bytes).map_err(|_| {
+        Diagnostics::from(Diagnostic {
+            file: name.to_owned(),
+            line: 0,
+            column: 0,
+            message: "this is no text in UTF-8".to_owned(),
+            hint: None,
+        })
+    })
+}
+
 /// What a file is, by its name.
 fn kind_of(file: &Path) -> FileKind {
     let name = file
@@ -175,6 +199,10 @@ fn kind_of(file: &Path) -> FileKind {
         .unwrap_or_default();
     if name.contains("environment") {
         FileKind::Environments
+    } else if file.ends_with(maturity::statements::FILE) {
+        FileKind::Statements
+    } else if name.contains("maturity") || name.contains("model") {
+        FileKind::MaturityModel
     } else {
         FileKind::Definition
     }
@@ -185,6 +213,7 @@ fn here(folder: &Path) -> Result<Vec<(PathBuf, FileKind)>, Failure> {
     let known = [
         (pipeline::definition::FILE, FileKind::Definition),
         (ENVIRONMENTS, FileKind::Environments),
+        (maturity::statements::FILE, FileKind::Statements),
     ];
     let files: Vec<_> = known
         .iter()

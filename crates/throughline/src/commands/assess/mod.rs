@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use evidence::{Component, Evidence, Finding, Measures, Place, Tree};
-use jiff::civil::Date;
 use jiff::ToSpan as _;
+use jiff::civil::Date;
 use maturity::advice::Site;
 use maturity::document::{Assessment, ComponentAssessment, Month};
 use maturity::next::{self, Ground, NextStep};
@@ -41,6 +41,7 @@ pub(super) fn assess(args: &AssessArgs, around: &Around, printer: &mut Printer) 
         as_of,
         window_days: model.window_days,
         branch: args.branch.clone(),
+        ..Options::now(now)
     };
     let (survey, months) = progress::watched(around, printer, |progress| {
         let survey = survey::survey(&path, &options, progress)?;
