@@ -59,7 +59,11 @@ impl Site<'_> {
         let one = |edit: Edit| Some(vec![edit]);
         match recipe {
             Recipe::BuildOnPush => {
-                if let Some(edit) = self.trigger("push:", &[&format!("  branches: [{trunk}]")]) {
+                if let Some(edit) = self.trigger(
+                    &[Purpose::Test, Purpose::Build],
+                    "push:",
+                    &[&format!("  branches: [{trunk}]")],
+                ) {
                     return one(edit);
                 }
                 one(fresh::build(self.tree, self.system(), &stack?, &trunk)?)
@@ -78,7 +82,22 @@ impl Site<'_> {
                 Some(System::GithubActions) => one(fresh::security(self.tree, &stack?, &trunk)?),
                 _ => one(self.step("Scan dependencies", stack?.audit?, &[Purpose::Test, Purpose::Build])?),
             },
-            Recipe::ScheduledReport => one(self.trigger("schedule:", &["  - cron: '17 4 * * 1'"])?),
+            Recipe::ScheduledReport => {
+                let scans = [
+                    Purpose::Code,
+                    Purpose::Dependencies,
+                    Purpose::Secrets,
+                    Purpose::Coverage,
+                    Purpose::Analysis,
+                ];
+                match self.trigger(&scans, "schedule:", &["  - cron: '17 4 * * 1'"]) {
+                    Some(edit) => one(edit),
+                    None if self.system() == Some(System::GithubActions) => {
+                        one(fresh::security(self.tree, &stack?, &trunk)?)
+                    }
+                    None => None,
+                }
+            }
             Recipe::AutomaticVersion => match self.system() {
                 Some(System::GithubActions) => one(fresh::release(self.tree, &stack?, &trunk)?),
                 _ => None,
@@ -115,13 +134,13 @@ impl Site<'_> {
             .max_by_key(|system| (count(*system), std::cmp::Reverse(*system)))
     }
 
-    /// Adds a trigger to the first workflow of GitHub that builds each request and does not have it.
-    fn trigger(&self, name: &str, further: &[&str]) -> Option<Edit> {
+    /// Adds a trigger to the first workflow of GitHub that does one of `purposes` and does not have it.
+    fn trigger(&self, purposes: &[Purpose], name: &str, further: &[&str]) -> Option<Edit> {
         self.workflows
             .list
             .iter()
             .filter(|workflow| workflow.system == System::GithubActions && !workflow.called_only)
-            .filter(|workflow| builds(workflow, &[Purpose::Test, Purpose::Build]))
+            .filter(|workflow| workflow.jobs.iter().any(|job| does(job, purposes)))
             .find_map(|workflow| {
                 let text = self.text(&workflow.file)?;
                 insert::trigger(&workflow.file, &text, name, further)
@@ -167,10 +186,6 @@ impl Site<'_> {
     fn text(&self, file: &str) -> Option<String> {
         text(self.tree, file)
     }
-}
-
-fn builds(workflow: &Workflow, purposes: &[Purpose]) -> bool {
-    workflow.jobs.iter().any(|job| does(job, purposes))
 }
 
 fn does(job: &Job, purposes: &[Purpose]) -> bool {

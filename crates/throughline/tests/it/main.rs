@@ -2,6 +2,7 @@
 //! documents of the wire.
 
 mod access;
+mod assess;
 mod bad_input;
 mod check;
 mod crash_points;
