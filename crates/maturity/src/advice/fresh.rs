@@ -159,6 +159,14 @@ pub(super) fn update_bot(tree: &dyn Tree, system: Option<System>) -> Option<Edit
 
 /// A contributing guide with the commands of the stack.
 pub(super) fn contributing(tree: &dyn Tree, stack: &Stack) -> Option<Edit> {
+    let is_guide = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        path.matches('/').count() < 2 && name.starts_with("contributing")
+    };
+    // One that is out of date wants to be read again, not to have a second one beside it.
+    if tree.entries().iter().any(|entry| is_guide(&entry.path)) {
+        return None;
+    }
     let mut text = format!(
         "# Contributing\n\n## Build and test\n\nThis is a {} project. From a fresh clone:\n\n```sh\n",
         stack.name

@@ -124,14 +124,26 @@ impl Site<'_> {
         }
     }
 
-    /// The system most of whose pipelines are here; none where there is no pipeline.
+    /// The system that builds or tests here, else the one with most pipelines; none where there is none.
     fn system(&self) -> Option<System> {
-        let count = |system: System| self.workflows.list.iter().filter(|each| each.system == system).count();
+        let of = |system: System| self.workflows.list.iter().filter(move |each| each.system == system);
+        let works = |workflow: &&Workflow| {
+            workflow
+                .jobs
+                .iter()
+                .any(|job| does(job, &[Purpose::Test, Purpose::Build]))
+        };
         self.workflows
             .list
             .iter()
             .map(|workflow| workflow.system)
-            .max_by_key(|system| (count(*system), std::cmp::Reverse(*system)))
+            .max_by_key(|system| {
+                (
+                    of(*system).filter(works).count(),
+                    of(*system).count(),
+                    std::cmp::Reverse(*system),
+                )
+            })
     }
 
     /// Adds a trigger to the first workflow of GitHub that does one of `purposes` and does not have it.

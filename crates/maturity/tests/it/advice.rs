@@ -190,6 +190,41 @@ fn what_would_not_change_the_verdict_is_not_proposed_as_lines() {
 }
 
 #[test]
+fn the_system_that_builds_is_the_one_that_gets_the_lines() {
+    let gitlab = "build:\n  script:\n    - cargo build\n    - cargo test\n";
+    let github = "on: [issues]\njobs:\n  greet:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo hello\n";
+    let steps = steps(&[
+        RUST,
+        RUST_CODE,
+        (".gitlab-ci.yml", gitlab),
+        (".github/workflows/greet.yml", github),
+    ]);
+    let edits = steps.iter().flat_map(|step| &step.edits);
+    assert!(
+        edits.clone().all(|edit| !edit.file.starts_with(".github/workflows")),
+        "{steps:?}"
+    );
+    let edit = &advice(&steps, "I1.2").edits[0];
+    assert_eq!((edit.file.as_str(), edit.after_line), (".gitlab-ci.yml", Some(4)));
+}
+
+#[test]
+fn a_guide_that_is_there_gets_no_second_one_beside_it() {
+    let steps = steps(&[
+        RUST,
+        RUST_CODE,
+        ("CONTRIBUTING.rst", "Contributing\n"),
+        (".github/workflows/ci.yml", ON_PUSH),
+    ]);
+    assert!(
+        steps
+            .iter()
+            .flat_map(|step| &step.edits)
+            .all(|edit| edit.file != "CONTRIBUTING.md")
+    );
+}
+
+#[test]
 fn steps_are_ordered_by_what_they_bring_for_their_effort() {
     let steps = steps(&[RUST, RUST_CODE]);
     assert!(steps.windows(2).all(|pair| pair[0].score >= pair[1].score));
