@@ -92,6 +92,8 @@ fn generate(folder: &Path, count: u64) -> Result<PathBuf, String> {
     .run()?;
     Program::new("git", &["fast-import", "--quiet", "--done"], &path)
         .run_writing(|out| generated::write(count, out))?;
+    // As a clone has it: one pack, with the commits in a row.
+    Program::new("git", &["repack", "-a", "-d", "-q"], &path).run()?;
     std::fs::write(path.join("made"), "").map_err(|error| format!("cannot write in `{shown}`: {error}"))?;
     Ok(path)
 }
