@@ -178,17 +178,53 @@
     const link = row && $('a', row);
     if (link) { link.focus({ preventScroll: true }); row.scrollIntoView({ block: 'nearest' }); }
   };
+  // Search: the field of the page itself, where there is one, else that of the top bar.
+  const searchField = () => $('main [data-search] input') ?? $('[data-search] input');
+  const found = $('[data-found]');
+  let asking = 0;
+  const ask = (field) => {
+    clearTimeout(asking);
+    asking = setTimeout(async () => {
+      const url = new URL(field.form.action);
+      url.searchParams.set('q', field.value);
+      try {
+        const answer = await fetch(url, { headers: { accept: 'text/html' }, credentials: 'same-origin' });
+        if (!answer.ok || answer.redirected || url.searchParams.get('q') !== field.value) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+        found.replaceChildren(...$('[data-found]', fresh).childNodes);
+        document.title = fresh.title;
+        history.replaceState(null, '', url);
+        tellTimes();
+      } catch {
+        // Enter asks again, with a whole page.
+      }
+    }, 120);
+  };
+  if (found) $('main [data-search] input')?.addEventListener('input', (event) => ask(event.target));
+
   let before = '';
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || keys?.open) return;
+    const inSearch = event.target.closest?.('[data-search] input');
+    if (inSearch && event.key === 'ArrowDown' && $('[data-row]')) { step(1); event.preventDefault(); return; }
+    if (inSearch && event.key === 'Escape' && !inSearch.value) { inSearch.blur(); return; }
     if (event.target.closest?.('input, select, textarea')) return;
     const both = before + event.key;
     before = event.key === 'g' ? 'g' : '';
-    const go = { go: '/', gr: '/runs' }[both];
+    const go = { go: '/', gr: '/runs', gl: '/ledger', gs: '/settings' }[both];
     if (go) { location.assign(go); return; }
     switch (event.key) {
       case 'j': step(1); break;
       case 'k': step(-1); break;
+      // Arrows scroll, except from a row that was gone to.
+      case 'ArrowDown': if (!event.target.closest?.('[data-row]')) return; step(1); break;
+      case 'ArrowUp': {
+        const row = event.target.closest?.('[data-row]');
+        if (!row) return;
+        if (row === $('[data-row]') && found) searchField()?.focus(); else step(-1);
+        break;
+      }
+      case '/': { const field = searchField(); if (!field) return; field.focus(); field.select(); break; }
       case 'l': $('#log-lines')?.focus(); break;
       case '?': keys?.showModal(); break;
       case 't': {

@@ -27,6 +27,10 @@ const STYLE: &str = concat!(
     include_str!("../style/overview.css"),
     include_str!("../style/line.css"),
     include_str!("../style/run.css"),
+    include_str!("../style/search.css"),
+    include_str!("../style/ledger.css"),
+    include_str!("../style/package.css"),
+    include_str!("../style/component.css"),
 );
 /// The style of a report, which is a file by itself.
 pub(crate) const REPORT_STYLE: &str = concat!(

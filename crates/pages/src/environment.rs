@@ -27,7 +27,7 @@ pub fn page(frame: &Frame, page: &EnvironmentPage) -> Markup {
             @if page.components.is_empty() {
                 (small::empty("Nothing has been deployed here", html! { "The first package that passes the gates comes by itself." }))
             }
-            div.cards { @for component in &page.components { (card(frame, component)) } }
+            div.cards { @for component in &page.components { (card(frame, html! { a href=(links::component(&component.component)) { (component.component) } }, component)) } }
         }
         section id="environment-deployments" data-live aria-labelledby="deployments-title" {
             (small::heading("deployments-title", "Deployments", None))
@@ -42,12 +42,13 @@ pub fn page(frame: &Frame, page: &EnvironmentPage) -> Markup {
     frame::page(frame, page.name.as_str(), Section::None, Live::Yes, content)
 }
 
-fn card(frame: &Frame, one: &EnvironmentComponent) -> Markup {
+/// What an environment holds of a component, under a title.
+pub fn card(frame: &Frame, title: Markup, one: &EnvironmentComponent) -> Markup {
     let cell = &one.cell;
     html! {
         section.card.here {
             div.card-head {
-                h3 { a href=(links::component(&one.component)) { (one.component) } }
+                h3 { (title) }
                 @if cell.placed.is_some() { span.card-end { (overview::health(cell.health)) } }
             }
             @match &cell.placed {
@@ -58,7 +59,7 @@ fn card(frame: &Frame, one: &EnvironmentComponent) -> Markup {
                     }
                     p.cell-title { (placed.title) }
                     (small::details([
-                        ("Package", small::digest(&placed.package)),
+                        ("Package", small::package(&placed.package)),
                         ("Deployed", time::ago(frame.now, placed.since)),
                         ("Configuration", one.configuration.as_ref().map_or_else(|| html! { "none" }, small::digest)),
                         ("Schema", html! {
@@ -118,7 +119,7 @@ fn deployments(frame: &Frame, lines: &[DeploymentLine]) -> Markup {
                             }
                             @if let Some(reason) = &line.reason { p.list-reason { (small::prose(reason)) } }
                         }
-                        td { (small::digest(&line.package)) }
+                        td { (small::package(&line.package)) }
                         td.right {
                             @match line.finished_at {
                                 Some(end) => (time::length(time::between(line.started_at, end))),

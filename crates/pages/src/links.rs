@@ -3,12 +3,22 @@
 //! The server mounts these; names are checked types, so nothing here needs percent-encoding except
 //! what [`with_query`] is given.
 
-use facts::{Commit, ComponentName, EnvironmentName, RunId, StepName};
+use facts::{Commit, ComponentName, Digest, EnvironmentName, Position, RunId, StepName};
 
 /// The first page.
 pub const OVERVIEW: &str = "/";
 /// The list of runs; query `component`, `show` (`open`, `failed`), `before`, `after`.
 pub const RUNS: &str = "/runs";
+/// Search; query `q`.
+pub const SEARCH: &str = "/search";
+/// The ledger; query `stream`, `kind`, `actor`, `since`, `until`, `after`.
+pub const LEDGER: &str = "/ledger";
+/// GET: the check of all facts; POST: begins it.
+pub const VERIFY: &str = "/ledger/verify";
+/// The stream (SSE) that says when the check has come further.
+pub const VERIFY_LIVE: &str = "/ledger/verify/live";
+/// The settings of the server.
+pub const SETTINGS: &str = "/settings";
 /// The page that shows the parts of the design.
 pub const PARTS: &str = "/parts";
 /// GET: the login page (query `next`); POST: fields `token`, `next`.
@@ -26,9 +36,29 @@ pub fn change(component: &ComponentName, commit: &Commit) -> String {
     format!("/components/{component}/changes/{commit}")
 }
 
-/// The runs of a component.
+/// The page of a component.
 pub fn component(component: &ComponentName) -> String {
+    format!("/components/{component}")
+}
+
+/// The runs of a component.
+pub fn component_runs(component: &ComponentName) -> String {
     format!("{RUNS}?component={component}")
+}
+
+/// The page of a package; query `file` opens a file, `against` compares with another package.
+pub fn package(package: &Digest) -> String {
+    format!("/packages/{package}")
+}
+
+/// One fact.
+pub fn fact(position: Position) -> String {
+    format!("{LEDGER}/facts/{position}")
+}
+
+/// The facts that somebody brought about.
+pub fn facts_of(actor: &str) -> String {
+    with_query(LEDGER, "actor", actor)
 }
 
 /// The page of an environment; query `before`.

@@ -1,5 +1,6 @@
 //! The first page: components by environments, what moves, what changed.
 
+use facts::EnvironmentName;
 use maud::{Markup, html};
 
 use crate::model::{
@@ -33,7 +34,10 @@ pub fn page(frame: &Frame, overview: &Overview) -> Markup {
                 (small::heading("recent-title", "Recent changes", None))
                 @if overview.recent.is_empty() {
                     (small::empty("No change yet", html! { "Push a commit to a followed branch." }))
-                } @else { (recent(frame, overview)) }
+                } @else {
+                    @let environments: Vec<EnvironmentName> = overview.columns.iter().map(|column| column.name.clone()).collect();
+                    (recent(frame, &environments, &overview.recent))
+                }
             }
         }
     };
@@ -239,7 +243,8 @@ fn held_back(frame: &Frame, held: &WaitingChange) -> Markup {
     }
 }
 
-fn recent(frame: &Frame, overview: &Overview) -> Markup {
+/// Changes as a table, with a bead for each of these environments.
+pub fn recent(frame: &Frame, environments: &[EnvironmentName], changes: &[RecentChange]) -> Markup {
     html! {
         div.scroll {
             table.list {
@@ -247,13 +252,13 @@ fn recent(frame: &Frame, overview: &Overview) -> Markup {
                     th scope="col" { "State" } th scope="col" { "Change" } th scope="col" { "Way" }
                     th.right scope="col" { "Last moved" }
                 } }
-                tbody { @for change in &overview.recent { (recent_row(frame, overview, change)) } }
+                tbody { @for change in changes { (recent_row(frame, environments, change)) } }
             }
         }
     }
 }
 
-fn recent_row(frame: &Frame, overview: &Overview, change: &RecentChange) -> Markup {
+fn recent_row(frame: &Frame, environments: &[EnvironmentName], change: &RecentChange) -> Markup {
     html! {
         tr data-row {
             td.list-state { (Status::from(&change.state).show()) }
@@ -267,11 +272,11 @@ fn recent_row(frame: &Frame, overview: &Overview, change: &RecentChange) -> Mark
             }
             td {
                 ol.beads aria-label="Reached" {
-                    @for column in &overview.columns {
-                        @let reached = change.reached.contains(&column.name);
+                    @for name in environments {
+                        @let reached = change.reached.contains(name);
                         li class=(if reached { "bead reached" } else { "bead" })
-                            title=(format!("{}{}", column.name, if reached { "" } else { ": not reached" })) {
-                            span.unseen { (column.name) @if !reached { ": not reached" } }
+                            title=(format!("{name}{}", if reached { "" } else { ": not reached" })) {
+                            span.unseen { (name) @if !reached { ": not reached" } }
                         }
                     }
                 }

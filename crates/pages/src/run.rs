@@ -220,7 +220,8 @@ fn compared(rebuilt: &Rebuilt) -> Markup {
     }
 }
 
-fn broken_definition(broken: &Broken) -> Markup {
+/// Why a definition cannot be read, with the place.
+pub fn broken_definition(broken: &Broken) -> Markup {
     html! {
         section.card.broken {
             div.card-head { (Mark::Bad.picture()) h2 { "The definition cannot be read" } }

@@ -80,6 +80,11 @@ fn serve(settings: &str) -> i32 {
         },
         executable,
         step_variables: server::StepVariables::from(|name| std::env::var(name).ok()),
+        told: vec![server::Told {
+            name: "data".to_owned(),
+            value: given["data"].as_str().unwrap_or_default().to_owned(),
+            source: Some("the test".to_owned()),
+        }],
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -31,6 +31,8 @@ use crate::policy::Policy;
 use crate::ports::{
     ClaimedNames, EnvironmentDatabases, EnvironmentTargets, KeptLogs, StepScripts, StoredPackages, StoredSecrets,
 };
+use crate::recorded::RecordedView;
+use crate::search::SearchView;
 use crate::settings::Settings;
 
 /// How long a cancelled run may take to end before everything is stopped without it.
@@ -257,6 +259,8 @@ impl House {
             Arc::new(engine::RunsView),
             Arc::new(DeliveryView),
             Arc::new(ChangesView),
+            Arc::new(SearchView),
+            Arc::new(RecordedView),
         ];
         let ledger: Arc<dyn Ledger> =
             Arc::new(SqliteLedger::open(&data.join("ledger.db"), views, clock.clone()).map_err(room("the ledger"))?);

@@ -13,6 +13,17 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// A setting as people are told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its name.
+    pub name: String,
+    /// What it is set to.
+    pub value: String,
+    /// Where that was said; nothing where the default holds.
+    pub source: Option<String>,
+}
+
 /// The settings of a server, resolved: where each came from is the command line's business.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -52,6 +63,8 @@ pub struct Settings {
     pub executable: PathBuf,
     /// The variables of the server that its steps see.
     pub step_variables: build::StepVariables,
+    /// Every setting as people are told it, secrets only as set, with where it was said.
+    pub told: Vec<Told>,
 }
 
 impl Settings {

@@ -50,6 +50,11 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         },
         executable,
         step_variables: server::StepVariables::from(|name| variables.get(name).cloned()),
+        told: settings
+            .told
+            .into_iter()
+            .map(|(name, value, source)| server::Told { name, value, source })
+            .collect(),
     };
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;

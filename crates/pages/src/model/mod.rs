@@ -7,22 +7,35 @@
 pub mod assessment;
 mod canary;
 mod change;
+mod component;
 mod environment;
+mod ledger;
 mod overview;
+mod package;
 mod run;
+mod search;
+mod settings;
 
 pub use canary::{Canary, CanaryGroup, Comparison, GroupKind, OnDeadline, RouteFailures, Unit};
 pub use change::{
     ChangePage, ChangePart, ChangeState, Entry, NeverAgain, Place, Return, Station, StationState, VerdictMark,
 };
+pub use component::{ComponentPage, DefinitionView, RemoteView};
 pub use environment::{DeploymentKind, DeploymentLine, EnvironmentComponent, EnvironmentPage};
+pub use ledger::{Chain, FactFilter, FactLine, FactPage, LedgerPage, Verification, VerifyPage};
 pub use overview::{
     Cell, Column, Coming, ComponentRow, Health, Overview, Placed, RecentChange, Share, Standing, Trouble, WaitingChange,
+};
+pub use package::{
+    DifferingFile, EntryKind, OpenFile, OtherPackage, PackageDifference, PackageEntry, PackagePage, PackageVerdict,
+    Stay, StayState,
 };
 pub use run::{
     Attempt, Broken, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind, RunLine, RunPage, RunsFilter,
     RunsPage, RunsShown, Step,
 };
+pub use search::{SearchGroup, SearchHit, SearchPage};
+pub use settings::{SettingLine, SettingsPage, TokenLine};
 
 use std::time::Duration;
 
@@ -53,6 +66,8 @@ pub struct Frame {
 pub struct Viewer {
     /// The name to show.
     pub name: String,
+    /// Whether they may look through the ledger.
+    pub reads_ledger: bool,
 }
 
 /// Light, dark, or as the viewer's system says.

@@ -22,8 +22,21 @@ pub enum Section {
 pub enum Live {
     /// Its fragments are exchanged when facts come.
     Yes,
+    /// The same, when this stream says so.
+    By(&'static str),
     /// It stays as it is.
     No,
+}
+
+impl Live {
+    /// The stream whose messages are reasons to look again.
+    fn events(self) -> Option<&'static str> {
+        match self {
+            Self::Yes => Some(links::EVENTS),
+            Self::By(stream) => Some(stream),
+            Self::No => None,
+        }
+    }
 }
 
 /// The sign: a line through three stations.
@@ -63,6 +76,18 @@ fn theme_picker(frame: &Frame) -> Markup {
     }
 }
 
+/// The field by which everything is found. The key `/` goes to the first one of a page.
+pub fn search_field(query: &str, id: &str) -> Markup {
+    html! {
+        form.search role="search" method="get" action=(links::SEARCH) data-search {
+            label.unseen for=(id) { "Search" }
+            input id=(id) type="search" name="q" value=(query) placeholder="Search" maxlength="200"
+                autocomplete="off" autocapitalize="off" spellcheck="false";
+            kbd aria-hidden="true" { "/" }
+        }
+    }
+}
+
 fn top(frame: &Frame, section: Section) -> Markup {
     let here = |at: Section| (section == at).then_some("page");
     html! {
@@ -74,6 +99,7 @@ fn top(frame: &Frame, section: Section) -> Markup {
                         a href=(links::OVERVIEW) aria-current=[here(Section::Overview)] { "Overview" }
                         a href=(links::RUNS) aria-current=[here(Section::Runs)] { "Runs" }
                     }
+                    (search_field("", "search"))
                     div.top-end {
                         (theme_picker(frame))
                         form.viewer method="post" action=(links::LOGOUT) {
@@ -95,13 +121,15 @@ fn foot(frame: &Frame, live: Live) -> Markup {
         footer.foot {
             div.foot-in {
                 span {
-                    @if live == Live::Yes { span.live data-live-state { } }
+                    @if live.events().is_some() { span.live data-live-state { } }
                     // How much has happened is nothing that strangers are told.
                     @if frame.viewer.is_some() { "As of fact " span data-as-of-text { (small::count(frame.as_of)) } ", " }
                     time datetime=(frame.now) data-now { (time::exact(frame.now)) }
                 }
                 span.foot-end {
                     button.link type="button" hidden data-keys-open { "Keyboard" }
+                    @if frame.viewer.as_ref().is_some_and(|viewer| viewer.reads_ledger) { a href=(links::LEDGER) { "Ledger" } }
+                    @if frame.viewer.is_some() { a href=(links::SETTINGS) { "Settings" } }
                     a href=(links::PARTS) { "Parts" }
                 }
             }
@@ -113,7 +141,10 @@ fn keys() -> Markup {
     let rows = [
         ("g o", "overview"),
         ("g r", "runs"),
-        ("j  k", "next and previous row"),
+        ("g l", "ledger"),
+        ("g s", "settings"),
+        ("/", "search"),
+        ("j  k", "next and previous row, as the arrows do"),
         ("Enter", "open the row"),
         ("l", "to the log"),
         ("t", "next theme"),
@@ -147,7 +178,7 @@ pub fn page(frame: &Frame, title: &str, section: Section, live: Live, content: M
                 link rel="stylesheet" href=(assets::style());
                 script defer src=(assets::script()) {}
             }
-            body data-as-of=(frame.as_of) data-events=[(live == Live::Yes).then_some(links::EVENTS)] {
+            body data-as-of=(frame.as_of) data-events=[live.events()] {
                 a.skip href="#main" { "Skip to the content" }
                 (top(frame, section))
                 div.notices id="notices" data-live { @for notice in &frame.notices { (small::notice(notice)) } }

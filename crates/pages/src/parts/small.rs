@@ -14,6 +14,11 @@ pub fn digest(digest: &Digest) -> Markup {
     html! { code.digest title=(digest) { (digest.short()) } }
 }
 
+/// A package by its digest, as a link.
+pub fn package(package: &Digest) -> Markup {
+    html! { a.quiet href=(links::package(package)) { (digest(package)) } }
+}
+
 /// A commit, short; the whole one is in its title.
 pub fn commit(commit: &Commit) -> Markup {
     html! { code.digest title=(commit) { (commit.short()) } }
@@ -59,7 +64,7 @@ pub fn outside(url: &str) -> Markup {
 }
 
 /// Whether a path leads to this server and nowhere else.
-fn is_own(path: &str) -> bool {
+pub fn is_own(path: &str) -> bool {
     path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')
 }
 

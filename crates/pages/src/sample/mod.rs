@@ -2,12 +2,16 @@
 //! for pictures. Nothing else uses them.
 
 mod changes;
+mod found;
 mod pages;
+mod record;
 mod runs;
 mod wheres;
 
 pub use changes::{canary_decided_bad, canary_decided_good, canary_running, delivered, returned, under_way, waits};
+pub use found::{found, found_nothing};
 pub use pages::every_page;
+pub use record::{broken_fact, component_page, fact, ledger, package_page, settings, verifications};
 pub use runs::{broken_run, failed_run, log, run_list, running_run};
 pub use wheres::{empty_overview, environment, overview};
 
@@ -98,6 +102,7 @@ pub fn frame(theme: Theme) -> Frame {
         as_of: 18_342,
         viewer: Some(Viewer {
             name: "Ada Marten".to_owned(),
+            reads_ledger: true,
         }),
         theme,
         path: "/".to_owned(),

@@ -3,7 +3,7 @@
 use maud::Markup;
 
 use crate::model::{ErrorPage, LoginPage, Theme};
-use crate::{change, door, environment, gallery, overview, run, runs};
+use crate::{change, component, door, environment, gallery, ledger, overview, package, run, runs, search, settings};
 
 /// Every page there is, with its name.
 pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
@@ -12,6 +12,7 @@ pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
     noticed.notices = vec![super::notice()];
     let mut outside = frame.clone();
     outside.viewer = None;
+    let [running, whole, broken] = super::verifications();
     let missing = ErrorPage {
         status: 404,
         message: "No change of shop/cart begins with 3f9a.".to_owned(),
@@ -34,6 +35,18 @@ pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
         ("run-broken", run::page(&frame, &super::broken_run())),
         ("runs", runs::page(&frame, &super::run_list())),
         ("environment", environment::page(&frame, &super::environment())),
+        ("package", package::page(&frame, &super::package_page())),
+        ("component", component::page(&frame, &super::component_page())),
+        ("ledger", ledger::page(&frame, &super::ledger())),
+        ("fact", ledger::fact(&frame, &super::fact())),
+        ("fact-broken", ledger::fact(&frame, &super::broken_fact())),
+        ("verify-running", ledger::verify(&frame, &running)),
+        ("verify-whole", ledger::verify(&frame, &whole)),
+        ("verify-broken", ledger::verify(&frame, &broken)),
+        ("settings", settings::page(&frame, &super::settings())),
+        ("search", search::page(&frame, &super::found())),
+        ("search-empty", search::page(&frame, &super::found_nothing(""))),
+        ("search-nothing", search::page(&frame, &super::found_nothing("wisent"))),
         ("login", door::login(&outside, &login)),
         ("error", door::error(&frame, &missing)),
         ("parts", gallery::page(&frame)),

@@ -9,9 +9,13 @@ mod ledger;
 mod logs;
 mod openapi;
 mod operate;
+pub(crate) mod packages;
 pub(crate) mod rebuilds;
+pub(crate) mod recorded;
 mod repositories;
 pub(crate) mod runs;
+mod search;
+mod settings;
 
 use std::sync::Arc;
 
@@ -64,7 +68,13 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/ledger/checkpoint", post(ledger::checkpoint))
         .route("/ledger/keys", get(ledger::keys).post(ledger::change_key))
         .route("/ledger/rebuild", post(ledger::rebuild))
+        .route("/ledger/facts", get(recorded::list))
+        .route("/ledger/facts/{position}", get(recorded::one))
         .route("/ledger/export", get(ledger::export))
+        .route("/packages/{digest}", get(packages::one))
+        .route("/packages/{digest}/difference/{other}", get(packages::differing))
+        .route("/settings", get(settings::settings))
+        .route("/search", get(search::search))
         .route("/events", get(events::events))
         .route("/down", post(operate::down))
         .route("/openapi.json", get(openapi::document))

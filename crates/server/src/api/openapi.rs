@@ -3,7 +3,10 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{access, changes, environments, events, ledger, logs, operate, rebuilds, repositories, runs};
+use super::{
+    access, changes, environments, events, ledger, logs, operate, packages, rebuilds, recorded, repositories, runs,
+    search, settings,
+};
 
 /// The document's source.
 #[derive(OpenApi)]
@@ -49,6 +52,12 @@ use super::{access, changes, environments, events, ledger, logs, operate, rebuil
         ledger::change_key,
         ledger::rebuild,
         ledger::export,
+        recorded::list,
+        recorded::one,
+        search::search,
+        packages::one,
+        packages::differing,
+        settings::settings,
         events::events
     )
 )]

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use facts::{Actor, Commit, NewFact};
 use ledger::{Append, AppendError, Ledger, LedgerError, Op, RowError, Select};
 
-use super::kinds::{CHANGE_ARRIVED, ChangeArrived, REF_UPDATED, RefUpdated, stream};
+use super::kinds::{CHANGE_ARRIVED, CHANGE_DESCRIBED, ChangeArrived, ChangeDescribed, REF_UPDATED, RefUpdated, stream};
 use super::register::{Component, Register};
 use super::repositories::{Repositories, RepositoryError};
 use super::view::REFS;
 
 /// At most so many commits of one update become changes of their own: the newest.
 const MOST_COMMITS: usize = 1_000;
+
+/// At most so many letters of a commit's first line become part of its fact.
+const LONGEST_SUBJECT: usize = 200;
 
 /// Why a push could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +85,14 @@ impl Intake {
             }
             let actual = self.repositories.refs(&component.name).await?;
             let mut facts = Vec::new();
+            let mut came = Vec::new();
             for (name, old, new) in differences(&recorded, &actual) {
-                facts.extend(self.update(component, actor, name, old, new).await?);
+                facts.extend(self.update(component, actor, name, old, new, &mut came).await?);
             }
             if facts.is_empty() {
                 return Ok(false);
             }
+            facts.extend(self.describe(component, actor, came).await?);
             crashpoint::reach("server.intake.before");
             let subjects = vec![stream(component.id)];
             match self.ledger.append(Append::after(read_at, subjects, facts)).await {
@@ -108,6 +113,7 @@ impl Intake {
         name: String,
         old: Option<Commit>,
         new: Option<Commit>,
+        came: &mut Vec<Commit>,
     ) -> Result<Vec<NewFact>, IntakeError> {
         let mut facts = Vec::new();
         let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
@@ -147,6 +153,7 @@ impl Intake {
             if self.ledger.find_claim(&claim).await?.is_some() {
                 continue; // It was here before, and the branch came back to it.
             }
+            came.push(commit.clone());
             let body = ChangeArrived {
                 tip: commit == tip,
                 commit,
@@ -158,6 +165,37 @@ impl Intake {
             );
         }
         Ok(facts)
+    }
+
+    /// What commits say of themselves, where that is not recorded yet.
+    async fn describe(
+        &self,
+        component: &Component,
+        actor: Actor,
+        came: Vec<Commit>,
+    ) -> Result<Vec<NewFact>, IntakeError> {
+        let mut new: Vec<(Commit, String)> = Vec::new();
+        for commit in came {
+            let claim = format!("described:{}/{commit}", component.id);
+            let known = new.iter().any(|(other, _)| *other == commit);
+            if !known && self.ledger.find_claim(&claim).await?.is_none() {
+                new.push((commit, claim));
+            }
+        }
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let commits: Vec<Commit> = new.iter().map(|(commit, _)| commit.clone()).collect();
+        let subjects = self.repositories.subjects(&component.name, commits).await?;
+        let described = new.into_iter().zip(subjects).map(|((commit, claim), subject)| {
+            let body = ChangeDescribed {
+                commit,
+                subject: subject.chars().take(LONGEST_SUBJECT).collect(),
+            };
+            self.register
+                .fact(stream(component.id), CHANGE_DESCRIBED, &body, actor, Some(claim))
+        });
+        Ok(described.collect())
     }
 }
 

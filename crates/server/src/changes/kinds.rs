@@ -9,6 +9,8 @@ pub const COMPONENT_CREATED: &str = "component.created";
 pub const REF_UPDATED: &str = "ref.updated";
 /// The kind of [`ChangeArrived`].
 pub const CHANGE_ARRIVED: &str = "change.arrived";
+/// The kind of [`ChangeDescribed`].
+pub const CHANGE_DESCRIBED: &str = "change.described";
 /// The kind of [`RemoteFollowed`].
 pub const REMOTE_FOLLOWED: &str = "remote.followed";
 /// The kind of [`PolicyChanged`].
@@ -58,6 +60,15 @@ pub struct ChangeArrived {
     pub branch: String,
     /// Whether the commit was the branch's newest when it came.
     pub tip: bool,
+}
+
+/// What a commit that came says of itself, once for each commit of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeDescribed {
+    /// The commit.
+    pub commit: Commit,
+    /// The first line of its message, at most 200 letters of it.
+    pub subject: String,
 }
 
 /// A remote repository is followed.

@@ -5,4 +5,5 @@ mod read;
 mod tell;
 
 pub use read::{ChangeRow, Deployed, Read, Reader, VerdictRow};
+pub(crate) use tell::verdict as verdict_of;
 pub use tell::{ChangeState, Told, tell};

@@ -355,7 +355,8 @@ fn waits(environment: &EnvironmentName, requirement: &Requirement) -> Waiting {
     }
 }
 
-fn verdict(row: &super::read::VerdictRow) -> Verdict {
+/// A verdict as it crosses the wire.
+pub(crate) fn verdict(row: &super::read::VerdictRow) -> Verdict {
     Verdict {
         about: row.about.clone(),
         environment: row.environment.as_ref().map(ToString::to_string),

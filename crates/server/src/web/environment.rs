@@ -121,7 +121,7 @@ fn rules(policy: &EnvironmentPolicy) -> Vec<String> {
 }
 
 /// What the environment holds of a component; `None` where nothing was ever deployed nor waits.
-async fn held(
+pub(super) async fn held(
     visit: &Visit,
     house: &Arc<House>,
     memory: &Memory,

@@ -59,6 +59,11 @@ impl Sent {
         &self.session
     }
 
+    /// Who sent it.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     fn field(&self, name: &str) -> Option<&str> {
         self.fields
             .get(name)

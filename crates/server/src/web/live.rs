@@ -32,7 +32,8 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// How many lines of a log one message carries, at most.
 const LINES: usize = 500;
 
-type Messages = Sse<KeepAliveStream<ReceiverStream<Result<Event, Infallible>>>>;
+/// A stream of messages.
+pub(super) type Messages = Sse<KeepAliveStream<ReceiverStream<Result<Event, Infallible>>>>;
 
 /// From where a stream goes on.
 #[derive(Debug, Default, Deserialize)]
@@ -47,7 +48,8 @@ fn last_seen(headers: &HeaderMap, query: &After) -> u64 {
     last.or(query.after).unwrap_or_default()
 }
 
-fn stream(reader: mpsc::Receiver<Result<Event, Infallible>>) -> Messages {
+/// The stream of what comes to `reader`.
+pub(super) fn stream(reader: mpsc::Receiver<Result<Event, Infallible>>) -> Messages {
     Sse::new(ReceiverStream::new(reader)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }
 

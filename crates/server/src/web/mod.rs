@@ -9,19 +9,25 @@ mod canary;
 mod cells;
 mod change;
 mod commits;
+mod component;
 mod door;
 mod environment;
 mod forms;
 mod guard;
 mod happened;
+mod ledger;
 mod live;
 mod logs;
 mod names;
 mod observations;
 mod overview;
+mod package;
 mod run;
 mod runs;
+mod search;
+mod settings;
 mod stations;
+mod verify;
 mod visit;
 mod waits;
 
@@ -43,6 +49,7 @@ const LARGEST_FORM: usize = 64 * 1024;
 pub(crate) struct Memory {
     commits: Commits,
     observations: Observations,
+    verification: verify::Watched,
 }
 
 /// The pages, their files and their forms.
@@ -50,10 +57,19 @@ pub(crate) fn routes(house: &Arc<House>) -> Router<Arc<House>> {
     let memory = Arc::new(Memory {
         commits: Commits::default(),
         observations: Observations::default(),
+        verification: verify::Watched::default(),
     });
     Router::new()
         .route(links::OVERVIEW, get(overview::show))
         .route(links::RUNS, get(runs::show))
+        .route(links::LEDGER, get(ledger::show))
+        .route("/ledger/facts/{position}", get(ledger::one))
+        .route(links::VERIFY, get(verify::show).post(verify::begin))
+        .route(links::VERIFY_LIVE, get(verify::live))
+        .route(links::SETTINGS, get(settings::show))
+        .route("/packages/{digest}", get(package::show))
+        .route("/components/{team}/{name}", get(component::show))
+        .route(links::SEARCH, get(search::show))
         .route(links::PARTS, get(door::parts))
         .route(links::LOGIN, get(door::ask).post(door::log_in))
         .route("/login/{secret}", get(door::log_in_by_link))

@@ -61,7 +61,7 @@ pub(super) async fn show(
             })
             .collect(),
         rows: rows.await?,
-        recent: recent(&house, &memory, &seen, &gates).await?,
+        recent: recent(&house, &memory, &seen, &gates, None).await?,
         running,
         troubles: seen.iter().filter_map(|component| trouble(&house, component)).collect(),
         push_address: format!("{}/git/TEAM/NAME.git", house.url()),
@@ -152,18 +152,23 @@ async fn row(
 }
 
 /// The latest changes, told from a handful of questions for all of them.
-async fn recent(
+/// The latest changes of those that are seen, or of one of them.
+pub(super) async fn recent(
     house: &Arc<House>,
     memory: &Memory,
     seen: &[&Component],
     gates: &BTreeMap<ComponentId, Gates>,
+    only: Option<ComponentId>,
 ) -> Result<Vec<RecentChange>, Problem> {
     if seen.is_empty() {
         return Ok(Vec::new());
     }
-    let select = Select::from(crate::changes::view::CHANGES)
+    let mut select = Select::from(crate::changes::view::CHANGES)
         .order("position", Direction::Desc)
         .limit(RECENT);
+    if let Some(component) = only {
+        select = select.filter("component", Op::Eq, component.to_string());
+    }
     let rows = house.ledger.select(select).await?.rows;
     let changes = rows.iter().map(ChangeRow::of).collect::<Result<Vec<_>, _>>()?;
     let builds = builds(house, &changes).await?;

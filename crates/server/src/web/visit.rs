@@ -69,7 +69,10 @@ pub(super) async fn frame(
         known => {
             let (access, actor) = (house.access.clone(), known.actor());
             let name = blocking(move || actor.map(|actor| access.name_of(actor)).transpose()).await??;
-            name.map(|name| Viewer { name })
+            name.map(|name| Viewer {
+                name,
+                reads_ledger: caller.may(Action::ReadLedger, &Resource::Server).is_ok(),
+            })
         }
     };
     let mut notices = Vec::new();

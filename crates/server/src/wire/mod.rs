@@ -6,10 +6,15 @@
 mod access;
 mod change;
 mod environment;
+mod facts;
 mod ledger;
+mod package;
 mod rebuild;
 mod run;
+mod search;
+mod settings;
 
+pub use self::facts::{Fact, FactLine, Facts};
 pub use access::{
     Down, LoginLink, MadeToken, NewRepository, NewSecret, NewToken, Repositories, RepositoryLine, Resolve, SecretLine,
     Secrets, TokenLine, Tokens, Whoami,
@@ -22,8 +27,11 @@ pub use environment::{
 pub use ledger::{
     Checkpoint, KeptCheckpoint, Rebuilt, RebuiltView, SigningKeyLine, SigningKeys, Verified, VerifyAgainst,
 };
+pub use package::{Blob, DifferingEntry, Entry, Package, PackageDifference, Stay};
 pub use rebuild::{DifferingFile, PackagedFile, Rebuild};
 pub use run::{AttemptLine, Run, RunLine, Runs, StepLine};
+pub use search::{Search, SearchGroup, SearchHit};
+pub use settings::{SettingLine, Settings};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

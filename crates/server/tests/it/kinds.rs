@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use server::changes::kinds::{
-    CHANGE_ARRIVED, COMPONENT_CREATED, ChangeArrived, ComponentCreated, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
-    REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+    CHANGE_ARRIVED, CHANGE_DESCRIBED, COMPONENT_CREATED, ChangeArrived, ChangeDescribed, ComponentCreated,
+    POLICY_CHANGED, PolicyChanged, REF_UPDATED, REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
 use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
 use server::retention::kinds::{SWEPT, Swept};
@@ -30,6 +30,7 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
     check::<ComponentCreated>(COMPONENT_CREATED);
     check::<RefUpdated>(REF_UPDATED);
     check::<ChangeArrived>(CHANGE_ARRIVED);
+    check::<ChangeDescribed>(CHANGE_DESCRIBED);
     check::<RemoteFollowed>(REMOTE_FOLLOWED);
     check::<PolicyChanged>(POLICY_CHANGED);
     check::<Swept>(SWEPT);

@@ -26,6 +26,7 @@ mod remotes_ssh;
 mod retention;
 mod roles;
 mod runs;
+mod search;
 mod secrets;
 mod tags;
 mod tls;

@@ -38,6 +38,17 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "viewer",
             none.clone(),
         ),
+        ("get", "/api/v1/search", "viewer", none.clone()),
+        ("get", "/api/v1/settings", "admin", none.clone()),
+        ("get", "/api/v1/packages/{digest}", "viewer", none.clone()),
+        (
+            "get",
+            "/api/v1/packages/{digest}/difference/{other}",
+            "viewer",
+            none.clone(),
+        ),
+        ("get", "/api/v1/ledger/facts", "operator", none.clone()),
+        ("get", "/api/v1/ledger/facts/{position}", "operator", none.clone()),
         ("get", "/api/v1/runs", "viewer", none.clone()),
         ("get", "/api/v1/runs/{run}", "viewer", none.clone()),
         ("post", "/api/v1/runs/{run}/cancel", "developer", none.clone()),
@@ -168,6 +179,8 @@ fn each_role_may_do_what_it_should_and_no_more() {
             ("{right}", "production"),
             ("{environment}", "production"),
             ("{digest}", &digest),
+            ("{other}", &digest),
+            ("{position}", "1"),
         ]
         .iter()
         .fold(path.to_owned(), |path, (parameter, value)| {

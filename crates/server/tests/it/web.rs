@@ -400,6 +400,24 @@ fn a_change_is_followed_from_page_to_page() {
             .status,
         200
     );
+    let component = browser.page("/components/shop/cart");
+    for text in ["Where it is", "staging", "throughline.yaml", &commit[..7]] {
+        assert!(component.contains(text), "{text}: {component}");
+    }
+    let package = component
+        .split("href=\"/packages/")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let package = browser.page(&format!("/packages/{package}?file=app/serve"));
+    for text in ["Where it is and was", "app/", "exec", "Manifest"] {
+        assert!(package.contains(text), "{text}: {package}");
+    }
+    let settings = browser.page("/settings");
+    assert!(settings.contains("the test") && settings.contains("environments:") && settings.contains("administrator"));
     let environment = browser.page("/environments/production");
     assert!(environment.contains("came by itself") && environment.contains("shop/cart"));
     assert!(environment.contains("A package must be proven in staging before."));
@@ -501,4 +519,51 @@ fn a_change_is_built_again_by_a_button_and_the_page_of_the_run_says_what_differs
         page.contains("The rebuild failed") && page.contains(&run),
         "the change leads to the run: {page}"
     );
+}
+
+#[test]
+fn the_pages_of_search_and_of_the_ledger_show_what_happened_and_verify_it() {
+    let house = House::new();
+    let repository = Repository::new();
+    repository.define(&steps("  build: { run: 'true' }\n"));
+    let commit = repository.commit("Carts <b>remember</b>");
+    repository.push(&house, "shop/cart", &["HEAD:main"]);
+    house.built(&commit);
+    let mut browser = Browser::logged_in(&house, &house.token);
+    let page = browser.page("/search?q=remem");
+    assert!(
+        page.contains(&format!("/components/shop/cart/changes/{commit}")),
+        "{page}"
+    );
+    assert!(page.contains("Carts &lt;b&gt;remember"));
+    assert!(
+        browser
+            .page("/search?q=%3Cscript%3E")
+            .contains("Nothing begins like that")
+    );
+    let page = browser.page("/ledger?kind=change.arrived");
+    let fact = page
+        .split("/ledger/facts/")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let page = browser.page(&format!("/ledger/facts/{fact}"));
+    for text in ["change.arrived", &commit, "named by", "the SHA-256 of its bytes"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let begun = browser.form("/ledger/verify", "");
+    assert_eq!((begun.status, begun.header("location")), (303, "/ledger/verify"));
+    let waited = std::time::Instant::now();
+    while !browser.page("/ledger/verify").contains("are as they were recorded") {
+        assert!(waited.elapsed() < crate::house::PATIENCE, "the check does not end");
+    }
+    // The ledger is not everybody's.
+    let mut viewer = Browser::logged_in(&house, &house.token_of("viewer"));
+    for path in ["/ledger", "/ledger/facts/1", "/ledger/verify"] {
+        assert_eq!(viewer.get(path).status, 403, "{path}");
+    }
+    assert!(!viewer.page("/").contains("href=\"/ledger\""));
 }

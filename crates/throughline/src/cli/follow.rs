@@ -57,6 +57,20 @@ pub struct RunsArgs {
     pub json: Json,
 }
 
+/// Find components, environments, changes, packages, runs and people by how their words begin.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Words, commits, versions, digests, ids or names, or their beginnings; all of them must fit.
+    #[arg(required = true, value_name = "WORDS")]
+    pub words: Vec<String>,
+    /// How many of each kind to list.
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub limit: u32,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
 /// Print what the steps of a run said.
 ///
 /// Without STEP it prints the logs of all steps, each line behind the name of its step. The commands' own colours

@@ -16,7 +16,7 @@ pub use access::{
 pub use assess::AssessArgs;
 pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
 pub use demo::{DemoArgs, DemoLoadArgs};
-pub use follow::{LogsArgs, RunsArgs, StatusArgs};
+pub use follow::{LogsArgs, RunsArgs, SearchArgs, StatusArgs};
 pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
 pub use ledger::{CheckpointArgs, ExportArgs, KeysArgs, LedgerCommand, VerifyArgs};
 pub use local::{CheckArgs, FileKind, FolderArgs, LocalRunArgs, SchemaArgs};
@@ -115,6 +115,7 @@ pub enum Command {
     Status(StatusArgs),
     Runs(RunsArgs),
     Logs(LogsArgs),
+    Search(SearchArgs),
     /// Show what is where.
     Environments(Json),
     Diff(DiffArgs),
@@ -166,7 +167,10 @@ pub enum Command {
 /// The commands as `--help` groups them; every command that is not hidden stands in one group.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["demo", "assess"]),
-    ("Follow changes", &["status", "runs", "logs", "environments", "diff"]),
+    (
+        "Follow changes",
+        &["status", "runs", "logs", "search", "environments", "diff"],
+    ),
     (
         "Deliver",
         &[

@@ -22,6 +22,7 @@ mod rollback;
 mod run;
 mod runs;
 mod schema;
+mod search;
 mod secret;
 mod serve;
 mod settings;
@@ -179,6 +180,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
     match command {
         Command::Status(args) => status::status(&args, session, printer),
         Command::Runs(args) => runs::runs(&args, session, printer),
+        Command::Search(args) => search::search(&args, session, printer),
         Command::Environments(args) => environments::environments(args.json, session, printer),
         Command::Diff(args) => diff::diff(&args, session, printer),
         Command::Approve(args) => approve::approve(args, session, printer),

@@ -252,7 +252,21 @@ impl Layers {
             keep: self.keep()?,
             log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
             variables: self.variables.clone(),
+            told: self.told()?,
         })
+    }
+
+    /// Each setting that a server has, as people are told it: name, value, and where it was said; nothing
+    /// where the default holds.
+    fn told(&self) -> Result<Vec<(String, String, Option<String>)>, Failure> {
+        let settings = super::TABLE.iter().zip(self.values()?);
+        Ok(settings
+            .map(|(setting, found)| {
+                let (value, source) = found.unzip();
+                let value = value.unwrap_or_else(|| setting.default.to_owned());
+                (setting.name.replace('_', "-"), value, source)
+            })
+            .collect())
     }
 }
 
@@ -402,6 +416,8 @@ pub struct ServeSettings {
     pub log: String,
     /// The environment, of which steps see a part.
     pub variables: BTreeMap<String, String>,
+    /// Each setting as people are told it: name, value, and where it was said.
+    pub told: Vec<(String, String, Option<String>)>,
 }
 
 /// What a run on this machine needs.

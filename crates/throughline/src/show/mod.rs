@@ -8,6 +8,7 @@ pub mod paint;
 pub mod rebuild;
 pub mod run;
 pub(crate) mod screen;
+pub mod search;
 pub mod time;
 
 use paint::Tone;
