@@ -203,7 +203,7 @@ async fn of_kind(
     }
     group
         .hits
-        .sort_by(|a, b| (b.closeness, b.seq).cmp(&(a.closeness, a.seq)));
+        .sort_by_key(|hit| std::cmp::Reverse((hit.closeness, hit.seq)));
     group.more |= group.hits.len() > asked.limit;
     group.hits.truncate(asked.limit);
     Ok((group, as_of))

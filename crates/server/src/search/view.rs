@@ -153,7 +153,7 @@ impl View for SearchView {
             _ => match DeliveryFact::read(fact.kind(), &fact.new.body)? {
                 Some(DeliveryFact::Accepted(body)) => {
                     let mut words = Vec::new();
-                    words::of_name(&body.version.to_string(), &mut words);
+                    words::of_name(body.version.as_ref(), &mut words);
                     words::of_name(&body.package.hex(), &mut words);
                     words::of_name(body.commit.as_str(), &mut words);
                     put(
