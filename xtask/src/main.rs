@@ -3,7 +3,7 @@
 //! - [`mod@test`]: everything that is checked, once, in one command.
 //! - [`tidy`]: what no compiler checks: borders between crates, words, documents that must not lie.
 //! - [`soak`]: what takes too long for every change.
-//! - [`bench`]: how fast something is, beside what a user would take instead.
+//! - [`mod@bench`]: how fast something is, beside what a user would take instead.
 //! - [`generate`]: writes the documents that are made from the code.
 //!
 //! Nothing here is part of the product, and nothing of the product is used here.

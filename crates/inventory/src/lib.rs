@@ -4,7 +4,7 @@
 //! [`measures`] folds the measures of the family `files.` for the repository or for one of its
 //! [`components`]. Definitions of pipelines are read elsewhere; so is history.
 //!
-//! Files are parsed, as far as their format needs it ([`formats`]). What is vendored or generated, and
+//! Files are parsed, as far as their format needs it (`formats`). What is vendored or generated, and
 //! examples and fixtures of tests, does not count as the product's own: it is recognised by customary
 //! names of folders (`vendor/`, `node_modules/`, `testdata/`, `examples/`, ...), by customary names of
 //! generated files, and by `.gitattributes` ([`Standing`]). A repository of nothing but examples

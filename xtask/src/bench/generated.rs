@@ -45,7 +45,11 @@ pub fn write(count: u64, out: &mut dyn Write) -> io::Result<()> {
                 blob += 1;
                 contents(&mut text, file, next(&mut state), blob);
                 writeln!(out, "blob\nmark :{blob}\ndata {}\n{text}", text.len())?;
-                let (end, folder) = if file.is_multiple_of(5) { ("_test", "tests") } else { ("", "src") };
+                let (end, folder) = if file.is_multiple_of(5) {
+                    ("_test", "tests")
+                } else {
+                    ("", "src")
+                };
                 lines.push(format!(
                     "M 100644 :{blob} {folder}/part{}/file{file}{end}.go",
                     file % 40

@@ -181,8 +181,6 @@ fn keys_that_come_later_say_so() {
         "resources",
         "reports",
         "concurrency",
-        "inputs",
-        "outputs",
         "uses",
     ] {
         check(
@@ -192,13 +190,53 @@ fn keys_that_come_later_say_so() {
             )],
         );
     }
-    for key in ["modules", "flags", "components", "concurrency", "inputs"] {
+    for key in ["modules", "flags", "components", "concurrency"] {
         assert!(wrong(&format!("throughline: 1\n{key}: x"))[0].contains("is not supported by this version"));
     }
     check(
         "throughline: 1\nsteps: {a: {run: x}}\npackage: {files: [{from: a}]}\ndatabase: {engine: postgres, migrations: m}",
         &["4:20 `engine`: `postgres` is not supported by this version of Throughline"],
     );
+}
+
+#[test]
+fn a_step_that_names_its_inputs_is_pure_and_says_what_else_belongs_to_them() {
+    let right = Definition::parse(
+        "throughline: 1\nsteps:\n  a: {run: x, inputs: [src, \"!src/**/*.md\"], outputs: [out], tools: [cc --version]}\n",
+        "throughline.yaml",
+    )
+    .unwrap();
+    let kept = &right.plan().steps[0];
+    assert_eq!(kept.effect, pipeline::EffectClass::Pure);
+    assert_eq!(kept.input["kept"]["tools"][0], "cc --version");
+    for (lines, message) in [
+        (
+            "outputs: [out]",
+            "`outputs` is without effect here: the step names no `inputs`",
+        ),
+        ("tools: [cc]", "`tools` is without effect here"),
+        (
+            "inputs: [/etc]",
+            "`/etc` is no pattern of files: it leaves the workspace",
+        ),
+        (
+            "inputs: [src]\noutputs: [../x]",
+            "`../x` is no pattern of files: it leaves the workspace",
+        ),
+        ("inputs: [\"a[\"]", "`a[` is no pattern of files"),
+        ("inputs: [src]\neffect: idempotent", "must be `pure`"),
+        (
+            "inputs: [src]\nsecrets: [{ secret: token }]",
+            "gets secrets is not kept",
+        ),
+        (
+            "inputs: [src]\ntools: [\"\"]",
+            "a tool is asked by one line of commands",
+        ),
+    ] {
+        let said = wrong(&step(lines));
+        assert!(said.iter().any(|line| line.contains(message)), "{lines}: {said:?}");
+    }
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub async fn list(
 pub(crate) async fn whole(house: &House, position: u64) -> Result<Whole, Problem> {
     whole_fact(&*house.ledger, position).await?.ok_or_else(|| {
         Problem::not_found(format!("there is no fact {position}"))
-            .hint("facts are numbered from 1 without gaps; `throughline ledger show` lists the newest")
+            .hint("facts are numbered from 1 without gaps; the page of the ledger lists the newest")
     })
 }
 

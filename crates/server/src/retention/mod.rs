@@ -2,7 +2,7 @@
 //! from run to run, and blobs that nothing needs. Repositories are packed at the same time.
 //!
 //! A sweep runs when the server starts and once a day. What may go is decided in [`decide`], purely;
-//! [`sweep`](sweep::sweep) does it, and records what it removed as one fact. Each thing is gone in one
+//! `sweep` does it, and records what it removed as one fact. Each thing is gone in one
 //! step, so a sweep that dies leaves nothing half, and the next one goes on. Facts are never removed.
 
 pub mod decide;

@@ -72,7 +72,11 @@ fn lived_in(house: &House, failing: usize) -> (Repository, Vec<String>, Vec<Stri
         let commit = repository.push_definition(house, COMPONENT, &steps(&definition));
         let build = house.built(&commit);
         assert_eq!(build["run"]["result"], "failed", "{build}");
-        failed.push(build["run"]["id"].as_str().unwrap().to_owned());
+        let run = build["run"]["id"].as_str().unwrap().to_owned();
+        // The folder it kept is back when the note of it is gone.
+        let note = house.data().join("runs").join(&run).join("caches.json");
+        house.until("the kept folder", || (!note.exists()).then_some(()));
+        failed.push(run);
     }
     (repository, failed, packages)
 }

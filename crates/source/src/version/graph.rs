@@ -197,9 +197,12 @@ impl Graph {
                 let counts = |tags: &BTreeMap<u32, Numbers>| {
                     tags.get(place).copied().filter(|tag| semantic::is_within(*range, *tag))
                 };
-                // A tag that says what is known anyway, such as one made for that version, changes nothing.
-                counts(&self.tags).is_some_and(|tag| tag > *known)
-                    || counts(&before).is_some_and(|tag| tag == *known) && counts(&self.tags) != Some(*known)
+                // A tag that says what is known anyway, such as one made for that version, changes nothing, nor
+                // does one that goes and did not count. A smaller one may: what it counts is what lies behind.
+                match counts(&self.tags) {
+                    Some(tag) => tag != *known,
+                    None => counts(&before) == Some(*known),
+                }
             });
             if let Some(first) = changed.min() {
                 numbers.truncate(*first as usize);

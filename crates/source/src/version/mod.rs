@@ -1,6 +1,6 @@
 //! Versions: names of packages, as pure functions of the commit graph.
 //!
-//! [`version`] depends on the commits behind a commit, their tags, and the name of the line, and on
+//! A version depends on the commits behind a commit, their tags, and the name of the line, and on
 //! nothing else: not on the time, not on where other branches are. Its rules:
 //!
 //! - Every commit has a version of its own, and it is greater than those of all commits behind it. So

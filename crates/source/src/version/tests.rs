@@ -105,6 +105,22 @@ fn a_merge_takes_the_largest_step_that_it_brings() {
 }
 
 #[test]
+fn a_smaller_tag_that_comes_later_counts_as_it_would_have_before() {
+    let mut history = history(&[(&[], "first", &[])]);
+    let mut graph = Graph::default();
+    let asked = |history: &History, graph: &mut Graph| {
+        history.grow(graph, &commit(0)).unwrap();
+        let version = graph.version(&commit(0), Scheme::Semantic, &line("main"), &line("main"));
+        version.unwrap().to_string()
+    };
+    assert_eq!(asked(&history, &mut graph), "0.1.0");
+    history.tags = vec![(commit(0), (0, 0, 0))];
+    assert_eq!(asked(&history, &mut graph), "0.0.0");
+    history.tags.clear();
+    assert_eq!(asked(&history, &mut graph), "0.1.0");
+}
+
+#[test]
 fn a_tag_counts_unless_it_would_go_back() {
     let history = history(&[
         (&[], "start", &["v1.0.0", "nightly", "v0.5.0"]),
