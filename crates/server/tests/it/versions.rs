@@ -42,6 +42,8 @@ fn several_lines_rise_side_by_side_each_in_its_own_range() {
     let first = repository.commit("feat: one");
     repository.git(&["tag", "v1.3.0"]);
     repository.push(&house, "team/app", &["main", "v1.3.0"]);
+    // Before it comes to another line as well, it has its name.
+    assert_eq!(version(&house, &first), "1.3.0");
     repository.git(&["checkout", "--quiet", "-b", "release/1.x"]);
     repository.push(&house, "team/app", &["release/1.x"]);
     let mends = [
@@ -57,7 +59,6 @@ fn several_lines_rise_side_by_side_each_in_its_own_range() {
         repository.commit("fix: e"),
     ];
     repository.push(&house, "team/app", &["main"]);
-    assert_eq!(version(&house, &first), "1.3.0");
     let of = |commits: &[String; 3]| commits.each_ref().map(|commit| version(&house, commit));
     assert_eq!(
         of(&mends),
