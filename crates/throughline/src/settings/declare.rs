@@ -159,9 +159,9 @@ settings! {
     keep_logs: Span, flag "--keep-logs", variable "THROUGHLINE_KEEP_LOGS", key "keep-logs", default "`90d`";
     /// How long the workspaces of runs are kept that did not succeed; those of others go within a day.
     keep_workspaces: Span, flag "--keep-workspaces", variable "THROUGHLINE_KEEP_WORKSPACES", key "keep-workspaces", default "`7d`";
-    /// How long folders kept from run to run (`cache`) stay after they were last used.
+    /// How long folders kept from run to run (`cache`) and kept results of steps (`inputs`) stay after they were last used.
     keep_caches: Span, flag "--keep-caches", variable "THROUGHLINE_KEEP_CACHES", key "keep-caches", default "`30d`";
-    /// The most room that folders kept from run to run have together; beyond it those used longest ago go.
+    /// The most room that folders kept from run to run have together, and as much again kept results of steps; beyond it those used longest ago go.
     caches_size: Size, flag "--caches-size", variable "THROUGHLINE_CACHES_SIZE", key "caches-size", default "`20GiB`";
     /// What the server says about its work: `error`, `warn`, `info`, `debug`, or more finely as `warn,engine=debug`.
     log: String, flag "--log", variable "THROUGHLINE_LOG", key "log", default "`warn`";
