@@ -46,6 +46,11 @@ impl<'a> Checks<'a> {
         self.wrong.borrow_mut().push(diagnostic);
     }
 
+    /// How much is wrong so far.
+    pub fn count(&self) -> usize {
+        self.wrong.borrow().len()
+    }
+
     /// Whether so much is wrong already that nobody reads on.
     pub fn is_full(&self) -> bool {
         self.wrong.borrow().len() >= MOST
@@ -176,19 +181,20 @@ impl<'a> Checks<'a> {
     pub fn texts(&self, node: &Node) {
         for (key, value) in node.members() {
             self.variable(key.place, &key.name);
-            let written = self.source.written(value.place);
-            match &value.kind {
-                Kind::Integer(number) if number.to_string() != written && !written.starts_with('*') => {
-                    let hint = format!("put it in quotes: \"{written}\"");
-                    self.say(
-                        value.place,
-                        format!("`{}` would become `{number}`", key.name),
-                        Some(&hint),
-                    );
-                }
-                Kind::Text(text) => self.no_nul(value.place, text),
-                _ => {}
+            self.text(&key.name, value);
+        }
+    }
+
+    /// A value that must be a text, of the variable `name`.
+    pub fn text(&self, name: &str, value: &Node) {
+        let written = self.source.written(value.place);
+        match &value.kind {
+            Kind::Integer(number) if number.to_string() != written && !written.starts_with('*') => {
+                let hint = format!("put it in quotes: \"{written}\"");
+                self.say(value.place, format!("`{name}` would become `{number}`"), Some(&hint));
             }
+            Kind::Text(text) => self.no_nul(value.place, text),
+            _ => {}
         }
     }
 

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// Things by name, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Named<T>(pub Vec<(String, T)>);
 
 impl<T> Default for Named<T> {

@@ -58,6 +58,18 @@ pub struct PlannedStep {
     /// What a repetition would do to the world.
     #[serde(default)]
     pub effect: EffectClass,
+    /// Of which step with a matrix it is an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
+}
+
+/// One combination of the values of a matrix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The step as the definition names it.
+    pub of: StepName,
+    /// The variables of this combination.
+    pub values: BTreeMap<String, String>,
 }
 
 impl PlannedStep {
@@ -72,6 +84,7 @@ impl PlannedStep {
             timeout_seconds: None,
             retries: Retries::default(),
             effect: EffectClass::default(),
+            instance: None,
         }
     }
 
@@ -256,7 +269,8 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// The plan of these steps and all that they need, directly or over others, in the same order.
+    /// The plan of these steps and all that they need, directly or over others, in the same order. The name
+    /// of a step with a matrix means all its instances.
     ///
     /// # Errors
     /// The first name that is no step's.
@@ -270,7 +284,19 @@ impl Plan {
         let mut taken = vec![false; self.steps.len()];
         let mut open = Vec::new();
         for name in wanted {
-            open.push(*places.get(name).ok_or(name)?);
+            let before = open.len();
+            open.extend(places.get(name));
+            let is_instance = |step: &PlannedStep| step.instance.as_ref().is_some_and(|instance| instance.of == *name);
+            open.extend(
+                self.steps
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, step)| is_instance(step))
+                    .map(|(place, _)| place),
+            );
+            if open.len() == before {
+                return Err(name);
+            }
         }
         while let Some(place) = open.pop() {
             if !std::mem::replace(&mut taken[place], true) {

@@ -92,7 +92,30 @@ pub const STEP: Scope = Scope {
                     about: "what the step put out",
                     shape: Shape::Any,
                 },
+                Variable {
+                    name: "instances",
+                    about: "of a step with a matrix, each of its instances; else empty",
+                    shape: Shape::List(&Shape::Object(&[
+                        plain("name", "the instance's name"),
+                        plain("result", "as above"),
+                        Variable {
+                            name: "matrix",
+                            about: "by axis, its values",
+                            shape: Shape::Map(&Shape::Plain),
+                        },
+                        Variable {
+                            name: "outputs",
+                            about: "what the instance put out",
+                            shape: Shape::Any,
+                        },
+                    ])),
+                },
             ])),
+        },
+        Variable {
+            name: "matrix",
+            about: "in a step with a matrix, by axis, the values of this instance",
+            shape: Shape::Map(&Shape::Plain),
         },
         Variable {
             name: "run",

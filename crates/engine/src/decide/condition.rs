@@ -2,10 +2,12 @@
 //!
 //! A condition sees `needs.STEP.result`, `needs.STEP.outputs` and of the run `kind`, `component`,
 //! `commit`, `line`, `environment` and `trust`. Without a condition a step begins when each of its
-//! needs succeeded.
+//! needs succeeded. Of a step with a matrix it sees all instances, and as result the worst of theirs.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use pipeline::plan::Instance;
 use policy::ConditionCache;
 use serde_json::{Map, Value, json};
 
@@ -55,20 +57,36 @@ pub(super) fn holds(state: &RunState, place: usize) -> Holds {
 }
 
 fn variables(state: &RunState, place: usize) -> Value {
-    let needs: Map<String, Value> = state.needs[place]
-        .iter()
-        .map(|need| {
-            let step = &state.steps[*need];
-            let result = step.phase.finished().unwrap_or(RunResult::Unknown);
-            (
-                state.name(*need).to_string(),
-                json!({"result": result, "outputs": step.outputs}),
-            )
-        })
-        .collect();
+    let mut needs: Map<String, Value> = Map::new();
+    let mut instances: BTreeMap<&str, Vec<(RunResult, Value)>> = BTreeMap::new();
+    for need in &state.needs[place] {
+        let step = &state.steps[*need];
+        let result = step.phase.finished().unwrap_or(RunResult::Unknown);
+        let planned = state.planned(*need);
+        match &planned.instance {
+            None => {
+                let value = json!({"result": result, "outputs": step.outputs, "instances": []});
+                needs.insert(planned.name.to_string(), value);
+            }
+            Some(Instance { of, values }) => {
+                let value = json!({
+                    "name": planned.name, "result": result, "matrix": values, "outputs": step.outputs,
+                });
+                instances.entry(of.as_str()).or_default().push((result, value));
+            }
+        }
+    }
+    for (of, instances) in instances {
+        let result = worst(instances.iter().map(|(result, _)| *result));
+        let instances: Vec<Value> = instances.into_iter().map(|(_, value)| value).collect();
+        let value = json!({"result": result, "outputs": {}, "instances": instances});
+        needs.insert(of.to_owned(), value);
+    }
+    let values = state.planned(place).instance.as_ref().map(|instance| &instance.values);
     let request = &state.request;
     json!({
         "needs": needs,
+        "matrix": values.map_or_else(|| json!({}), |values| json!(values)),
         "run": {
             "kind": request.kind,
             "component": request.component_name,
@@ -78,4 +96,17 @@ fn variables(state: &RunState, place: usize) -> Value {
             "trust": request.trust,
         },
     })
+}
+
+/// What all instances of a step came to together: the worst of their results.
+fn worst(results: impl Iterator<Item = RunResult>) -> RunResult {
+    let badness = |result: &RunResult| match result {
+        RunResult::Succeeded => 0,
+        RunResult::Skipped => 1,
+        RunResult::Cancelled => 2,
+        RunResult::Unknown => 3,
+        RunResult::TimedOut => 4,
+        RunResult::Failed => 5,
+    };
+    results.max_by_key(badness).unwrap_or(RunResult::Unknown)
 }

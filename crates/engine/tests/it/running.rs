@@ -1,8 +1,9 @@
 use engine::{RunResult, State, query};
 use pipeline::PlannedStep;
-use serde_json::json;
+use pipeline::plan::Instance;
+use serde_json::{Value, json};
 
-use crate::bench::{Bench, broken, nothing, request, step};
+use crate::bench::{Bench, broken, name, nothing, request, step};
 
 #[tokio::test]
 async fn steps_begin_when_all_they_need_succeeded_and_see_its_outputs() {
@@ -101,6 +102,44 @@ async fn conditions_decide_over_results_and_outputs() {
         "{}",
         steps[5]
     );
+}
+
+#[tokio::test]
+async fn a_condition_sees_all_instances_of_a_step_with_a_matrix() {
+    let bench = Bench::new();
+    let engine = bench.engine().await;
+    let instance = |value: &str, input: Value| PlannedStep {
+        instance: Some(Instance {
+            of: name("test"),
+            values: [("PYTHON".to_owned(), value.to_owned())].into(),
+        }),
+        when: Some(format!("matrix.PYTHON == '{value}'")),
+        ..step(&format!("test-{value}"), &[], input)
+    };
+    let when = |called: &str, condition: &str| PlannedStep {
+        when: Some(condition.to_owned()),
+        ..step(called, &["test-3.11", "test-3.12"], json!({}))
+    };
+    let asked = request(vec![
+        instance("3.11", json!({"fail": 9})),
+        instance("3.12", json!({"outputs": {"size": 3}})),
+        step("all", &["test-3.11", "test-3.12"], json!({})),
+        when("worst", "needs.test.result == 'failed'"),
+        when(
+            "some",
+            "needs.test.instances.exists(i, i.matrix.PYTHON == '3.12' && i.result == 'succeeded' && i.outputs.size == 3)",
+        ),
+        when("every", "needs.test.instances.all(i, i.result == 'succeeded')"),
+    ]);
+    let run = asked.run;
+    bench.finish(&engine, asked).await;
+    let steps = bench.steps(run).await;
+    assert_eq!(steps[2], "all: skipped (`test-3.11` did not succeed)");
+    assert_eq!(
+        (steps[3].as_str(), steps[4].as_str()),
+        ("worst: succeeded", "some: succeeded")
+    );
+    assert!(steps[5].starts_with("every: skipped"), "{}", steps[5]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::matrix::Matrix;
 use crate::configuration::Setting;
 use crate::duration;
 use crate::named::Named;
@@ -19,7 +20,7 @@ use crate::schema::Scalar;
 #[schemars(
     title = "throughline.yaml",
     extend("x-later" = ["components", "concurrency", "contracts", "flags", "image", "matrix", "model", "modules",
-        "notifications", "on", "reports", "resources", "secrets", "services", "shell", "uses", "variables"])
+        "notifications", "on", "reports", "resources", "secrets", "services", "uses"])
 )]
 pub(crate) struct File {
     /// The version of this file's language: 1.
@@ -30,6 +31,11 @@ pub(crate) struct File {
     /// dates, or by a command; and whether it is pushed back as a tag.
     #[serde(default)]
     pub version: Version,
+    /// Variables set for every step; a step's own come before them.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Scalar>,
+    /// The program that runs the commands of every step that names none; `sh` by default.
+    pub shell: Option<String>,
     /// What is done, by the name of the step. Steps run beside one another unless one needs another.
     #[serde(default)]
     pub steps: Named<Step>,
@@ -110,10 +116,10 @@ pub(crate) struct VersionRule {
 }
 
 /// A step: commands that run in a fresh copy of the component's folder.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["concurrency", "identity", "image", "matrix", "network", "reports", "resources",
-    "services", "uses"]))]
+#[schemars(extend("x-later" = ["concurrency", "identity", "image", "network", "reports", "resources", "services",
+    "uses"]))]
 pub(crate) struct Step {
     /// The commands. The step fails with the first that fails.
     pub run: String,
@@ -122,6 +128,8 @@ pub(crate) struct Step {
     pub needs: Vec<String>,
     /// A condition in CEL over `needs` and `run`; the step is skipped where it does not hold.
     pub when: Option<String>,
+    /// The step once for each combination of the values of these axes.
+    pub matrix: Option<Matrix>,
     /// The program that runs the commands; `sh` by default.
     pub shell: Option<String>,
     /// The folder that the commands run in, relative to the component's folder.
@@ -159,7 +167,7 @@ pub(crate) struct Step {
 }
 
 /// A secret handed to a step, as a file and, where asked for, as a variable.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Secret {
     /// The secret's name.
@@ -172,7 +180,7 @@ pub(crate) struct Secret {
 }
 
 /// A folder kept from run to run.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cache {
     /// The folder, relative to the component's folder.
@@ -182,7 +190,7 @@ pub(crate) struct Cache {
 }
 
 /// Whether and how a failed attempt is repeated.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retries {
     /// How many further attempts may follow the first.

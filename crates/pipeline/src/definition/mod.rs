@@ -1,11 +1,14 @@
 //! `throughline.yaml`: how a component is built, packaged and run.
 
 mod file;
+mod fill;
 mod kept;
+mod matrix;
 mod parts;
 mod steps;
 mod version;
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use facts::{Digest, StepName};
@@ -148,8 +151,10 @@ impl Reader<'_> {
             }
         }
         let names: Vec<String> = parsed.steps.0.iter().map(|(name, _)| name.clone()).collect();
-        let version = self.version(parsed.version, &names.iter().map(String::as_str).collect());
-        let mut steps = self.steps(parsed.steps);
+        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let defaults = self.defaults(parsed.variables, parsed.shell);
+        let version = self.version(parsed.version, &names, &defaults);
+        let mut steps = self.steps(parsed.steps, &defaults);
         let document = PackageDocument {
             version_scheme: version.scheme,
             service: parsed.service.map(|service| self.service(service)),
@@ -162,7 +167,7 @@ impl Reader<'_> {
         };
         match parsed.package {
             Some(package) => {
-                let package = self.package(package, &document, &steps);
+                let package = self.package(package, &document, &steps, &names);
                 // A version that cannot be had is known before the package is put together.
                 let package = package.map(|mut package| {
                     package.needs.extend(version.step.iter().map(|step| step.name.clone()));
@@ -173,7 +178,8 @@ impl Reader<'_> {
             }
             None => self.nothing_without_package(),
         }
-        if steps.is_empty() {
+        matrix::needs_of_instances(&mut steps);
+        if steps.is_empty() && names.is_empty() && self.root.get("package").is_none() {
             let hint = "write what is done, such as `steps: { test: { run: make test } }`";
             self.checks.say(
                 self.root.place,
@@ -207,6 +213,7 @@ impl Reader<'_> {
         package: file::Package,
         document: &PackageDocument,
         steps: &[PlannedStep],
+        names: &BTreeSet<&str>,
     ) -> Option<PlannedStep> {
         let node = self.root.get("package")?;
         let mut files = Vec::with_capacity(package.files.len());
@@ -242,7 +249,7 @@ impl Reader<'_> {
             );
         }
         let needs = match package.needs {
-            Some(needs) => self.needs(node, &needs, &steps.iter().map(|step| step.name.as_str()).collect()),
+            Some(needs) => self.needs(node, &needs, names),
             None => steps.iter().map(|step| step.name.clone()).collect(),
         };
         let input = PackageInput {

@@ -1,6 +1,6 @@
 //! The steps of a definition.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use facts::StepName;
@@ -15,10 +15,60 @@ use crate::plan::{
     CacheFolder, EffectClass, MOST_STEPS, PACKAGE, PlannedStep, RUN, Retries, RunInput, SecretUse, find_cycle,
     path_text,
 };
+use crate::schema::Scalar;
 use crate::yaml::{Node, Place};
 
+/// What the reading of each step rests on.
+struct Reading<'a> {
+    /// The names of all steps.
+    names: &'a BTreeSet<&'a str>,
+    defaults: &'a Defaults,
+}
+
+/// Plain values as texts, by their names.
+fn texts(values: &BTreeMap<String, Scalar>) -> BTreeMap<String, String> {
+    values
+        .iter()
+        .map(|(name, value)| (name.clone(), to_text(&value.0)))
+        .collect()
+}
+
+/// What holds for every step that says nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Defaults {
+    pub variables: BTreeMap<String, String>,
+    pub shell: Option<String>,
+}
+
 impl Reader<'_> {
-    pub(super) fn steps(&self, steps: Named<file::Step>) -> Vec<PlannedStep> {
+    pub(super) fn defaults(&self, variables: BTreeMap<String, Scalar>, shell: Option<String>) -> Defaults {
+        let without_steps = self.root.get("steps").is_none_or(|steps| steps.members().is_empty())
+            && self
+                .root
+                .get("version")
+                .and_then(|version| version.get("command"))
+                .is_none();
+        for key in ["variables", "shell"] {
+            if let Some((key, _)) = self.root.member(key)
+                && without_steps
+            {
+                let message = format!("`{}` is without effect: there are no steps", key.name);
+                self.checks.say(key.place, message, Some("write some, or remove it"));
+            }
+        }
+        if let Some(written) = self.root.get("variables") {
+            self.checks.texts(written);
+        }
+        if let Some(shell) = &shell {
+            self.checks.script(self.root, "shell", shell);
+        }
+        Defaults {
+            variables: texts(&variables),
+            shell,
+        }
+    }
+
+    pub(super) fn steps(&self, steps: Named<file::Step>, defaults: &Defaults) -> Vec<PlannedStep> {
         let Some((key, nodes)) = self.root.member("steps") else {
             return Vec::new();
         };
@@ -28,12 +78,34 @@ impl Reader<'_> {
             return Vec::new();
         }
         let names: BTreeSet<&str> = nodes.members().iter().map(|(key, _)| key.name.as_str()).collect();
-        let planned = steps
-            .0
-            .into_iter()
-            .zip(nodes.members())
-            .filter_map(|((name, step), (key, node))| self.step(&name, step, key.place, node, &names))
-            .collect();
+        let reading = Reading {
+            names: &names,
+            defaults,
+        };
+        let mut planned = Vec::with_capacity(steps.0.len());
+        for ((name, step), (key, node)) in steps.0.into_iter().zip(nodes.members()) {
+            if step.matrix.is_none() {
+                planned.extend(self.step(&name, step, key.place, node, &reading));
+                continue;
+            }
+            let before = self.checks.count();
+            for (instance, name, step) in self.instances(&name, &step, node, &names).unwrap_or_default() {
+                let mut step = self.step(&name, step, key.place, node, &reading);
+                if let Some(step) = &mut step {
+                    step.instance = Some(instance);
+                }
+                planned.extend(step);
+                // What is wrong with one is wrong with all.
+                if self.checks.count() > before {
+                    break;
+                }
+            }
+            if planned.len() >= MOST_STEPS {
+                let message = format!("with their matrices there are more steps than the {MOST_STEPS} allowed");
+                self.checks.say(key.place, message, None);
+                break;
+            }
+        }
         self.no_cycle(nodes);
         planned
     }
@@ -44,7 +116,7 @@ impl Reader<'_> {
         step: file::Step,
         place: Place,
         node: &Node,
-        names: &BTreeSet<&str>,
+        reading: &Reading<'_>,
     ) -> Option<PlannedStep> {
         let checks = self.checks;
         if name == PACKAGE {
@@ -55,9 +127,9 @@ impl Reader<'_> {
             );
         }
         checks.script(node, "run", &step.run);
-        let needs = self.needs(node, &step.needs, names);
+        let needs = self.needs(node, &step.needs, reading.names);
         if let Some(when) = &step.when {
-            self.when(node, when, &step.needs);
+            self.when(node, when, &step);
         }
         for (key, text) in [("shell", &step.shell), ("observe", &step.observe)] {
             if let Some(text) = text {
@@ -86,15 +158,13 @@ impl Reader<'_> {
         let retries = step
             .retries
             .map_or_else(Retries::default, |retries| self.retries(node, &retries));
+        let mut variables = reading.defaults.variables.clone();
+        variables.extend(texts(&step.variables));
         let input = RunInput {
             script: step.run,
-            shell: step.shell,
+            shell: step.shell.or_else(|| reading.defaults.shell.clone()),
             folder: step.folder,
-            variables: step
-                .variables
-                .iter()
-                .map(|(name, value)| (name.clone(), to_text(&value.0)))
-                .collect(),
+            variables,
             secrets: self.secrets(node, step.secrets),
             cache: self.cache(node, step.cache),
             observe: step.observe,
@@ -109,29 +179,38 @@ impl Reader<'_> {
         Some(planned)
     }
 
-    /// The condition of a step; it sees the steps that this one needs, and no others.
-    fn when(&self, node: &Node, when: &str, needs: &[String]) {
+    /// The condition of a step; it sees the steps that this one needs, and no others, and of a matrix the
+    /// values of this instance.
+    fn when(&self, node: &Node, when: &str, step: &file::Step) {
         let Some(condition) = self.checks.condition(node, "when", when, &scope::STEP) else {
             return;
         };
-        for member in condition
-            .members()
-            .iter()
-            .filter(|member| !needs.contains(&member.name))
-        {
+        let needs = || step.needs.iter().map(String::as_str);
+        for member in condition.members() {
             let place = self
                 .checks
                 .source
                 .inside(node.place_of(&["when"]), when, member.line, member.column);
-            let hint = match nearest(&member.name, needs.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("add it: `needs: [{}]`", member.name),
-            };
-            self.checks.say(
-                place,
-                format!("`when`: this step does not need `{}`", member.name),
-                Some(&hint),
-            );
+            let name = member.name.as_str();
+            if member.variable == "needs" && needs().all(|need| need != name) {
+                let hint = match nearest(name, needs()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add it: `needs: [{name}]`"),
+                };
+                let message = format!("`when`: this step does not need `{name}`");
+                self.checks.say(place, message, Some(&hint));
+            }
+            if member.variable == "matrix" && node.get("matrix").is_some() && !step.variables.contains_key(name) {
+                let hint = nearest(name, step.variables.keys().map(String::as_str));
+                let hint = hint.map(|near| format!("did you mean `{near}`?"));
+                self.checks
+                    .say(place, format!("`when`: the matrix has no `{name}`"), hint.as_deref());
+            }
+        }
+        if node.get("matrix").is_none() && condition.variables().any(|variable| variable == "matrix") {
+            let hint = "give it one, or take `matrix` out of the condition";
+            self.checks
+                .say(node.place_of(&["when"]), "`when`: this step has no matrix", Some(hint));
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use facts::{ReleaseLine, StepName};
 use serde_json::json;
 
+use super::steps::Defaults;
 use super::{Reader, file};
 use crate::document::VersionScheme;
 use crate::plan::{PlannedStep, RunInput, VERSION};
@@ -24,7 +25,7 @@ pub(super) struct Versioned {
 
 impl Reader<'_> {
     /// `steps` are the names of all steps.
-    pub(super) fn version(&self, version: file::Version, steps: &BTreeSet<&str>) -> Versioned {
+    pub(super) fn version(&self, version: file::Version, steps: &BTreeSet<&str>, defaults: &Defaults) -> Versioned {
         let rule = match version {
             file::Version::Scheme(scheme) => {
                 return Versioned {
@@ -83,6 +84,8 @@ impl Reader<'_> {
         let timeout = checks.seconds(node, "timeout", rule.timeout.as_deref(), USUAL_TIMEOUT);
         let input = RunInput {
             script: command,
+            shell: defaults.shell.clone(),
+            variables: defaults.variables.clone(),
             ..RunInput::default()
         };
         let step = StepName::new(VERSION).ok().map(|name| {

@@ -167,22 +167,14 @@ fn unknown_keys_come_with_the_nearest_name() {
     check(
         "throughline: 1\nsteps: {a: {run: x}}\nzebra: {}",
         &[
-            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
+            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `variables`, `shell`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
         ],
     );
 }
 
 #[test]
 fn keys_that_come_later_say_so() {
-    for key in [
-        "matrix",
-        "services",
-        "image",
-        "resources",
-        "reports",
-        "concurrency",
-        "uses",
-    ] {
+    for key in ["services", "image", "resources", "reports", "concurrency", "uses"] {
         check(
             &step(&format!("{key}: x")),
             &[&format!(

@@ -4,6 +4,7 @@ mod definition;
 mod documentation;
 mod environments;
 mod limits;
+mod matrix;
 mod schemas;
 mod version;
 

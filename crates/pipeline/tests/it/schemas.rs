@@ -68,7 +68,7 @@ fn the_schemas_refuse_what_the_reader_refuses() {
         "throughline: 2\nsteps: {a: {run: x}}\n",
         "steps: {a: {run: x}}\n",
         "throughline: 1\nsteps: {a: {run: x, need: [b]}}\n",
-        "throughline: 1\nsteps: {a: {run: x, matrix: {}}}\n",
+        "throughline: 1\nsteps: {a: {run: x, image: {}}}\n",
         "throughline: 1\nsteps: {a: {}}\n",
         "throughline: 1\nsteps: {a: {run: x, timeout: soon}}\n",
         "throughline: 1\nsteps: {a: {run: x, timeout: null}}\n",
