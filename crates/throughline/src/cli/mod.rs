@@ -6,6 +6,7 @@ mod deliver;
 mod demo;
 mod follow;
 mod house;
+mod init;
 mod ledger;
 mod local;
 
@@ -18,6 +19,7 @@ pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, 
 pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, SearchArgs, StatusArgs};
 pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
+pub use init::InitArgs;
 pub use ledger::{CheckpointArgs, ExportArgs, KeysArgs, LedgerCommand, VerifyArgs};
 pub use local::{CheckArgs, FileKind, FolderArgs, LocalRunArgs, SchemaArgs};
 
@@ -149,6 +151,7 @@ pub enum Command {
     #[command(subcommand)]
     Ledger(LedgerCommand),
     Down(DownArgs),
+    Init(InitArgs),
     Run(LocalRunArgs),
     Assess(AssessArgs),
     Check(CheckArgs),
@@ -177,7 +180,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "approve", "promote", "rollback", "unbar", "cancel", "retry", "rebuild", "resolve",
         ],
     ),
-    ("On a laptop", &["run", "check", "schema", "settings"]),
+    ("On a laptop", &["init", "run", "check", "schema", "settings"]),
     (
         "The server",
         &[

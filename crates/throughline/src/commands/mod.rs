@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod down;
 mod environments;
+mod init;
 mod ledger;
 mod login;
 mod logout;
@@ -155,6 +156,7 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
         Command::Demo(args) => demo::demo(&args, around, printer),
         Command::DemoLoad(args) => demo::load(&args, around, printer),
         Command::Serve(_) => serve::serve(around.layers.serve()?, printer),
+        Command::Init(args) => init::init(&args, around, printer),
         Command::Run(args) => run::run(&args, around, printer),
         Command::Assess(args) => assess::assess(&args, around, printer),
         Command::Check(args) => check::check(&args, &around.folder, printer),
@@ -210,6 +212,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         | Command::Shim(_)
         | Command::Proxy(_)
         | Command::Serve(_)
+        | Command::Init(_)
         | Command::Run(_)
         | Command::Assess(_)
         | Command::Check(_)

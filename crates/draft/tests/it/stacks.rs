@@ -1,0 +1,210 @@
+//! The stacks, each with its own commands.
+
+use crate::{commands, drafted, names};
+
+const CARGO: &str = "[package]\nname = \"shop\"\nversion = \"1.0.0\"\n";
+
+#[test]
+fn a_rust_program_is_built_tested_and_packaged_by_its_name() {
+    let draft = drafted(&[
+        ("Cargo.toml", CARGO),
+        ("Cargo.lock", ""),
+        ("src/main.rs", "fn main() {}"),
+    ]);
+    assert_eq!(commands(&draft, "build"), "cargo build --release --locked");
+    assert_eq!(commands(&draft, "test"), "cargo test --locked");
+    assert_eq!(draft.files, ["target/release/shop"]);
+}
+
+#[test]
+fn a_rust_library_is_packaged_as_it_would_be_published() {
+    let draft = drafted(&[("Cargo.toml", CARGO), ("src/lib.rs", "")]);
+    assert!(commands(&draft, "pack").contains("cargo package"));
+    assert_eq!(draft.files, ["target/package/*.crate"]);
+    assert!(draft.notes[0].contains("Cargo.lock"));
+}
+
+#[test]
+fn a_rust_workspace_is_one_part_and_its_chores_are_no_programs() {
+    let draft = drafted(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\", \"xtask\"]\n"),
+        ("Cargo.lock", ""),
+        (
+            "crates/web/Cargo.toml",
+            "[package]\nname = \"web\"\n[dependencies]\naxum = \"0.8\"\n",
+        ),
+        (
+            "crates/web/src/main.rs",
+            "fn main() { let port = std::env::var(\"PORT\"); route(\"/healthz\"); }",
+        ),
+        ("xtask/Cargo.toml", "[package]\nname = \"xtask\"\n"),
+        ("xtask/src/main.rs", "fn main() {}"),
+    ]);
+    assert_eq!(draft.files, ["target/release/web"]);
+    assert!(draft.has_service);
+    assert!(draft.text.contains("command: [bin/web]"), "{}", draft.text);
+    assert!(draft.text.contains("health: { path: /healthz }"), "{}", draft.text);
+    assert!(draft.text.contains("crates/web/src/main.rs:1"));
+}
+
+#[test]
+fn a_build_that_asks_git_is_not_kept() {
+    let files = [("Cargo.lock", ""), ("src/main.rs", "fn main() {}")];
+    let kept = drafted(&[&files[..], &[("Cargo.toml", CARGO)]].concat());
+    assert!(kept.text.contains("inputs:"));
+    let asks = format!("{CARGO}[build-dependencies]\nvergen = \"9\"\n");
+    let not = drafted(&[&files[..], &[("Cargo.toml", asks.as_str())]].concat());
+    assert!(!not.text.contains("inputs:"));
+}
+
+#[test]
+fn each_lock_file_means_its_manager() {
+    let package =
+        "{\"name\": \"a\", \"scripts\": {\"build\": \"vite build\", \"test\": \"vitest\"}, \"private\": true}";
+    for (lock, install, build) in [
+        ("package-lock.json", "npm ci", "npm run build"),
+        ("pnpm-lock.yaml", "pnpm install --frozen-lockfile", "pnpm run build"),
+        (
+            "yarn.lock",
+            "yarn install --frozen-lockfile --non-interactive",
+            "yarn run build",
+        ),
+        ("bun.lock", "bun install --frozen-lockfile", "bun run build"),
+    ] {
+        let draft = drafted(&[("package.json", package), (lock, "")]);
+        assert_eq!(commands(&draft, "install"), install);
+        assert_eq!(commands(&draft, "build"), build);
+        assert_eq!(draft.files, ["dist"]);
+    }
+    let berry = drafted(&[("package.json", package), ("yarn.lock", ""), (".yarnrc.yml", "")]);
+    assert_eq!(commands(&berry, "install"), "yarn install --immutable");
+}
+
+#[test]
+fn tests_that_want_a_browser_are_left_out_with_a_word() {
+    let package = "{\"name\": \"a\", \"scripts\": {\"build\": \"vite build\", \"test\": \"playwright test\"}}";
+    let draft = drafted(&[("package.json", package), ("package-lock.json", "")]);
+    assert_eq!(names(&draft), ["install", "build"]);
+    assert!(draft.notes[0].contains("browser"));
+}
+
+#[test]
+fn the_members_of_a_node_workspace_are_packed_together() {
+    let draft = drafted(&[
+        ("package.json", "{\"private\": true, \"workspaces\": [\"packages/*\"]}"),
+        ("package-lock.json", ""),
+        (
+            "packages/a/package.json",
+            "{\"name\": \"@s/a\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"tsc\"}}",
+        ),
+        (
+            "packages/b/package.json",
+            "{\"name\": \"@s/b\", \"version\": \"1.0.0\", \"private\": true}",
+        ),
+    ]);
+    assert_eq!(commands(&draft, "build"), "npm run build --workspaces --if-present");
+    assert!(commands(&draft, "pack").ends_with("-w @s/a"));
+}
+
+#[test]
+fn python_is_installed_by_the_tool_whose_lock_file_is_there() {
+    let project = "[project]\nname = \"a\"\n[build-system]\nrequires = []\n[dependency-groups]\ntest = [\"pytest\"]\n";
+    let code = [("src/a/__init__.py", ""), ("tests/test_a.py", "import pytest")];
+    let uv = drafted(&[&code[..], &[("pyproject.toml", project), ("uv.lock", "")]].concat());
+    assert_eq!(commands(&uv, "install"), "uv sync --locked --group test");
+    assert_eq!(commands(&uv, "test"), "uv run --no-sync pytest");
+    let poetry = drafted(&[&code[..], &[("pyproject.toml", project), ("poetry.lock", "")]].concat());
+    assert_eq!(commands(&poetry, "install"), "poetry install --no-interaction");
+    let pip = drafted(&[&code[..], &[("pyproject.toml", project)]].concat());
+    assert!(commands(&pip, "install").ends_with("--editable . --group test"));
+    assert_eq!(commands(&pip, "test"), ".venv/bin/python -m pytest");
+    assert_eq!(pip.files, ["dist/*.whl"]);
+}
+
+#[test]
+fn an_application_without_a_build_system_is_packaged_as_code() {
+    let draft = drafted(&[
+        ("requirements.txt", "flask\n"),
+        ("app.py", ""),
+        ("shop/__init__.py", ""),
+    ]);
+    assert_eq!(draft.files, ["app.py", "requirements.txt", "shop"]);
+}
+
+#[test]
+fn a_go_module_gives_the_programs_of_its_customary_places() {
+    let main = "package main\n\nfunc main() {}\n";
+    let draft = drafted(&[
+        ("go.mod", "module example.org/shop/v2\n"),
+        ("go.sum", ""),
+        ("main.go", main),
+        ("cmd/import/main.go", main),
+        ("hack/gen/main.go", main),
+        ("shop_test.go", "package main\n"),
+    ]);
+    assert_eq!(draft.files, ["bin/shop", "bin/import"]);
+    assert_eq!(commands(&draft, "test"), "go test ./...");
+}
+
+#[test]
+fn maven_and_gradle_are_started_by_their_wrappers() {
+    let pom = "<project><parent><artifactId>p</artifactId></parent><artifactId>shop</artifactId></project>";
+    let maven = drafted(&[("pom.xml", pom), ("mvnw", "")]);
+    assert_eq!(
+        commands(&maven, "build"),
+        "sh mvnw --batch-mode --no-transfer-progress verify"
+    );
+    assert_eq!(maven.files, ["target/shop*.jar"]);
+    let gradle = drafted(&[("build.gradle.kts", "plugins { java }"), ("settings.gradle.kts", "")]);
+    assert_eq!(commands(&gradle, "build"), "gradle --no-daemon --console=plain build");
+}
+
+#[test]
+fn cmake_installs_into_a_folder_that_git_does_not_see() {
+    let lists = "project(shop)\nenable_testing()\noption(SHOP_BUILD_TESTS \"Build\" OFF)\ninstall(TARGETS shop)\n";
+    let draft = drafted(&[("CMakeLists.txt", lists), ("main.cpp", "")]);
+    assert!(commands(&draft, "build").contains("-DSHOP_BUILD_TESTS=ON"));
+    assert!(commands(&draft, "build").contains("build/.gitignore"));
+    assert_eq!(draft.files, ["stage/files"]);
+}
+
+#[test]
+fn make_is_asked_for_the_targets_that_it_has() {
+    let draft = drafted(&[("Makefile", "all: app\n\ntest: app\n\t./run\n"), ("app.c", "")]);
+    assert_eq!(commands(&draft, "build"), "make all");
+    assert_eq!(commands(&draft, "test"), "make test");
+}
+
+#[test]
+fn a_second_stack_without_a_lock_file_is_named_and_left() {
+    let draft = drafted(&[
+        ("CMakeLists.txt", "project(a)\nadd_executable(a a.c)\n"),
+        ("support/build.gradle", ""),
+    ]);
+    assert_eq!(names(&draft), ["build"]);
+    assert!(draft.notes[0].contains("support/"));
+}
+
+#[test]
+fn folders_with_stacks_of_their_own_become_steps_of_their_own() {
+    let package = "{\"name\": \"a\", \"scripts\": {\"build\": \"vite build\"}, \"private\": true}";
+    let draft = drafted(&[
+        ("backend/Cargo.toml", CARGO),
+        ("backend/Cargo.lock", ""),
+        ("backend/src/main.rs", "fn main() {}"),
+        ("frontend/package.json", package),
+        ("frontend/package-lock.json", ""),
+    ]);
+    assert_eq!(
+        names(&draft),
+        ["backend-build", "backend-test", "frontend-install", "frontend-build"]
+    );
+    assert_eq!(draft.files, ["backend/target/release/shop", "frontend/dist"]);
+    assert!(draft.text.contains("folder: frontend"));
+}
+
+#[test]
+fn nothing_is_drafted_where_nothing_says_how_it_is_built() {
+    let tree = evidence::MemoryTree::of([("README.md", "hello")]);
+    assert_eq!(draft::draft(&tree), None);
+}
