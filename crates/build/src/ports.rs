@@ -14,13 +14,13 @@ use crate::workspace::WorkspaceError;
 /// Where the steps of a run work.
 #[async_trait]
 pub trait Workspace: Send + Sync {
-    /// The folder with the run's files, made ready where it is not there yet.
+    /// The component's folder among the run's files, which are made ready where they are not there yet.
     ///
     /// # Errors
     /// When it cannot be made ready.
     async fn ready(&self, run: RunId, component: &ComponentName, commit: &Commit) -> Result<PathBuf, WorkspaceError>;
 
-    /// Brings the folders that a step keeps from run to run into the workspace.
+    /// Brings the folders that a step keeps from run to run into `workspace`, which [`Workspace::ready`] gave.
     ///
     /// # Errors
     /// When a path leaves the workspace, or a folder cannot be made.
@@ -29,6 +29,7 @@ pub trait Workspace: Send + Sync {
         run: RunId,
         component: &ComponentName,
         trust: Trust,
+        workspace: &Path,
         caches: &[CacheFolder],
     ) -> Result<(), WorkspaceError>;
 }
@@ -41,6 +42,14 @@ pub trait Commits: Send + Sync {
     /// # Errors
     /// Says why it cannot be done.
     async fn check_out(&self, component: &ComponentName, commit: &Commit, folder: &Path) -> Result<(), String>;
+
+    /// The component's folder at a commit, relative to the top of the commit's files; empty for the top.
+    ///
+    /// # Errors
+    /// Says why it cannot be told.
+    async fn folder(&self, _component: &ComponentName, _commit: &Commit) -> Result<String, String> {
+        Ok(String::new())
+    }
 
     /// When the commit was made.
     ///

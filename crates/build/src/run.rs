@@ -145,7 +145,7 @@ impl RunAction {
             .await
             .map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
         self.workspace
-            .take_caches(step.run, component, step.trust, &input.cache)
+            .take_caches(step.run, component, step.trust, &workspace, &input.cache)
             .map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let folder =
             beneath(&workspace, input.folder.as_deref()).map_err(|error| ActionOutcome::failed(error.to_string()))?;

@@ -153,8 +153,14 @@ impl Workspace for Workspaces {
             lock
         };
         let _only_one = making.lock().await;
+        let below = self.commits.folder(component, commit).await;
+        let below = below.map_err(|reason| WorkspaceError::Checkout {
+            commit: commit.clone(),
+            reason,
+        })?;
+        let of_component = |folder: PathBuf| if below.is_empty() { folder } else { folder.join(&below) };
         if folder.exists() {
-            return Ok(folder);
+            return Ok(of_component(folder));
         }
         // Made beside and renamed, so that a folder that is there is whole.
         let fresh = folder.with_extension("fresh");
@@ -178,7 +184,7 @@ impl Workspace for Workspaces {
             }
         })?;
         std::fs::rename(&fresh, &folder).map_err(wrong)?;
-        Ok(folder)
+        Ok(of_component(folder))
     }
 
     fn take_caches(
@@ -186,15 +192,21 @@ impl Workspace for Workspaces {
         run: RunId,
         component: &ComponentName,
         trust: Trust,
+        workspace: &Path,
         caches: &[CacheFolder],
     ) -> Result<(), WorkspaceError> {
-        let workspace = self.folder(run);
+        let top = self.folder(run);
         for cache in caches {
             if !is_beneath(&cache.path) {
                 return Err(WorkspaceError::Outside(cache.path.clone()));
             }
             let place = workspace.join(&cache.path);
-            let inside = Inside::open(&workspace, &cache.path, true).map_err(|source| WorkspaceError::Folder {
+            let below_top = place
+                .strip_prefix(&top)
+                .unwrap_or(&place)
+                .to_string_lossy()
+                .into_owned();
+            let inside = Inside::open(&top, &below_top, true).map_err(|source| WorkspaceError::Folder {
                 path: place.clone(),
                 source,
             })?;
@@ -213,7 +225,7 @@ impl Workspace for Workspaces {
             // What was taken is written down before it is taken, so that it finds its way back.
             let note = self.note(run);
             let mut taken = read_note(&note);
-            taken.insert(cache.path.clone(), kept.clone());
+            taken.insert(below_top, kept.clone());
             std::fs::write(&note, serde_json::json!(taken).to_string()).map_err(wrong)?;
             match inside.move_here(&kept) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => inside.make().map_err(wrong)?,

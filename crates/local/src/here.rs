@@ -39,7 +39,14 @@ impl Workspace for Here {
     }
 
     /// Kept folders lie where they are; from run to run they stay by themselves.
-    fn take_caches(&self, _: RunId, _: &ComponentName, _: Trust, caches: &[CacheFolder]) -> Result<(), WorkspaceError> {
+    fn take_caches(
+        &self,
+        _: RunId,
+        _: &ComponentName,
+        _: Trust,
+        _: &Path,
+        caches: &[CacheFolder],
+    ) -> Result<(), WorkspaceError> {
         for cache in caches {
             let path = Path::new(&cache.path);
             if !path

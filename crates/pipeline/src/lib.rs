@@ -23,6 +23,7 @@ mod yaml;
 
 pub use configuration::{Difference, Rendered, difference};
 pub use definition::Definition;
+pub use definition::components::{Components, Concern, Concerned, Member};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use document::PackageDocument;
 pub use environments::{Environment, Environments};

@@ -29,7 +29,7 @@ pub(crate) fn read<T: JsonSchema + DeserializeOwned>(
 }
 
 /// The number after `throughline:` decides how the rest is read, so it is looked at before.
-fn check_language(source: &Source<'_>, node: &Node) -> Result<(), Diagnostics> {
+pub(crate) fn check_language(source: &Source<'_>, node: &Node) -> Result<(), Diagnostics> {
     let hint = Some("begin the file with `throughline: 1`".to_owned());
     if matches!(node.kind, Kind::Null) {
         return Err(source.at(Place::START, "the file is empty", hint).into());

@@ -96,6 +96,14 @@ async fn answer(house: Arc<House>, request: Request) -> Result<Response, Problem
     let resource = Resource::Component(name.clone());
     let pushes = parsed.operation == Operation::Push;
     let actor = caller.may(if pushes { Action::Push } else { Action::Fetch }, &resource)?;
+    let there = house.register.by_name(&name).await?;
+    if there.is_some_and(|there| there.place.is_some()) {
+        let repository = house.repositories.name_of(&name);
+        return Err(
+            Problem::not_found(format!("{name} is a component of the repository {repository}"))
+                .hint(format!("push to and fetch from /git/{repository}.git")),
+        );
+    }
     if pushes {
         // The first push makes the component, for those who may.
         if house.register.by_name(&name).await?.is_none() {

@@ -22,8 +22,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::{
-    BuildParts, Builds, ChangesView, Intake, Rebuilds, Register, RemoteParts, Remotes, Repositories, TagAction,
-    Versions,
+    BuildParts, Builds, ChangesView, Intake, Rebuilds, Register, RegisterError, RemoteParts, Remotes, Repositories,
+    TagAction, Versions,
 };
 use crate::checkpoints::{CheckpointParts, Checkpoints};
 use crate::error::ServerError;
@@ -228,6 +228,19 @@ fn refuse_network(folder: &Path) -> Result<(), OpenError> {
     })
 }
 
+/// Says where the components lie that share a repository.
+async fn settle(register: &Register, repositories: &Repositories) -> Result<(), RegisterError> {
+    let all = register.all().await?;
+    for component in &all {
+        if let Some(place) = &component.place
+            && let Some(home) = all.iter().find(|other| other.id == place.repository)
+        {
+            repositories.settle(component.name.clone(), home.name.clone(), place.member.clone());
+        }
+    }
+    Ok(())
+}
+
 impl House {
     /// Opens every room below the data folder, and takes up what was left unfinished.
     ///
@@ -284,6 +297,9 @@ impl House {
         let folder = data.join("repositories");
         let repositories = Repositories::open(&folder, settings.largest_push, settings.is_local());
         let repositories = Arc::new(repositories.map_err(room("the folder of repositories"))?);
+        settle(&register, &repositories)
+            .await
+            .map_err(room("the register of components"))?;
         let intake = Intake::new(ledger.clone(), register.clone(), repositories.clone());
         let workspaces = Workspaces::new(data.join("runs"), data.join("caches"), repositories.clone());
         let workspaces = Arc::new(workspaces);

@@ -6,7 +6,7 @@ use crate::error::SourceError;
 use crate::reading::{commit_of, id, timestamp};
 use crate::refs::RefName;
 use crate::repository::Repository;
-use crate::version::{Graph, HistoryCommit, Numbers, Scheme, conventional};
+use crate::version::{Graph, HistoryCommit, Numbers, Scheme, Weight, conventional};
 
 impl Repository {
     /// Takes into `graph` what is new behind `commits`, and the tags as they are now. Commits that are
@@ -19,37 +19,50 @@ impl Repository {
         graph: &mut Graph,
         commits: impl IntoIterator<Item = &'a Commit>,
     ) -> Result<(), SourceError> {
+        self.grow_for(graph, commits, "", |_, _| Ok(Weight::Whole))
+    }
+
+    /// The same for one of several components: each commit counts as much as `weigh` says of it and its
+    /// first parent, and of the tags those count that begin with `prefix`.
+    ///
+    /// # Errors
+    /// As [`Repository::grow`], or as `weigh`.
+    pub fn grow_for<'a>(
+        &self,
+        graph: &mut Graph,
+        commits: impl IntoIterator<Item = &'a Commit>,
+        prefix: &str,
+        mut weigh: impl FnMut(&Commit, Option<&Commit>) -> Result<Weight, SourceError>,
+    ) -> Result<(), SourceError> {
         let reader = self.reader();
-        let read = |commit: &Commit| -> Result<Option<HistoryCommit>, SourceError> {
+        let mut read = |commit: &Commit| -> Result<Option<HistoryCommit>, SourceError> {
             let Some(object) = reader.try_find_object(id(commit)?).map_err(|e| self.wrong(e))? else {
                 return Ok(None);
             };
             let found = object.try_into_commit().map_err(|e| self.wrong(e))?;
-            let parents = found.parent_ids().map(|id| commit_of(&id)).collect::<Result<_, _>>()?;
+            let parents: Vec<Commit> = found.parent_ids().map(|id| commit_of(&id)).collect::<Result<_, _>>()?;
+            let weight = weigh(commit, parents.first())?;
             let data = found.decode().map_err(|e| self.wrong(e))?;
             let time = data.committer().map(|who| who.seconds()).unwrap_or_default();
-            Ok(Some(HistoryCommit::new(
-                parents,
-                timestamp(time),
-                &data.message.to_string(),
-            )))
+            let commit = HistoryCommit::new(parents, timestamp(time), &data.message.to_string());
+            Ok(Some(commit.weighing(weight)))
         };
         let mut commits = commits.into_iter().peekable();
         while let Some(commit) = commits.next() {
             let is_last = commits.peek().is_none();
-            match graph.grow(commit, read) {
+            match graph.grow(commit, &mut read) {
                 Err(_) if is_last && !self.has(commit)? => return Err(SourceError::NoCommit(commit.clone())),
                 Err(SourceError::Graph(_)) if !is_last => {}
                 grown => grown?,
             }
         }
-        let tags = self.version_tags()?;
+        let tags = self.version_tags(prefix)?;
         graph.set_tags(tags.iter().map(|(commit, numbers)| (commit, *numbers)));
         Ok(())
     }
 
-    /// The tags whose names are plain versions, and the commits they are on.
-    fn version_tags(&self) -> Result<Vec<(Commit, Numbers)>, SourceError> {
+    /// The tags whose names are plain versions after `prefix`, and the commits they are on.
+    fn version_tags(&self, prefix: &str) -> Result<Vec<(Commit, Numbers)>, SourceError> {
         let reader = self.reader();
         let platform = reader.references().map_err(|e| self.wrong(e))?;
         let mut tags = Vec::new();
@@ -58,7 +71,8 @@ impl Repository {
             let name = std::str::from_utf8(reference.name().as_bstr())
                 .ok()
                 .and_then(RefName::new);
-            let Some(numbers) = name.as_ref().and_then(RefName::tag).and_then(conventional::plain) else {
+            let tag = name.as_ref().and_then(RefName::tag);
+            let Some(numbers) = tag.and_then(|tag| conventional::plain(tag.strip_prefix(prefix)?)) else {
                 continue;
             };
             // A tag of something else than a commit gives no version.

@@ -19,7 +19,7 @@ use crate::schema::Scalar;
 #[serde(deny_unknown_fields)]
 #[schemars(
     title = "throughline.yaml",
-    extend("x-later" = ["components", "concurrency", "contracts", "flags", "image", "matrix", "model", "modules",
+    extend("x-later" = ["concurrency", "contracts", "flags", "image", "matrix", "model", "modules",
         "notifications", "on", "reports", "resources", "secrets", "services", "uses"])
 )]
 pub(crate) struct File {
@@ -36,6 +36,9 @@ pub(crate) struct File {
     pub variables: BTreeMap<String, Scalar>,
     /// The program that runs the commands of every step that names none; `sh` by default.
     pub shell: Option<String>,
+    /// At a repository's top: the components that it holds, by their names, each with a folder and a file
+    /// like this one in it. Only those that a change concerns are built for it.
+    pub components: Option<Named<Component>>,
     /// What is done, by the name of the step. Steps run beside one another unless one needs another.
     #[serde(default)]
     pub steps: Named<Step>,
@@ -53,6 +56,21 @@ pub(crate) struct File {
     /// Conditions that hold the package back, added to those of the environments.
     #[serde(default)]
     pub gates: Vec<Gate>,
+}
+
+/// A component of the repository: what is built and deployed as one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Component {
+    /// Its folder, relative to the repository's top; a folder of its name by default.
+    pub path: Option<String>,
+    /// Patterns of further files that concern it, relative to the repository's top, such as shared folders;
+    /// those that begin with `!` leave files out, also of its own folder.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// The components that it is built after: a change that concerns one of them concerns it too.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 /// The version's scheme alone, or all there is to say about it.

@@ -1,5 +1,6 @@
 //! `throughline.yaml`: how a component is built, packaged and run.
 
+pub mod components;
 mod file;
 mod fill;
 mod kept;
@@ -23,6 +24,7 @@ use crate::environments::Environments;
 use crate::plan::{EffectClass, PACKAGE, PackageFile, PackageInput, Plan, PlannedStep};
 use crate::yaml::{Node, Place, Source};
 use crate::{reading, schema};
+use components::Components;
 
 /// The name of the file in the component's folder.
 pub const FILE: &str = "throughline.yaml";
@@ -40,6 +42,9 @@ pub struct Definition {
     plan: Plan,
     document: PackageDocument,
     tag: Option<String>,
+    /// Whether the file itself says what the tag's name begins with.
+    tag_is_named: bool,
+    components: Components,
     digest: Digest,
     file: String,
     /// Environments that the definition names, with their places.
@@ -88,9 +93,24 @@ impl Definition {
         self.tag.as_deref()
     }
 
+    /// The same for one of several components of a repository, whose tags begin with its name where its file
+    /// says nothing else.
+    pub fn tag_of(&self, member: Option<&str>) -> Option<String> {
+        let tag = self.tag.as_deref()?;
+        Some(match member {
+            Some(member) if !self.tag_is_named => format!("{member}-{tag}"),
+            _ => tag.to_owned(),
+        })
+    }
+
     /// Whether a package comes out.
     pub fn makes_package(&self) -> bool {
         self.plan.steps.iter().any(|step| step.action == PACKAGE)
+    }
+
+    /// The components that the repository holds, where this is the file at its top.
+    pub fn components(&self) -> &Components {
+        &self.components
     }
 
     /// The digest of the text it was read from.
@@ -151,6 +171,11 @@ impl Reader<'_> {
             }
         }
         let names: Vec<String> = parsed.steps.0.iter().map(|(name, _)| name.clone()).collect();
+        let tag_is_named = matches!(&parsed.version, file::Version::Rule(rule) if rule.prefix.is_some());
+        let components = match parsed.components {
+            Some(listed) => Components::read(self.checks, self.root, listed),
+            None => Components::default(),
+        };
         let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let defaults = self.defaults(parsed.variables, parsed.shell);
         let version = self.version(parsed.version, &names, &defaults);
@@ -179,7 +204,8 @@ impl Reader<'_> {
             None => self.nothing_without_package(),
         }
         matrix::needs_of_instances(&mut steps);
-        if steps.is_empty() && names.is_empty() && self.root.get("package").is_none() {
+        let absent = |key: &str| self.root.get(key).is_none();
+        if steps.is_empty() && names.is_empty() && absent("package") && absent("components") {
             let hint = "write what is done, such as `steps: { test: { run: make test } }`";
             self.checks.say(
                 self.root.place,
@@ -191,6 +217,8 @@ impl Reader<'_> {
             plan: Plan { steps },
             document,
             tag: version.tag,
+            tag_is_named,
+            components,
             digest: Digest::of(self.checks.source.text),
             file: file.to_owned(),
             mentioned,

@@ -167,7 +167,7 @@ fn unknown_keys_come_with_the_nearest_name() {
     check(
         "throughline: 1\nsteps: {a: {run: x}}\nzebra: {}",
         &[
-            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `variables`, `shell`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
+            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `variables`, `shell`, `components`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
         ],
     );
 }
@@ -182,7 +182,7 @@ fn keys_that_come_later_say_so() {
             )],
         );
     }
-    for key in ["modules", "flags", "components", "concurrency"] {
+    for key in ["modules", "flags", "concurrency"] {
         assert!(wrong(&format!("throughline: 1\n{key}: x"))[0].contains("is not supported by this version"));
     }
     check(

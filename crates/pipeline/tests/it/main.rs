@@ -1,5 +1,6 @@
 //! The two files from text to what comes out, their schemas and their documentation.
 
+mod components;
 mod definition;
 mod documentation;
 mod environments;

@@ -22,9 +22,11 @@ pub async fn list(State(house): State<Arc<House>>, caller: Caller) -> Result<Jso
     caller.may(Action::Enter, &Resource::Server)?;
     let mut repositories = Vec::new();
     for component in house.register.all().await? {
-        if caller
-            .may(Action::Read, &Resource::Component(component.name.clone()))
-            .is_ok()
+        // One of several components of a repository has none of its own.
+        if component.place.is_none()
+            && caller
+                .may(Action::Read, &Resource::Component(component.name.clone()))
+                .is_ok()
         {
             let trouble = house.remotes.trouble(component.id);
             repositories.push(wire::RepositoryLine {

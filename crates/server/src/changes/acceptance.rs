@@ -10,7 +10,7 @@ use engine::query::{RunRow, StepRow};
 use engine::{RunResult, State};
 use facts::published::Judgement;
 use facts::{Digest, ReleaseLine, RunId, Trust, Version};
-use ledger::{Append, AppendError};
+use ledger::{Append, AppendError, Op, Select};
 use pipeline::Definition;
 use pipeline::document::VersionScheme;
 use pipeline::plan::VERSION;
@@ -21,6 +21,7 @@ use super::builds::{Builds, Change, DEFINITION, LARGEST_DEFINITION};
 use super::register::Component;
 use super::tags;
 use super::versions::Asked;
+use super::view::CHANGES;
 use crate::error::ServerError;
 
 /// How many definitions' tags are kept in memory.
@@ -52,6 +53,14 @@ impl Builds {
         let Some(component) = self.register.by_id(change.component).await? else {
             return Ok(());
         };
+        if known.is_none()
+            && let Some(names) = self.names(change, row.line.as_ref()).await?
+            && names.branch != change.branch
+        {
+            Box::pin(self.accept(&names, run)).await?;
+        }
+        let state = self.delivery.state(change.component);
+        let known = state.packages.get(&package);
         if let Some(known) = known.filter(|known| known.lines().any(|known| *known == line)) {
             return self.tag(&component, known).await;
         }
@@ -95,6 +104,30 @@ impl Builds {
         }
     }
 
+    /// The change that names a commit that came to several lines at once: that of the line whose build was
+    /// asked for, or else the first that came to a line that is delivered. So its name does not hang on which
+    /// is looked at first.
+    async fn names(&self, change: &Change, asked_for: Option<&ReleaseLine>) -> Result<Option<Change>, ServerError> {
+        let query = Select::from(CHANGES)
+            .filter("component", Op::Eq, change.component.to_string())
+            .filter("head", Op::Eq, change.commit.as_str());
+        let mut first: Option<Change> = None;
+        for row in self.ledger.select(query).await?.rows {
+            let other = super::builds::change(&row)?;
+            let line = ReleaseLine::new(&other.branch).ok();
+            let Some(line) = line.filter(|line| self.delivery.path().delivers(line)) else {
+                continue;
+            };
+            if Some(&line) == asked_for {
+                return Ok(Some(other));
+            }
+            if first.as_ref().is_none_or(|first| other.position < first.position) {
+                first = Some(other);
+            }
+        }
+        Ok(first)
+    }
+
     async fn version(
         &self,
         component: &Component,
@@ -105,6 +138,7 @@ impl Builds {
         let asked = Asked {
             component: component.id,
             name: &component.name,
+            member: component.place.as_ref().map(|place| place.member.as_str()),
             commit: &change.commit,
             line,
             position: change.position,
@@ -135,7 +169,7 @@ impl Builds {
     /// Gives the package's commit its tag, where its definition asks for one. Saying it twice changes
     /// nothing.
     async fn tag(&self, component: &Component, package: &delivery::Package) -> Result<(), ServerError> {
-        let Some(prefix) = self.tag_prefix(package.definition).await? else {
+        let Some(prefix) = self.tag_prefix(component, package.definition).await? else {
             return Ok(());
         };
         let claim = engine::kinds::claim_of(&tags::key(component, package));
@@ -155,8 +189,10 @@ impl Builds {
     }
 
     /// What the tag's name begins with, by a definition that was built; `None` where there is to be none.
-    async fn tag_prefix(&self, definition: Digest) -> Result<Option<String>, ServerError> {
-        let known = |tags: &HashMap<_, Option<String>>| tags.get(&definition).cloned();
+    async fn tag_prefix(&self, component: &Component, definition: Digest) -> Result<Option<String>, ServerError> {
+        let member = component.place.as_ref().map(|place| place.member.clone());
+        let key = (definition, member);
+        let known = |tags: &HashMap<_, Option<String>>| tags.get(&key).cloned();
         if let Some(known) = known(&self.tags.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(known);
         }
@@ -166,12 +202,12 @@ impl Builds {
         // It was read when it was built.
         let prefix = Definition::parse_bytes(&text, DEFINITION)
             .ok()
-            .and_then(|definition| definition.tag().map(str::to_owned));
+            .and_then(|definition| definition.tag_of(key.1.as_deref()));
         let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
         if tags.len() >= KEPT_DEFINITIONS {
             tags.clear();
         }
-        tags.insert(definition, prefix.clone());
+        tags.insert(key, prefix.clone());
         Ok(prefix)
     }
 }

@@ -66,7 +66,7 @@ pub struct Builds {
     pub(super) packages: Arc<StoredPackages>,
     pub(super) store: Arc<BlobStore>,
     /// What tags are called by the definitions that were read last.
-    pub(super) tags: Mutex<HashMap<Digest, Option<String>>>,
+    pub(super) tags: Mutex<HashMap<(Digest, Option<String>), Option<String>>>,
 }
 
 /// What builds work with.
@@ -103,7 +103,7 @@ pub(super) struct Change {
     pub(super) trust: Trust,
 }
 
-fn change(row: &Row) -> Result<Change, ServerError> {
+pub(super) fn change(row: &Row) -> Result<Change, ServerError> {
     Ok(Change {
         component: row.parse("component")?,
         branch: row.text("branch")?.to_owned(),
@@ -252,13 +252,21 @@ impl Builds {
         component: &Component,
         commit: &Commit,
     ) -> Result<(Digest, Result<Plan, BrokenDefinition>), ServerError> {
+        let folder = match self.repositories.folder(&component.name, commit).await {
+            Err(RepositoryError::NotListed { .. }) => String::new(),
+            folder => folder?,
+        };
+        let path = match folder.as_str() {
+            "" => DEFINITION.to_owned(),
+            folder => format!("{folder}/{DEFINITION}"),
+        };
         let read = self
             .repositories
-            .file(&component.name, commit, DEFINITION, LARGEST_DEFINITION)
+            .file(&component.name, commit, &path, LARGEST_DEFINITION)
             .await;
         let unreadable = |message: String, hint: String| {
             let whole_file = BrokenDefinition {
-                file: DEFINITION.to_owned(),
+                file: path.clone(),
                 line: 0,
                 column: 0,
                 message,
@@ -271,7 +279,7 @@ impl Builds {
             Ok(None) => {
                 return unreadable(
                     "the commit has no definition".to_owned(),
-                    format!("add a {DEFINITION} that says how to build it; docs/pipeline.md has examples"),
+                    format!("add a {path} that says how to build it; docs/pipeline.md has examples"),
                 );
             }
             Err(RepositoryError::Source(SourceError::NotAFile { kind, .. })) => {
@@ -293,7 +301,16 @@ impl Builds {
         let digest = stored
             .map_err(|panic| ServerError::Internal(panic.to_string()))??
             .digest;
-        let plan = match Definition::parse_bytes(&text, DEFINITION) {
+        let plan = match Definition::parse_bytes(&text, &path) {
+            Ok(definition) if component.place.is_some() && !definition.components().is_empty() => {
+                Err(BrokenDefinition {
+                    file: path,
+                    line: 0,
+                    column: 0,
+                    message: "components are listed at the repository's top, not in one of them".to_owned(),
+                    hint: Some(format!("move `components` into {DEFINITION} at the top")),
+                })
+            }
             Ok(definition) => Ok(definition.plan()),
             Err(diagnostics) => Err(broken(&diagnostics)),
         };

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use facts::{Actor, Commit, NewFact};
+use facts::{Actor, Commit, ComponentId, NewFact};
 use ledger::{Append, AppendError, Ledger, LedgerError, Op, RowError, Select};
 
 use super::kinds::{CHANGE_ARRIVED, CHANGE_DESCRIBED, ChangeArrived, ChangeDescribed, REF_UPDATED, RefUpdated, stream};
-use super::register::{Component, Register};
+use super::register::{Component, Register, RegisterError};
 use super::repositories::{Repositories, RepositoryError};
+use super::sorting::Moved;
 use super::view::REFS;
 
 /// At most so many commits of one update become changes of their own: the newest.
@@ -35,14 +36,27 @@ pub enum IntakeError {
     /// A row could not be read.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// The components could not be read.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
 }
 
 /// Takes pushes in.
 #[derive(Clone)]
 pub struct Intake {
-    ledger: Arc<dyn Ledger>,
-    register: Register,
-    repositories: Arc<Repositories>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) register: Register,
+    pub(super) repositories: Arc<Repositories>,
+}
+
+/// What one look at a repository brings: facts to be appended together.
+#[derive(Default)]
+pub(super) struct Brought {
+    pub(super) facts: Vec<NewFact>,
+    /// The commits that came, by the component whose change they are.
+    pub(super) came: Vec<(ComponentId, Commit)>,
+    /// The components that the facts make.
+    pub(super) made: BTreeMap<String, ComponentId>,
 }
 
 /// What differs between recorded and actual refs, in the order of names.
@@ -76,6 +90,9 @@ impl Intake {
     /// # Errors
     /// When the repository cannot be read or the ledger refuses.
     pub async fn take_in(&self, component: &Component, actor: Actor) -> Result<bool, IntakeError> {
+        if component.place.is_some() {
+            return Ok(false); // It comes with the repository that it shares with others.
+        }
         loop {
             let read_at = self.ledger.head().await?;
             let query = Select::from(REFS).filter("component", Op::Eq, component.id.to_string());
@@ -84,18 +101,22 @@ impl Intake {
                 recorded.insert(row.text("name")?.to_owned(), row.parse("head")?);
             }
             let actual = self.repositories.refs(&component.name).await?;
-            let mut facts = Vec::new();
-            let mut came = Vec::new();
+            let mut brought = Brought::default();
             for (name, old, new) in differences(&recorded, &actual) {
-                facts.extend(self.update(component, actor, name, old, new, &mut came).await?);
+                self.update(component, actor, (name, old, new), &recorded, &mut brought)
+                    .await?;
             }
-            if facts.is_empty() {
+            if brought.facts.is_empty() {
                 return Ok(false);
             }
-            facts.extend(self.describe(component, actor, came).await?);
+            self.describe(component, actor, &mut brought).await?;
             crashpoint::reach("server.intake.before");
             let subjects = vec![stream(component.id)];
-            match self.ledger.append(Append::after(read_at, subjects, facts)).await {
+            match self
+                .ledger
+                .append(Append::after(read_at, subjects, brought.facts))
+                .await
+            {
                 Err(AppendError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
@@ -110,12 +131,10 @@ impl Intake {
         &self,
         component: &Component,
         actor: Actor,
-        name: String,
-        old: Option<Commit>,
-        new: Option<Commit>,
-        came: &mut Vec<Commit>,
-    ) -> Result<Vec<NewFact>, IntakeError> {
-        let mut facts = Vec::new();
+        (name, old, new): (String, Option<Commit>, Option<Commit>),
+        recorded: &BTreeMap<String, Commit>,
+        brought: &mut Brought,
+    ) -> Result<(), IntakeError> {
         let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
         let forced = match (&old, &new) {
             (Some(old), Some(new)) => !self.repositories.is_ancestor(&component.name, old, new).await?,
@@ -127,75 +146,90 @@ impl Intake {
             new: new.clone(),
             forced,
         };
-        facts.push(
+        brought.facts.push(
             self.register
                 .fact(stream(component.id), REF_UPDATED, &body, actor, None),
         );
         let (Some(branch), Some(tip)) = (branch, new) else {
-            return Ok(facts);
+            return Ok(());
         };
         // A branch that is new brings its tip; what it is made of was there before, or is history
         // from before Throughline. A branch that moves brings every commit in between.
-        let commits = match old {
+        let mut commits = match &old {
             None => vec![tip.clone()],
             Some(old) => {
                 self.repositories
-                    .arrived(&component.name, &old, &tip, MOST_COMMITS)
+                    .arrived(&component.name, old, &tip, MOST_COMMITS)
                     .await?
             }
         };
-        let mut commits = commits;
         if commits.last() != Some(&tip) {
             commits.push(tip.clone());
         }
-        for commit in commits {
-            let claim = format!("change:{}/{branch}/{commit}", component.id);
-            if self.ledger.find_claim(&claim).await?.is_some() {
-                continue; // It was here before, and the branch came back to it.
-            }
-            came.push(commit.clone());
-            let body = ChangeArrived {
-                tip: commit == tip,
-                commit,
-                branch: branch.clone(),
-            };
-            facts.push(
-                self.register
-                    .fact(stream(component.id), CHANGE_ARRIVED, &body, actor, Some(claim)),
-            );
+        let cut = commits.len() >= MOST_COMMITS;
+        let moved = Moved {
+            branch,
+            old,
+            tip,
+            forced,
+            cut,
+            commits,
+        };
+        self.arrive(component, actor, &moved, recorded, brought).await
+    }
+
+    /// A commit is a change of a component, unless it was here before and the branch came back to it.
+    pub(super) async fn change(
+        &self,
+        component: ComponentId,
+        actor: Actor,
+        moved: &Moved,
+        commit: &Commit,
+        brought: &mut Brought,
+    ) -> Result<(), IntakeError> {
+        let claim = format!("change:{component}/{}/{commit}", moved.branch);
+        let came_now = |fact: &NewFact| fact.external_key.as_ref() == Some(&claim);
+        if self.ledger.find_claim(&claim).await?.is_some() || brought.facts.iter().any(came_now) {
+            return Ok(());
         }
-        Ok(facts)
+        brought.came.push((component, commit.clone()));
+        let body = ChangeArrived {
+            tip: *commit == moved.tip,
+            commit: commit.clone(),
+            branch: moved.branch.clone(),
+        };
+        brought.facts.push(
+            self.register
+                .fact(stream(component), CHANGE_ARRIVED, &body, actor, Some(claim)),
+        );
+        Ok(())
     }
 
     /// What commits say of themselves, where that is not recorded yet.
-    async fn describe(
-        &self,
-        component: &Component,
-        actor: Actor,
-        came: Vec<Commit>,
-    ) -> Result<Vec<NewFact>, IntakeError> {
-        let mut new: Vec<(Commit, String)> = Vec::new();
-        for commit in came {
-            let claim = format!("described:{}/{commit}", component.id);
-            let known = new.iter().any(|(other, _)| *other == commit);
-            if !known && self.ledger.find_claim(&claim).await?.is_none() {
-                new.push((commit, claim));
+    async fn describe(&self, component: &Component, actor: Actor, brought: &mut Brought) -> Result<(), IntakeError> {
+        let mut new: BTreeMap<String, (ComponentId, Commit)> = BTreeMap::new();
+        for (owner, commit) in std::mem::take(&mut brought.came) {
+            let claim = format!("described:{owner}/{commit}");
+            if !new.contains_key(&claim) && self.ledger.find_claim(&claim).await?.is_none() {
+                new.insert(claim, (owner, commit));
             }
         }
         if new.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let commits: Vec<Commit> = new.iter().map(|(commit, _)| commit.clone()).collect();
+        let commits: Vec<Commit> = new.values().map(|(_, commit)| commit.clone()).collect();
         let subjects = self.repositories.subjects(&component.name, commits).await?;
-        let described = new.into_iter().zip(subjects).map(|((commit, claim), subject)| {
+        for ((claim, (owner, commit)), subject) in new.into_iter().zip(subjects) {
             let body = ChangeDescribed {
                 commit,
                 subject: subject.chars().take(LONGEST_SUBJECT).collect(),
             };
-            self.register
-                .fact(stream(component.id), CHANGE_DESCRIBED, &body, actor, Some(claim))
-        });
-        Ok(described.collect())
+            let fact = self
+                .register
+                .fact(stream(owner), CHANGE_DESCRIBED, &body, actor, Some(claim));
+            brought.facts.push(fact);
+        }
+        Ok(())
     }
 }
 

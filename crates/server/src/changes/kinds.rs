@@ -11,6 +11,10 @@ pub const REF_UPDATED: &str = "ref.updated";
 pub const CHANGE_ARRIVED: &str = "change.arrived";
 /// The kind of [`ChangeDescribed`].
 pub const CHANGE_DESCRIBED: &str = "change.described";
+/// The kind of [`ComponentPlaced`].
+pub const COMPONENT_PLACED: &str = "component.placed";
+/// The kind of [`ChangeSorted`].
+pub const CHANGE_SORTED: &str = "change.sorted";
 /// The kind of [`RemoteFollowed`].
 pub const REMOTE_FOLLOWED: &str = "remote.followed";
 /// The kind of [`PolicyChanged`].
@@ -33,6 +37,36 @@ pub struct ComponentCreated {
     pub component: ComponentId,
     /// Its name.
     pub name: ComponentName,
+}
+
+/// A component lies in a repository that holds several. In the component's own stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentPlaced {
+    /// The repository, by the id of the component that has its name.
+    pub repository: ComponentId,
+    /// The component's name in the repository's list.
+    pub member: String,
+}
+
+/// Which of a repository's components a commit concerns that came to a branch. Each of them has the change
+/// in its own stream as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSorted {
+    /// The commit.
+    pub commit: Commit,
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+    /// The components, in the order of their names.
+    pub concerns: Vec<ConcernedComponent>,
+}
+
+/// A component that a commit concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConcernedComponent {
+    /// The component.
+    pub component: ComponentId,
+    /// Why, as a part of a sentence.
+    pub why: String,
 }
 
 /// A branch or tag of the repository points elsewhere.

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::kinds::{
-    COMPONENT_CREATED, ComponentCreated, POLICY_CHANGED, PolicyChanged, REMOTE_FOLLOWED, RemoteFollowed, policy_stream,
-    stream,
+    COMPONENT_CREATED, COMPONENT_PLACED, ComponentCreated, ComponentPlaced, POLICY_CHANGED, PolicyChanged,
+    REMOTE_FOLLOWED, RemoteFollowed, policy_stream, stream,
 };
 use super::view::{COMPONENTS, POLICIES};
 
@@ -40,6 +40,17 @@ pub struct Component {
     pub remote: Option<String>,
     /// The name of the secret with the credentials for it.
     pub credentials: Option<String>,
+    /// Where it lies, for one of several in a repository.
+    pub place: Option<Placed>,
+}
+
+/// Where a component lies that is one of several in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The repository, by the id of the component that has its name.
+    pub repository: ComponentId,
+    /// The component's name in the repository's list.
+    pub member: String,
 }
 
 /// The register of components.
@@ -87,6 +98,42 @@ impl Register {
         self.ledger.select(query).await?.rows.first().map(component).transpose()
     }
 
+    /// The component that has the name of the repository that this one lies in; itself, where it is the only one.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn repository(&self, component: &Component) -> Result<Component, RegisterError> {
+        let Some(place) = &component.place else {
+            return Ok(component.clone());
+        };
+        Ok(self.by_id(place.repository).await?.unwrap_or_else(|| component.clone()))
+    }
+
+    /// What makes `name` a component of `repository` from now on: facts to be appended with the change that
+    /// lists it.
+    pub(super) fn placed(&self, name: &ComponentName, place: &Placed, actor: Actor) -> (ComponentId, Vec<NewFact>) {
+        let id = ComponentId::of_key(name.as_str());
+        let created = ComponentCreated {
+            component: id,
+            name: name.clone(),
+        };
+        let placed = ComponentPlaced {
+            repository: place.repository,
+            member: place.member.clone(),
+        };
+        let facts = vec![
+            self.fact(
+                stream(id),
+                COMPONENT_CREATED,
+                &created,
+                actor,
+                Some(format!("component:{name}")),
+            ),
+            self.fact(stream(id), COMPONENT_PLACED, &placed, actor, None),
+        ];
+        (id, facts)
+    }
+
     /// The component of that name; recorded when it is new.
     ///
     /// # Errors
@@ -113,6 +160,7 @@ impl Register {
             created_at: self.clock.now(),
             remote: None,
             credentials: None,
+            place: None,
         }))
     }
 
@@ -194,5 +242,12 @@ fn component(row: &Row) -> Result<Component, RegisterError> {
         created_at: row.timestamp("created_at")?,
         remote: row.optional_text("remote")?.map(str::to_owned),
         credentials: row.optional_text("credentials")?.map(str::to_owned),
+        place: match (row.optional_parse("repository")?, row.optional_text("member")?) {
+            (Some(repository), Some(member)) => Some(Placed {
+                repository,
+                member: member.to_owned(),
+            }),
+            _ => None,
+        },
     })
 }

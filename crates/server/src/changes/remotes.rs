@@ -90,7 +90,7 @@ async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<Comp
             }
         };
         for component in components {
-            if component.remote.is_some() && only.is_none_or(|only| only == component.id) {
+            if component.place.is_none() && component.remote.is_some() && only.is_none_or(|only| only == component.id) {
                 let looked = look(&parts, &component).await;
                 let mut troubles = troubles.lock().unwrap_or_else(PoisonError::into_inner);
                 match looked {

@@ -1,13 +1,16 @@
 //! The components' repositories, read on threads that may block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use facts::{Commit, ComponentName, ReleaseLine, Timestamp};
 use source::hosting::{Host, Limits};
 use source::remote::{Address, AddressError, Allowed, Credential};
 use source::{CheckoutLimits, NewTag, RefName, Repository, SourceError};
+
+use super::members::Lists;
 
 /// How long fetching a remote may take.
 const FETCH: Duration = Duration::from_secs(600);
@@ -24,6 +27,14 @@ pub enum RepositoryError {
     /// The address cannot be followed.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// The repository does not list the component at this commit.
+    #[error("{} does not list the component `{member}`", commit.short())]
+    NotListed {
+        /// The component's name in the list.
+        member: String,
+        /// The commit.
+        commit: Commit,
+    },
 }
 
 impl RepositoryError {
@@ -33,6 +44,9 @@ impl RepositoryError {
             Self::Source(error) => error.hint(),
             Self::Stopped(_) => None,
             Self::Address(error) => Some(error.hint()),
+            Self::NotListed { .. } => {
+                Some("the list stands in throughline.yaml at the repository's top, under `components`")
+            }
         }
     }
 }
@@ -54,6 +68,15 @@ pub struct CommitSummary {
 pub struct Repositories {
     host: Host,
     allowed: Allowed,
+    /// Where components lie that share a repository; the register says so, and this is what it said.
+    homes: RwLock<HashMap<ComponentName, Home>>,
+}
+
+/// Where a component lies that shares a repository.
+#[derive(Debug, Clone)]
+struct Home {
+    repository: ComponentName,
+    member: String,
 }
 
 /// The line that a new repository begins with.
@@ -80,6 +103,7 @@ impl Repositories {
         Ok(Self {
             host: Host::new(repositories, limits),
             allowed,
+            homes: RwLock::default(),
         })
     }
 
@@ -88,13 +112,59 @@ impl Repositories {
         &self.host
     }
 
+    /// The component `name` is the one called `member` in the list of `repository`.
+    pub fn settle(&self, name: ComponentName, repository: ComponentName, member: String) {
+        let mut homes = self.homes.write().unwrap_or_else(PoisonError::into_inner);
+        homes.insert(name, Home { repository, member });
+    }
+
+    fn home(&self, name: &ComponentName) -> Option<Home> {
+        let homes = self.homes.read().unwrap_or_else(PoisonError::into_inner);
+        homes.get(name).cloned()
+    }
+
+    /// The name of the repository that a component lies in.
+    pub fn name_of(&self, name: &ComponentName) -> ComponentName {
+        self.home(name).map_or_else(|| name.clone(), |home| home.repository)
+    }
+
+    /// The name of a component in the list of its repository, where that holds several.
+    pub fn member(&self, name: &ComponentName) -> Option<String> {
+        self.home(name).map(|home| home.member)
+    }
+
+    /// The repository that a component lies in.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn repository(&self, name: &ComponentName) -> Result<Repository, SourceError> {
+        self.host.repositories().get(&self.name_of(name))
+    }
+
+    /// The folder of a component at a commit, relative to its repository's top; empty for the top.
+    ///
+    /// # Errors
+    /// When the repository cannot be read, or does not list the component.
+    pub async fn folder(&self, name: &ComponentName, commit: &Commit) -> Result<String, RepositoryError> {
+        let Some(Home { member, .. }) = self.home(name) else {
+            return Ok(String::new());
+        };
+        let (at, wanted) = (commit.clone(), member.clone());
+        let folder = self.read(name, move |repository| {
+            let list = Lists::default().at(repository, &at)?;
+            Ok(list.and_then(|list| Some(list.member(&wanted)?.folder.clone())))
+        });
+        let commit = commit.clone();
+        folder.await?.ok_or(RepositoryError::NotListed { member, commit })
+    }
+
     /// Whether the repository is there.
     pub fn exists(&self, name: &ComponentName) -> bool {
         self.path(name).is_dir()
     }
 
     fn path(&self, name: &ComponentName) -> PathBuf {
-        self.host.repositories().path(name)
+        self.host.repositories().path(&self.name_of(name))
     }
 
     /// Makes the repository when it is not there.
@@ -115,7 +185,7 @@ impl Repositories {
         name: &ComponentName,
         read: impl FnOnce(&Repository) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<T, RepositoryError> {
-        let repository = self.host.repositories().get(name)?;
+        let repository = self.repository(name)?;
         Ok(tokio::task::spawn_blocking(move || read(&repository)).await??)
     }
 
@@ -184,11 +254,11 @@ impl Repositories {
         &self,
         name: &ComponentName,
         commit: &Commit,
-        path: &'static str,
+        path: &str,
         limit: u64,
     ) -> Result<Option<Vec<u8>>, RepositoryError> {
-        let commit = commit.clone();
-        self.read(name, move |repository| repository.file(&commit, path, limit))
+        let (commit, path) = (commit.clone(), path.to_owned());
+        self.read(name, move |repository| repository.file(&commit, &path, limit))
             .await
     }
 
@@ -236,7 +306,7 @@ impl Repositories {
     /// # Errors
     /// When the commit is not there or git refuses its files.
     pub async fn check_out(&self, name: &ComponentName, commit: &Commit, folder: &Path) -> Result<(), RepositoryError> {
-        let repository = self.host.repositories().get(name)?;
+        let repository = self.repository(name)?;
         Ok(repository.checkout(commit, folder, CheckoutLimits::default()).await?)
     }
 
@@ -245,7 +315,7 @@ impl Repositories {
     /// # Errors
     /// When git fails.
     pub async fn tidy(&self, name: &ComponentName) -> Result<(), RepositoryError> {
-        Ok(self.host.repositories().get(name)?.tidy().await?)
+        Ok(self.repository(name)?.tidy().await?)
     }
 
     /// Whether an address may be followed.
@@ -290,7 +360,7 @@ impl Repositories {
     /// # Errors
     /// When one is there, or git fails.
     pub async fn make_tag(&self, name: &ComponentName, tag: NewTag<'_>) -> Result<(), RepositoryError> {
-        Ok(self.host.repositories().get(name)?.make_tag(tag).await?)
+        Ok(self.repository(name)?.make_tag(tag).await?)
     }
 
     /// Where a tag leads at `url`; nothing when it is not there.
@@ -305,7 +375,7 @@ impl Repositories {
         tag: &RefName,
     ) -> Result<Option<Commit>, RepositoryError> {
         let address = Address::parse(url, self.allowed)?;
-        let repository = self.host.repositories().get(name)?;
+        let repository = self.repository(name)?;
         Ok(repository.remote_tag(&address, credential, tag, FETCH).await?)
     }
 
@@ -321,7 +391,7 @@ impl Repositories {
         tag: NewTag<'_>,
     ) -> Result<(), RepositoryError> {
         let address = Address::parse(url, self.allowed)?;
-        let repository = self.host.repositories().get(name)?;
+        let repository = self.repository(name)?;
         Ok(repository.push_tag(&address, credential, tag, FETCH).await?)
     }
 }

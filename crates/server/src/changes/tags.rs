@@ -126,10 +126,12 @@ impl TagAction {
         let component = self.register.by_id(step.request.component).await;
         let component = component.map_err(|error| for_now(error.to_string()))?;
         let component = component.ok_or_else(|| ActionOutcome::failed("the component is gone"))?;
-        let place = match &component.remote {
+        let repository = self.register.repository(&component).await;
+        let repository = repository.map_err(|error| for_now(error.to_string()))?;
+        let place = match &repository.remote {
             None => Place::Hosted,
             Some(url) => {
-                let credential = credential(&self.access, &component)
+                let credential = credential(&self.access, &repository)
                     .map_err(|error| for_now(format!("the remote's credentials cannot be used: {error}")))?;
                 Place::Remote(url.clone(), credential)
             }
@@ -178,7 +180,7 @@ impl TagAction {
         step.log.out(&format!("{} is at {commit} in {shown}", context.tag));
         // The record knows of the tag as of a pushed one; from a remote it comes with the next look there.
         if matches!(place, Place::Hosted)
-            && let Err(error) = self.intake.take_in(&component, Actor::System).await
+            && let Err(error) = self.intake.take_in(&repository, Actor::System).await
         {
             tracing::warn!(component = %component.name, %error, "a tag is recorded with the next push");
         }

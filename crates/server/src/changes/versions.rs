@@ -12,6 +12,7 @@ use facts::{Commit, ComponentId, ComponentName, ReleaseLine, Version};
 use ledger::{Direction, Ledger, LedgerError, Op, RowError, Select};
 use source::version::{Graph, Scheme, after};
 
+use super::members::Lists;
 use super::repositories::{Repositories, RepositoryError};
 use super::view::CHANGES;
 
@@ -41,6 +42,8 @@ pub struct Asked<'a> {
     pub component: ComponentId,
     /// The component's name.
     pub name: &'a ComponentName,
+    /// Its name in the list of its repository, where that holds several.
+    pub member: Option<&'a str>,
     /// The commit.
     pub commit: &'a Commit,
     /// The line that it came to.
@@ -105,11 +108,21 @@ impl Versions {
             changes.push((row.natural("position")?, row.parse("head")?));
         }
         changes.push((asked.position, asked.commit.clone()));
+        let member = asked.member.map(str::to_owned);
         let version = self
             .repositories
             .read(asked.name, move |repository| {
                 let Known { graph, lines } = &mut *known;
-                repository.grow(graph, changes.iter().map(|(_, commit)| commit))?;
+                let commits = changes.iter().map(|(_, commit)| commit);
+                match &member {
+                    None => repository.grow(graph, commits)?,
+                    Some(member) => {
+                        let mut lists = Lists::default();
+                        let weigh =
+                            |commit: &Commit, parent: Option<&Commit>| lists.weight(repository, member, parent, commit);
+                        repository.grow_for(graph, commits, &format!("{member}-"), weigh)?;
+                    }
+                }
                 let main = Repositories::main_for(&line);
                 let versions = lines.entry((line.clone(), scheme)).or_default();
                 let mut found = None;
@@ -148,6 +161,7 @@ impl Versions {
         line: &ReleaseLine,
         scheme: Scheme,
     ) -> Result<Option<Version>, VersionError> {
+        let member = self.repositories.member(name);
         let query = Select::from(CHANGES)
             .filter("component", Op::Eq, component.to_string())
             .filter("branch", Op::Eq, line.as_str())
@@ -157,6 +171,7 @@ impl Versions {
         let asked = Asked {
             component,
             name,
+            member: member.as_deref(),
             commit,
             line,
             position: row.natural("position")?,

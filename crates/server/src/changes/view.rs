@@ -5,8 +5,8 @@ use ledger::{Column, FoldError, Row, Rows, Table, Value, View};
 
 use super::builds::BUILD;
 use super::kinds::{
-    CHANGE_ARRIVED, COMPONENT_CREATED, ChangeArrived, ComponentCreated, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
-    REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+    CHANGE_ARRIVED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived, ChangeSorted, ComponentCreated,
+    ComponentPlaced, POLICY_CHANGED, PolicyChanged, REF_UPDATED, REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
 
 /// The table of components.
@@ -15,6 +15,8 @@ pub const COMPONENTS: &str = "components";
 pub const REFS: &str = "refs";
 /// The table of changes: one row for each commit on each branch.
 pub const CHANGES: &str = "changes";
+/// The table of what commits concern in repositories of several components, a row for each component.
+pub const CONCERNS: &str = "change_concerns";
 /// The table of policies that were in force.
 pub const POLICIES: &str = "policies";
 
@@ -27,9 +29,23 @@ const TABLES: &[Table] = &[
             Column::integer("created_at"),
             Column::text("remote").nullable(),
             Column::text("credentials").nullable(),
+            Column::text("repository").nullable(),
+            Column::text("member").nullable(),
         ],
         key: &["component"],
         indexes: &[&["name"]],
+    },
+    Table {
+        name: CONCERNS,
+        columns: &[
+            Column::text("repository"),
+            Column::text("head"),
+            // Empty where the commit concerns no component at all.
+            Column::text("component"),
+            Column::text("why"),
+        ],
+        key: &["repository", "head", "component"],
+        indexes: &[],
     },
     Table {
         name: REFS,
@@ -86,7 +102,7 @@ impl View for ChangesView {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [Table] {
@@ -114,6 +130,18 @@ impl View for ChangesView {
                     row.with("remote", body.url).with("credentials", body.credentials),
                 )
             }
+            COMPONENT_PLACED => {
+                let body: ComponentPlaced = fact.body()?;
+                let Some(row) = rows.get(COMPONENTS, &[Value::from(component)])? else {
+                    return Err(FoldError::Contradiction(format!("there is no component `{component}`")));
+                };
+                let repository = body.repository.to_string();
+                rows.put(
+                    COMPONENTS,
+                    row.with("repository", repository).with("member", body.member),
+                )
+            }
+            CHANGE_SORTED => sorted(fact, rows),
             REF_UPDATED => {
                 let body: RefUpdated = fact.body()?;
                 match body.new {
@@ -154,6 +182,24 @@ impl View for ChangesView {
             _ => Ok(()),
         }
     }
+}
+
+/// A commit concerns some components; or none, which is a row too.
+fn sorted(fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
+    let body: ChangeSorted = fact.body()?;
+    let row = |component: String, why: String| {
+        Row::new()
+            .with("repository", fact.stream().key())
+            .with("head", body.commit.as_str())
+            .with("component", component)
+            .with("why", why)
+    };
+    if body.concerns.is_empty() {
+        return rows.put(CONCERNS, row(String::new(), String::new()));
+    }
+    body.concerns
+        .into_iter()
+        .try_for_each(|one| rows.put(CONCERNS, row(one.component.to_string(), one.why)))
 }
 
 /// A build was asked for: its change knows it.

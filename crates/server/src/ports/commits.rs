@@ -15,6 +15,11 @@ impl Commits for Repositories {
         checked_out.map_err(|error| error.to_string())
     }
 
+    async fn folder(&self, component: &ComponentName, commit: &Commit) -> Result<String, String> {
+        let folder = Self::folder(self, component, commit).await;
+        folder.map_err(|error| error.to_string())
+    }
+
     async fn committed_at(&self, component: &ComponentName, commit: &Commit) -> Result<Timestamp, String> {
         let summary = self.commit(component, commit).await;
         summary

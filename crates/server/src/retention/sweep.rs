@@ -64,6 +64,9 @@ pub(super) async fn sweep(house: &Arc<House>) -> Result<Swept, ServerError> {
     })
     .await??;
     for component in house.register.all().await? {
+        if component.place.is_some() {
+            continue; // It lies in a repository of another name.
+        }
         if house.stopping.is_cancelled() {
             break;
         }

@@ -73,7 +73,7 @@ pub(super) fn parts<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<ChangeP
 
 /// What a commit touches, seen from its first parent; nothing when that cannot be read.
 pub(super) async fn touched(house: &House, component: &Component, commit: &Commit) -> Vec<ChangePart> {
-    let Ok(repository) = house.repositories.host().repositories().get(&component.name) else {
+    let Ok(repository) = house.repositories.repository(&component.name) else {
         return Vec::new();
     };
     let commit = commit.clone();

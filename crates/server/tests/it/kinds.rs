@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use server::changes::kinds::{
-    CHANGE_ARRIVED, CHANGE_DESCRIBED, COMPONENT_CREATED, ChangeArrived, ChangeDescribed, ComponentCreated,
-    POLICY_CHANGED, PolicyChanged, REF_UPDATED, REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+    CHANGE_ARRIVED, CHANGE_DESCRIBED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived,
+    ChangeDescribed, ChangeSorted, ComponentCreated, ComponentPlaced, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
+    REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
 use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
 use server::retention::kinds::{SWEPT, Swept};
@@ -28,6 +29,8 @@ fn check<T: Serialize + DeserializeOwned>(kind: &str) {
 #[test]
 fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same() {
     check::<ComponentCreated>(COMPONENT_CREATED);
+    check::<ComponentPlaced>(COMPONENT_PLACED);
+    check::<ChangeSorted>(CHANGE_SORTED);
     check::<RefUpdated>(REF_UPDATED);
     check::<ChangeArrived>(CHANGE_ARRIVED);
     check::<ChangeDescribed>(CHANGE_DESCRIBED);

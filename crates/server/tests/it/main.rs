@@ -10,6 +10,7 @@ mod repository;
 
 mod api;
 mod checkpoints;
+mod components;
 mod definitions;
 mod deployments;
 mod first_start;

@@ -4,6 +4,7 @@ use facts::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Numbers;
+use super::conventional::Step;
 use super::graph::Node;
 
 /// The numbers of a commit, from those of all before it. A commit dated before one behind it counts as
@@ -11,6 +12,9 @@ use super::graph::Node;
 pub(super) fn numbers(node: &Node, known: &[Numbers]) -> Numbers {
     let (year, month) = month(node.time());
     let latest = node.parents.iter().map(|parent| known[*parent as usize]).max();
+    if node.step == Step::Nothing {
+        return latest.unwrap_or_default();
+    }
     match latest {
         Some((y, m, count)) if (y, m) >= (year, month) => (y, m, count + 1),
         _ => (year, month, 1),

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
+    /// Nothing at all: the commit does not concern the component.
+    Nothing,
     /// Nothing they can call upon: fixes, and whatever says nothing about itself.
     Patch,
     /// Something new.

@@ -45,6 +45,30 @@ impl HistoryCommit {
     }
 }
 
+/// How much a commit counts for one of several components of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It counts as its message says.
+    Whole,
+    /// It counts as a patch: it concerns what the component needs.
+    Patch,
+    /// It does not count.
+    Nothing,
+}
+
+impl HistoryCommit {
+    /// The same commit, as it counts for one component.
+    #[must_use]
+    pub fn weighing(mut self, weight: Weight) -> Self {
+        match weight {
+            Weight::Whole => {}
+            Weight::Patch => (self.step, self.fixed) = (Step::Patch, None),
+            Weight::Nothing => (self.step, self.fixed) = (Step::Nothing, None),
+        }
+        self
+    }
+}
+
 /// By which rule a commit gets its three numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Rule {
@@ -259,7 +283,7 @@ impl Graph {
             .map(|place| (self.nodes[*place as usize].height, *place))
             .collect();
         let mut only_new = 1;
-        let mut largest = Step::Patch;
+        let mut largest = Step::Nothing;
         while only_new > 0 {
             let Some((_, place)) = queue.pop() else { break };
             let mark = marks.get(&place).copied().unwrap_or(OLD);

@@ -20,6 +20,9 @@
 //! A rewritten branch can give a version again that was claimed before, or one that would go back;
 //! [`after`] then gives the next one.
 //!
+//! Of several components in one repository each has a graph of its own, in which a commit counts as much as it
+//! concerns the component ([`Weight`]).
+//!
 //! A [`Graph`] remembers what it found out, so that the version of a new commit costs as much as is new.
 
 mod calendar;
@@ -31,7 +34,7 @@ use facts::{Commit, ReleaseLine, Version};
 use semver::{BuildMetadata, Prerelease};
 use serde::{Deserialize, Serialize};
 
-pub use graph::{Graph, GraphError, HistoryCommit};
+pub use graph::{Graph, GraphError, HistoryCommit, Weight};
 
 use graph::Rule;
 

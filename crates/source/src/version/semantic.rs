@@ -9,6 +9,9 @@ use super::graph::Graph;
 /// The version of a first commit that says nothing else.
 const FIRST: Numbers = (0, 1, 0);
 
+/// The numbers before the first commit that counts.
+const BEFORE: Numbers = (0, 0, 0);
+
 /// The versions that a release line keeps to: from the first number on, below the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Range {
@@ -58,17 +61,27 @@ pub(super) fn is_within(range: Option<Range>, numbers: Numbers) -> bool {
 /// large as all that is new to it, and of these the greatest.
 pub(super) fn numbers(graph: &Graph, place: usize, known: &[Numbers], range: Option<Range>) -> Numbers {
     let below = range.map(|range| range.below);
+    let first = || {
+        range
+            .filter(|range| range.below <= FIRST)
+            .map_or(FIRST, |range| range.from)
+    };
     let parents = graph.node(place).parents.iter();
     let least = parents
-        .map(|parent| raise(known[*parent as usize], graph.step_between(*parent, place), below))
+        .map(
+            |parent| match (known[*parent as usize], graph.step_between(*parent, place)) {
+                (known, Step::Nothing) => known,
+                (BEFORE, _) => first(),
+                (known, step) => raise(known, step, below),
+            },
+        )
         .max();
     let fixed = graph.fixed(place).filter(|numbers| is_within(range, *numbers)).max();
     match (least, fixed) {
         (Some(least), fixed) => fixed.map_or(least, |fixed| least.max(fixed)),
         (None, Some(fixed)) => fixed,
-        (None, None) => range
-            .filter(|range| range.below <= FIRST)
-            .map_or(FIRST, |range| range.from),
+        (None, None) if graph.node(place).step == Step::Nothing => BEFORE,
+        (None, None) => first(),
     }
 }
 

@@ -421,3 +421,38 @@ proptest! {
         prop_assert!(parse(&next) >= parse(&computed));
     }
 }
+
+#[test]
+fn of_several_components_each_counts_the_commits_that_concern_it() {
+    let mut history = history(&[
+        (&[], "feat: the repository", &[]),
+        (&[0], "feat: web", &[]),
+        (&[1], "feat!: something else", &[]),
+        (&[2], "feat: what web needs", &[]),
+        (&[3], "feat: more of web", &[]),
+    ]);
+    let weights = [
+        Weight::Nothing,
+        Weight::Whole,
+        Weight::Nothing,
+        Weight::Patch,
+        Weight::Whole,
+    ];
+    for (number, weight) in weights.into_iter().enumerate() {
+        let weighed = history.commits.remove(&commit(number)).unwrap().weighing(weight);
+        history.commits.insert(commit(number), weighed);
+    }
+    let of = |number: usize, scheme| {
+        version(&history, &commit(number), scheme, &line("main"), &line("main"))
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(
+        [1, 2, 3, 4].map(|number| of(number, Scheme::Semantic)),
+        ["0.1.0", "0.1.0", "0.1.1", "0.2.0"]
+    );
+    assert_eq!(
+        [1, 2, 3, 4].map(|number| of(number, Scheme::Calendar)),
+        ["2023.11.1", "2023.11.1", "2023.11.2", "2023.11.3"]
+    );
+}
