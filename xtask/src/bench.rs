@@ -2,6 +2,7 @@
 
 mod assess;
 mod generated;
+mod laptop;
 
 /// A bench: its name, what it compares, and how it is run.
 struct Bench {
@@ -10,11 +11,18 @@ struct Bench {
     perform: fn(&[String]) -> Result<(), String>,
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "assess",
-    about: "the survey of a repository beside `git log` for the same information",
-    perform: assess::perform,
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "assess",
+        about: "the survey of a repository beside `git log` for the same information",
+        perform: assess::perform,
+    },
+    Bench {
+        name: "laptop",
+        about: "`run` beside make, ninja, Turborepo and Nx, `check`, and the start of a command",
+        perform: laptop::perform,
+    },
+];
 
 /// Runs the bench that is named.
 pub fn perform(arguments: &[String]) -> Result<(), String> {

@@ -1,0 +1,156 @@
+//! The tools that are compared.
+
+use std::path::{Path, PathBuf};
+
+use super::projects;
+use crate::command::{self, Program};
+
+/// What Throughline is called in the table.
+pub const OURS: &str = "throughline";
+
+/// How many tasks all may run at once.
+const AT_ONCE: &str = "2";
+
+/// A tool, and how it does the work.
+pub struct Peer {
+    /// Its name in the table.
+    pub name: &'static str,
+    program: Result<PathBuf, String>,
+    write: fn(&Path, usize) -> Result<(), String>,
+    arguments: Vec<String>,
+    stop: &'static [&'static str],
+    variables: Vec<(&'static str, PathBuf)>,
+}
+
+/// All of them. What is an npm package is installed below `folder`.
+pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
+    let of_system = |name: &str| command::find(name).ok_or_else(|| format!("`{name}` is not installed"));
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<String>>();
+    let targets: Vec<String> = (0..10).map(|place| format!("t{place}")).collect();
+    let turbo = words("run --ui=stream --output-logs=errors-only --cache=local:rw --concurrency").into_iter();
+    let turbo = turbo.chain([AT_ONCE.to_owned()]).chain(targets.iter().cloned());
+    let nx = words("run-many --all --outputStyle=static --parallel").into_iter();
+    let nx = nx.chain([AT_ONCE.to_owned(), "-t".to_owned(), targets.join(",")]);
+    vec![
+        Peer {
+            name: OURS,
+            program: Ok(program.to_owned()),
+            write: projects::throughline,
+            arguments: vec!["run".to_owned()],
+            stop: &[],
+            variables: vec![
+                ("THROUGHLINE_CACHE", folder.join("throughline-cache")),
+                ("THROUGHLINE_MAX_PARALLEL", PathBuf::from(AT_ONCE)),
+            ],
+        },
+        Peer {
+            name: "make",
+            program: of_system("make"),
+            write: projects::make,
+            arguments: words(&format!("--silent --jobs {AT_ONCE}")),
+            stop: &[],
+            variables: Vec::new(),
+        },
+        Peer {
+            name: "ninja",
+            program: of_system("ninja"),
+            write: projects::ninja,
+            arguments: words(&format!("--quiet -j {AT_ONCE}")),
+            stop: &[],
+            variables: Vec::new(),
+        },
+        Peer {
+            name: "turbo",
+            program: of_npm("turbo", folder),
+            write: projects::turbo,
+            arguments: turbo.collect(),
+            stop: &["daemon", "stop"],
+            variables: vec![("TURBO_TELEMETRY_DISABLED", PathBuf::from("1"))],
+        },
+        Peer {
+            name: "nx",
+            program: of_npm("nx", folder),
+            write: projects::nx,
+            arguments: nx.collect(),
+            stop: &["daemon", "--stop"],
+            variables: vec![("NX_TUI", PathBuf::from("false"))],
+        },
+    ]
+}
+
+/// The program of an npm package, installed once.
+fn of_npm(package: &str, folder: &Path) -> Result<PathBuf, String> {
+    let home = folder.join("npm");
+    let program = home.join("node_modules/.bin").join(package);
+    if !program.exists() {
+        std::fs::create_dir_all(&home).map_err(|error| super::cannot(&home, &error))?;
+        let prefix = home.to_string_lossy();
+        let arguments = [
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            &prefix,
+            package,
+        ];
+        Program::new("npm", &arguments, &home).run()?;
+    }
+    Ok(program)
+}
+
+impl Peer {
+    fn program(&self, arguments: &[&str], folder: &Path) -> Result<Program, String> {
+        let program = self.program.clone()?;
+        let mut program = Program::new(&program.to_string_lossy(), arguments, folder);
+        for (name, value) in &self.variables {
+            program = program.variable(name, value);
+        }
+        Ok(program)
+    }
+
+    /// The version it says it is.
+    pub fn version(&self) -> Result<String, String> {
+        let said = self.program(&["--version"], Path::new("/"))?.output()?;
+        let numbers = |line: &str| {
+            let from = line.find(|c: char| c.is_ascii_digit())?;
+            let rest = &line[from..];
+            Some(rest[..rest.find([' ', ')', ',']).unwrap_or(rest.len())].to_owned())
+        };
+        Ok(said.lines().find_map(numbers).unwrap_or_default())
+    }
+
+    /// Writes the work into an empty folder, with nothing kept of the round before.
+    pub fn prepare(&self, folder: &Path, tasks: usize) -> Result<(), String> {
+        self.stop(folder);
+        for (_, path) in self.variables.iter().filter(|(_, path)| path.is_dir()) {
+            std::fs::remove_dir_all(path).map_err(|error| super::cannot(path, &error))?;
+        }
+        (self.write)(folder, tasks)?;
+        // Nx and Turborepo look for themselves in the workspace.
+        if let Ok(program) = &self.program
+            && let Some(modules) = program.ancestors().find(|path| path.ends_with("node_modules"))
+        {
+            let link = folder.join("node_modules");
+            std::os::unix::fs::symlink(modules, &link).map_err(|error| super::cannot(&link, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Does what is to be done.
+    pub fn run(&self, folder: &Path) -> Result<(), String> {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.program(&arguments, folder)?.discard()
+    }
+
+    /// Ends what it leaves running behind it.
+    pub fn stop(&self, folder: &Path) {
+        if !self.stop.is_empty()
+            && folder.exists()
+            && let Ok(program) = self.program(self.stop, folder)
+        {
+            // Nothing may be running.
+            let _ = program.discard();
+        }
+    }
+}
