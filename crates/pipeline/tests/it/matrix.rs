@@ -239,8 +239,6 @@ fn what_goes_with_a_matrix_must_fit_it() {
     // What is wrong with each instance is said once.
     check(
         &step("{ A: [x, y] }", "    timeout: soon\n"),
-        &[
-            "6:14 `soon` is no length of time | a length of time is written `500ms`, `10s`, `5m`, `2h`, `7d` or `1h30m`",
-        ],
+        &["6:14 `soon` is no length of time | a length of time is written `500ms`, `10s`, `5m`, `2h`, `7d` or `1h30m`"],
     );
 }
