@@ -4,14 +4,33 @@ use crate::model::{Job, Workflow};
 use crate::occasion::{Occasion, Occasions};
 use crate::purpose::Purpose;
 use crate::read::Reader;
+use crate::site;
 
 /// Gives pipelines that wait for others their occasions, and settles what depends on a whole job.
 pub(crate) fn finish(list: &mut [Workflow], reader: &Reader<'_>) {
     let _ = reader;
     chain(list);
     for workflow in list.iter_mut() {
-        for job in &mut workflow.jobs {
+        let sites: Vec<Vec<bool>> = workflow
+            .jobs
+            .iter()
+            .map(|job| {
+                job.steps
+                    .iter()
+                    .map(|step| site::of_site(workflow, job, step))
+                    .collect()
+            })
+            .collect();
+        for (job, sites) in workflow.jobs.iter_mut().zip(sites) {
+            job.environments.retain(|environment| site::is_place(&environment.name));
             settle(job);
+            for (step, _) in job.steps.iter_mut().zip(sites).filter(|(_, is_site)| *is_site) {
+                for doing in &mut step.doings {
+                    if let Some(purpose) = site::for_site(doing.purpose) {
+                        doing.purpose = purpose;
+                    }
+                }
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod occasion;
 pub mod purpose;
 mod read;
 mod shell;
+mod site;
 mod steps;
 mod systems;
 mod yaml;

@@ -358,6 +358,16 @@ pub(super) const NAMES: &[Declared] = &[
         "A description of how to contribute or work on the project.",
     ),
     name(
+        "files.process_documented",
+        Kind::Boolean,
+        "A guide that tells how a change is made: at least three of tests, review, build, record of changes, release and planning. Not said where a text only touches on it.",
+    ),
+    name(
+        "files.retired",
+        Kind::Boolean,
+        "The beginning of the readme says that the project is deprecated, archived or no longer maintained.",
+    ),
+    name(
         "files.runbook",
         Kind::Boolean,
         "A runbook: what to do in operation or when something fails.",

@@ -126,6 +126,16 @@ pub(super) const NAMES: &[Declared] = &[
         "Release lines besides trunk with commits or releases in the window: branches named like one, or older version lines that get tags beside newer ones.",
     ),
     name(
+        "history.lines_released",
+        Kind::Count,
+        "Version lines that got releases in the window beside one another: those behind a newer line, and the newest one.",
+    ),
+    name(
+        "history.integration_branches",
+        Kind::List,
+        "Branches that the year's merges brought to trunk more than once, weeks apart, such as `develop`.",
+    ),
+    name(
         "history.direct_to_trunk_share",
         Kind::Share,
         "Share of the window's integrations by people that neither are merges of a branch nor name a request.",

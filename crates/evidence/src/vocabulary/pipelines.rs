@@ -76,6 +76,10 @@ pub(super) const NAMES: &[Declared] = &[
         "automatic tests run on trunk, and can fail the build",
     ),
     yes(
+        "pipelines.tests_unit_alone",
+        "automatic tests run in a job that starts no database or other service for them",
+    ),
+    yes(
         "pipelines.tests_integration",
         "tests against other parts (services, databases, integration suites) run in a pipeline, and can fail it",
     ),
@@ -97,6 +101,10 @@ pub(super) const NAMES: &[Declared] = &[
     ),
     yes("pipelines.tests_before_deploy", "what deploys waits for jobs that test"),
     // Checks.
+    yes(
+        "pipelines.hooks_checked",
+        "the hooks of pre-commit run on trunk or on request, and can fail the build; `files.static_analysis` says what they look for",
+    ),
     yes(
         "pipelines.lint",
         "a linter runs on trunk or on request, and can fail the build",

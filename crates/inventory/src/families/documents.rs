@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::telling;
 use crate::catalogue::{FileFact, folder_of, name_of};
 use crate::context::Context;
 use crate::formats::markdown::{self, Section};
@@ -84,7 +85,13 @@ pub(super) fn look(context: &mut Context<'_>) {
             "of {} documents the {MOST} nearest to the root were read",
             sorted.len()
         ));
-        notes.doubt(&["release_documented", "deploy_documented", "runbook"], &at(""));
+        let unread = [
+            "release_documented",
+            "deploy_documented",
+            "runbook",
+            "process_documented",
+        ];
+        notes.doubt(&unread, &at(""));
     }
     fragments(context, &mut notes);
     context.notes = notes;
@@ -155,6 +162,13 @@ fn one(context: &Context<'_>, file: &FileFact, notes: &mut Observations) {
         "security" if near && words >= 8 => notes.yes("security_policy", at(path)),
         _ => {}
     }
+    if near && (stem == "readme" || stem.starts_with("maintain")) {
+        telling::perhaps(path, &stem, &text, notes);
+    }
+    telling::process(path, &stem, near, in_docs, &sections, notes);
+    if parts.is_empty() && stem == "readme" {
+        telling::retired(path, &text, notes);
+    }
     if matches!(
         stem.as_str(),
         "releasing"
@@ -167,7 +181,9 @@ fn one(context: &Context<'_>, file: &FileFact, notes: &mut Observations) {
             | "maintaining"
             | "release-guide"
     ) && words >= 25
+        && telling::speaks_of_releasing(&text)
         && (stem != "maintaining" || text.to_lowercase().contains("release"))
+        && !of_product(&parts)
     {
         notes.yes("release_documented", at(path));
     }
@@ -187,36 +203,37 @@ fn one(context: &Context<'_>, file: &FileFact, notes: &mut Observations) {
         && parts
             .iter()
             .any(|part| matches!(*part, "deploy" | "deployment" | "deploying" | "self-hosting"));
-    if (by_name || by_folder) && words >= 25 {
+    if (by_name || by_folder) && words >= 25 && !of_product(&parts) {
         notes.yes("deploy_documented", at(path));
     }
-    runbook(path, &stem, &parts, words, notes);
+    runbook(path, &stem, &parts, words, &text, notes);
     decision(path, &stem, &parts, &sections, notes);
     headings(path, &stem, &sections, notes);
 }
 
-fn runbook(path: &str, stem: &str, parts: &[&str], words: usize, notes: &mut Observations) {
-    let by_folder = parts.iter().any(|part| {
+/// Whether a document lies among the sources: a page that the product shows, not one about the product.
+fn of_product(parts: &[&str]) -> bool {
+    parts.iter().any(|part| {
         matches!(
             *part,
-            "runbook" | "runbooks" | "playbooks" | "run-books" | "on-call" | "oncall" | "incidents" | "operations"
+            "lib" | "src" | "app" | "priv" | "templates" | "pages" | "content" | "resources" | "static" | "views"
         )
-    });
-    let by_name = stem.contains("runbook")
+    })
+}
+
+fn runbook(path: &str, stem: &str, parts: &[&str], words: usize, text: &str, notes: &mut Observations) {
+    let folder = |names: &[&str]| parts.iter().any(|part| names.contains(part));
+    let named = folder(&["runbook", "runbooks", "run-books", "on-call", "oncall"])
+        || stem.contains("runbook")
         || stem.contains("run-book")
         || matches!(
             stem,
-            "playbook"
-                | "on-call"
-                | "oncall"
-                | "incident-response"
-                | "incident-process"
-                | "disaster-recovery"
-                | "operations"
-                | "operations-guide"
-                | "operating"
+            "on-call" | "oncall" | "incident-response" | "incident-process" | "disaster-recovery"
         );
-    if (by_folder || by_name) && words >= 20 {
+    // Words that stand for other things as well: what is written has to be about running it.
+    let perhaps = folder(&["playbooks", "incidents", "operations"])
+        || matches!(stem, "playbook" | "operations" | "operations-guide" | "operating");
+    if words >= 20 && (named || perhaps && telling::speaks_of_operating(text)) && !of_product(parts) {
         notes.yes("runbook", at(path));
     }
 }
@@ -299,7 +316,18 @@ fn headings(path: &str, stem: &str, sections: &[Section], notes: &mut Observatio
                 "how",
             ]) || has(&["process", "workflow", "procedure", "steps", "checklist"])
                 || title.len() == 1 && !has(&["releases"]));
-        if guide && releases && !has(&["notes", "latest", "history", "schedule", "changelog", "custom"]) {
+        let of_another = has(&[
+            "notes",
+            "latest",
+            "history",
+            "schedule",
+            "changelog",
+            "custom",
+            "config",
+            "assets",
+            "your",
+        ]);
+        if guide && releases && !of_another && telling::speaks_of_releasing(&section.body) {
             notes.yes("release_documented", place());
         }
         let deploys = begins(&["deploy", "deploying", "deployment", "deployments", "deploys"])
@@ -320,6 +348,10 @@ fn headings(path: &str, stem: &str, sections: &[Section], notes: &mut Observatio
                 "event",
                 "events",
                 "button",
+                "your",
+                "locally",
+                "local",
+                "models",
             ])
         {
             notes.yes("deploy_documented", place());
@@ -404,7 +436,7 @@ fn fragments(context: &Context<'_>, notes: &mut Observations) {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{count, yes};
+    use crate::testing::{count, measure, yes};
 
     const PROSE: &str = "Tag the commit, push the tag, wait for the build, and tell everybody that a new version is there to use now.\n\nThen look at the graphs for an hour and write down what was strange about them.\n";
 
@@ -456,7 +488,8 @@ mod tests {
             "runbook",
             "license",
         ] {
-            assert!(!yes(&files, name), "{name}");
+            let said = measure(&files, name).is_some_and(|said| said.value == evidence::Value::Boolean(true));
+            assert!(!said, "{name}");
         }
         assert_eq!(count(&files, "decision_records"), 0);
     }

@@ -21,6 +21,7 @@ mod owners;
 mod releasing;
 mod secrets;
 mod suites;
+mod telling;
 mod verification;
 
 use evidence::{Component, Place};

@@ -3,3 +3,4 @@
 mod advice;
 mod documents;
 mod sarif;
+mod verdicts;

@@ -20,6 +20,7 @@ fn assessment() -> Assessment {
         measures: BTreeMap::from([
             ("pipelines.builds".to_owned(), Measure::of(true).seen_at([at])),
             ("pipelines.builds_on_push_to_trunk".to_owned(), Measure::of(false)),
+            ("pipelines.builds_on_request".to_owned(), Measure::of(false)),
         ]),
         findings: Vec::new(),
         limits: Vec::new(),

@@ -61,6 +61,15 @@ pub(super) fn measure(view: &View<'_>, measures: &mut Measures) {
     }
     if view.sees(view.days_ago(365)) {
         measures.note("history.release_lines", release_lines(view, &lines));
+        measures.note("history.lines_released", lines_released(view));
+        let beside = others
+            .iter()
+            .filter(|branch| branch.newest > since)
+            .filter_map(|branch| Some((branch.name.as_deref()?, view.place(branch.tip))));
+        measures.note(
+            "history.integration_branches",
+            integration_branches(view, beside.collect()),
+        );
     }
 }
 
@@ -231,4 +240,106 @@ fn release_lines(view: &View<'_>, branches: &[Branch]) -> Measure {
     }
     let keys: BTreeSet<_> = lines.keys().collect();
     Measure::of(keys.len()).seen_at(lines.values().cloned())
+}
+
+/// Lines that got releases in the window beside one another: each behind a newer line, and the newest one. Versions that
+/// only follow each other are one line.
+fn lines_released(view: &View<'_>) -> Measure {
+    let since = view.window_start();
+    let mut newest: HashMap<Option<&str>, &Version> = HashMap::new();
+    let mut behind: BTreeMap<(Option<&str>, Vec<u64>), Place> = BTreeMap::new();
+    let mut in_front: BTreeMap<Option<&str>, Place> = BTreeMap::new();
+    let named = &view.releases().named;
+    for release in named.iter().take_while(|release| release.made <= view.moment.at) {
+        let of = release.version.of.as_deref();
+        let highest = newest.entry(of).or_insert(&release.version);
+        let is_older = release.version.compare(highest).is_lt();
+        let [mine, theirs] =
+            [&release.version, *highest].map(|version| version.numbers.iter().take(2).copied().collect::<Vec<u64>>());
+        let place = || {
+            let age = days(view.moment.at - release.made);
+            view.tag(release, format!("released {age:.1} days ago"))
+        };
+        if release.made > since {
+            if is_older && mine != theirs {
+                behind.entry((of, mine)).or_insert_with(place);
+            } else if !is_older {
+                in_front.insert(of, place());
+            }
+        }
+        if !is_older {
+            *highest = &release.version;
+        }
+    }
+    // Of several parts with versions of their own, those with lines beside one another count.
+    in_front.retain(|of, _| behind.keys().any(|(other, _)| other == of));
+    let places: Vec<Place> = behind.into_values().chain(in_front.into_values()).collect();
+    Measure::of(places.len()).seen_at(places)
+}
+
+/// How many days lie between the first and the last merge of a branch that is kept beside trunk.
+const KEPT_DAYS: i64 = 14;
+
+/// Branches that merges of the year brought to trunk again and again: work is collected on them first. They are told by
+/// the subjects of merges, since a branch that was just merged has nothing of its own to be seen by.
+///
+/// Another branch that is called like a trunk and is worked on is one as well.
+fn integration_branches(view: &View<'_>, beside: Vec<(&str, Place)>) -> Measure {
+    let mut merges: BTreeMap<&str, Vec<(Seconds, Index)>> = BTreeMap::new();
+    for one in view.since(view.days_ago(365)).iter().filter(|one| one.is_merge) {
+        let Some(told) = view.history.rows.told(one.commit).filter(|told| !view.is_pull(told)) else {
+            continue;
+        };
+        if let Some(name) = merged(&told.subject).filter(|name| !is_no_work(name) && !is_line(name)) {
+            merges.entry(name).or_default().push((one.time, one.commit));
+        }
+    }
+    merges.retain(|name, merges| {
+        let collects = matches!(
+            *name,
+            "dev"
+                | "develop"
+                | "devel"
+                | "development"
+                | "next"
+                | "staging"
+                | "integration"
+                | "nightly"
+                | "beta"
+                | "testing"
+        );
+        let [first, last] = [merges.first(), merges.last()].map(|merge| merge.map_or(0, |(time, _)| *time));
+        merges.len() >= if collects { 2 } else { 4 } && (last - first).abs() >= KEPT_DAYS * crate::rows::DAY
+    });
+    let mut names: Vec<String> = merges.keys().map(|name| (*name).to_owned()).collect();
+    let mut places: Vec<Place> = merges
+        .values()
+        .flat_map(|merges| merges.iter().rev().take(2))
+        .map(|(_, commit)| view.place(*commit))
+        .collect();
+    for (name, place) in beside {
+        let is_trunk = matches!(name, "main" | "master" | "develop" | "dev" | "development" | "devel");
+        if is_trunk && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+            places.push(place);
+        }
+    }
+    Measure::of(names).seen_at(places)
+}
+
+/// The branch that the subject of a merge names; that of a fork's trunk or of an unnamed change says nothing.
+fn merged(subject: &str) -> Option<&str> {
+    let name = if let Some(rest) = subject.strip_prefix("Merge pull request ") {
+        rest.split_once(" from ")?.1.split_once('/')?.1
+    } else if let Some(rest) = subject.strip_prefix("Merged in ") {
+        rest.split_once(" (")?.0
+    } else {
+        let rest = subject
+            .strip_prefix("Merge branch '")
+            .or_else(|| subject.strip_prefix("Merge remote-tracking branch '"))?;
+        let name = rest.split('\'').next()?;
+        name.strip_prefix("origin/").unwrap_or(name)
+    };
+    let name = name.split_whitespace().next()?;
+    (!matches!(name, "main" | "master" | "trunk" | "HEAD") && !name.starts_with("patch-")).then_some(name)
 }

@@ -167,8 +167,13 @@ fn pipeline(view: &View<'_>) -> Measure {
     let mut months = BTreeSet::new();
     let mut newest = Vec::new();
     for one in view.since(view.days_ago(MONTHS * 30)).iter().rev() {
-        let told = view.history.rows.told(one.commit);
-        let by_bot = told.is_none_or(|told| view.people.kind(told.author) == Kind::Bot);
+        // Who merges what a bot wrote has not worked on it.
+        let rows = &view.history.rows;
+        let by_person = |commit: &Index| {
+            rows.told(*commit)
+                .is_some_and(|told| !rows.is_merge(*commit) && view.people.kind(told.author) != Kind::Bot)
+        };
+        let by_bot = !view.history.own(one.position).iter().any(by_person);
         let changes = Class::PIPELINE.with(Class::TEST_SETUP);
         let touches = view
             .change(one.commit)

@@ -217,3 +217,58 @@ fn every_measure_is_of_the_kind_that_is_declared() {
         }
     }
 }
+
+#[test]
+fn branches_that_work_is_collected_on_are_told_by_their_merges() {
+    let work = Work::new();
+    work.commit(0, "a.rs", "one");
+    work.git(&["checkout", "--quiet", "-b", "develop"]);
+    for day in [2, 30, 60] {
+        work.commit(day, &format!("{day}.rs"), "work");
+        work.git(&["checkout", "--quiet", "main"]);
+        let subject = "Merge pull request #7 from acme/develop";
+        work.on(day + 1, &["merge", "--quiet", "--no-ff", "-m", subject, "develop"]);
+        work.git(&["checkout", "--quiet", "develop"]);
+    }
+    work.git(&["checkout", "--quiet", "main"]);
+    let evidence = work.survey(70).repository;
+    assert_eq!(
+        value(&evidence, "integration_branches"),
+        Value::List(vec!["develop".to_owned()])
+    );
+}
+
+#[test]
+fn short_branches_are_no_collections() {
+    let work = Work::new();
+    work.commit(0, "a.rs", "one");
+    for day in [2, 30] {
+        let name = format!("fix-{day}");
+        work.git(&["checkout", "--quiet", "-b", &name]);
+        work.commit(day, &format!("{day}.rs"), "work");
+        work.git(&["checkout", "--quiet", "main"]);
+        let subject = format!("Merge branch '{name}'");
+        work.on(day + 1, &["merge", "--quiet", "--no-ff", "-m", &subject, &name]);
+    }
+    let evidence = work.survey(70).repository;
+    assert_eq!(value(&evidence, "integration_branches"), Value::List(Vec::new()));
+}
+
+#[test]
+fn versions_that_follow_each_other_are_one_line() {
+    let work = Work::new();
+    for (day, tag) in [(0, "v1.0.0"), (10, "v1.1.0"), (20, "v2.0.0")] {
+        work.commit(day, "a.rs", "work");
+        work.git(&["tag", tag]);
+    }
+    assert_eq!(count(&work.survey(30).repository, "lines_released"), 0);
+    work.git(&["checkout", "--quiet", "-b", "release-1.1", "v1.1.0"]);
+    work.commit(25, "b.rs", "mend");
+    work.git(&["tag", "v1.1.1"]);
+    work.git(&["checkout", "--quiet", "main"]);
+    assert_eq!(count(&work.survey(30).repository, "lines_released"), 2);
+    // Later only the newest line goes on.
+    work.commit(150, "a.rs", "work");
+    work.git(&["tag", "v2.1.0"]);
+    assert_eq!(count(&work.survey(155).repository, "lines_released"), 0);
+}

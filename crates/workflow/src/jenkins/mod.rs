@@ -37,8 +37,17 @@ pub(crate) fn read(reader: &Reader<'_>, file: &str) -> Vec<Workflow> {
         }
         return Vec::new();
     }
-    // A job for each branch and request is how a Jenkinsfile of a repository is used.
-    let occasions = Occasions::of([Occasion::Trunk, Occasion::Branch, Occasion::Request]);
+    // A job for each branch and request is how a Jenkinsfile of a repository is used. One beside it that is called after
+    // the night or a release is started by the clock or by a person.
+    let name = file.rsplit('/').next().unwrap_or(file).to_lowercase();
+    let called = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let occasions = if called(&["nightly", "weekly", "daily", "cron", "schedule"]) {
+        Occasions::of([Occasion::Schedule])
+    } else if called(&["release", "deploy", "publish", "promote", "rollback"]) {
+        Occasions::of([Occasion::Manual])
+    } else {
+        Occasions::of([Occasion::Trunk, Occasion::Branch, Occasion::Request])
+    };
     let mut reading = Reading {
         reader,
         file,

@@ -1,6 +1,9 @@
 //! Building, tests, and other checks.
 
+use evidence::Place;
+
 use super::{Out, Seen, View, places};
+use crate::model::{Job, StepKind};
 use crate::occasion::Occasion;
 use crate::purpose::Purpose;
 
@@ -26,6 +29,10 @@ pub(super) fn measure(view: &View<'_>, out: &mut Out) {
 
 fn builds(view: &View<'_>, out: &mut Out) {
     let builds = view.doing(BUILDS);
+    if builds.is_empty() && !view.doing(&[Purpose::SiteBuilt]).is_empty() {
+        // A site is built: whether it is the product or stands beside it cannot be told.
+        return;
+    }
     out.yes_seen("builds", &builds);
     for (name, occasion) in [
         ("builds_on_push_to_trunk", Occasion::Trunk),
@@ -51,6 +58,9 @@ fn tests(view: &View<'_>, out: &mut Out) {
         .copied()
         .collect();
     out.yes_seen("tests_unit_on_trunk", &on_trunk);
+    let (with_others, alone): (Vec<Seen<'_>>, Vec<Seen<'_>>) =
+        counts.iter().copied().partition(|seen| brings_services(seen.job));
+    out.yes_against("tests_unit_alone", places(&alone), places(&with_others));
     for (name, purpose) in [
         ("tests_integration", Purpose::Integration),
         ("tests_acceptance", Purpose::Acceptance),
@@ -83,6 +93,51 @@ fn tests(view: &View<'_>, out: &mut Out) {
     out.yes_seen("services_in_tests", &with_services);
 }
 
+/// Whether a job starts services that its steps talk to.
+fn brings_services(job: &Job) -> bool {
+    const SERVICES: &[&str] = &[
+        "postgres",
+        "mysql",
+        "mariadb",
+        "mongo",
+        "redis",
+        "elasticsearch",
+        "opensearch",
+        "rabbitmq",
+        "kafka",
+        "minio",
+        "localstack",
+        "memcached",
+    ];
+    const STARTS: &[&str] = &[
+        "systemctl start",
+        "service ",
+        "docker run",
+        "docker start",
+        "createdb",
+        "pg_ctl",
+    ];
+    !job.services.is_empty()
+        || job.steps.iter().any(|step| {
+            let starts = step
+                .doings
+                .iter()
+                .any(|doing| matches!(doing.purpose, Purpose::Compose | Purpose::Cluster));
+            let named = match &step.kind {
+                StepKind::Use(used) => {
+                    let name = used.name.to_lowercase();
+                    SERVICES.iter().any(|service| name.contains(service))
+                }
+                StepKind::Run { text } => {
+                    STARTS.iter().any(|start| text.contains(start))
+                        && SERVICES.iter().any(|service| text.contains(service))
+                }
+                StepKind::Builtin(_) => false,
+            };
+            starts || named
+        })
+}
+
 fn quality(view: &View<'_>, out: &mut Out) {
     let failing_on_change = |purpose: Purpose| -> (Vec<Seen<'_>>, Vec<Seen<'_>>) {
         view.doing(&[purpose])
@@ -90,11 +145,28 @@ fn quality(view: &View<'_>, out: &mut Out) {
             .filter(Seen::per_change)
             .partition(Seen::can_fail)
     };
-    for (name, purpose) in [
-        ("lint", Purpose::Lint),
-        ("format_check", Purpose::Format),
-        ("type_check", Purpose::Types),
-    ] {
+    let of = |list: &[Seen<'_>], detail: &str, is: bool| -> Vec<Place> {
+        let kept: Vec<Seen<'_>> = list
+            .iter()
+            .filter(|seen| (seen.doing.detail == detail) == is)
+            .copied()
+            .collect();
+        places(&kept)
+    };
+    // Spelling, commit messages and definitions are not the code, and which hooks there are stands elsewhere.
+    let (linting, passed_over) = failing_on_change(Purpose::Lint);
+    let hooks = of(&linting, "hooks", true);
+    let code: Vec<Seen<'_>> = linting
+        .iter()
+        .filter(|seen| seen.doing.detail != "hooks")
+        .copied()
+        .collect();
+    let code = of(&code, "text", false);
+    if !code.is_empty() || linting.is_empty() {
+        out.yes_against("lint", code, places(&passed_over));
+    }
+    out.yes("hooks_checked", hooks);
+    for (name, purpose) in [("format_check", Purpose::Format), ("type_check", Purpose::Types)] {
         let (counts, passed_over) = failing_on_change(purpose);
         out.yes_against(name, places(&counts), places(&passed_over));
     }
@@ -138,7 +210,11 @@ fn security(view: &View<'_>, out: &mut Out) {
     }
     let scans = view.doing(SCANS);
     let per_change: Vec<Seen<'_>> = scans.iter().filter(|seen| seen.per_change()).copied().collect();
-    out.yes_seen("security_per_change", &per_change);
+    let (counts, passed_over): (Vec<Seen<'_>>, Vec<Seen<'_>>) =
+        per_change.iter().copied().partition(|seen| seen.can_fail());
+    if !counts.is_empty() || passed_over.is_empty() {
+        out.yes_against("security_per_change", places(&counts), places(&passed_over));
+    }
     // These report elsewhere and let the pipeline go on.
     let only_reports = ["codeql", "scorecard"];
     let (gate, passed_over): (Vec<Seen<'_>>, Vec<Seen<'_>>) = per_change

@@ -7,15 +7,34 @@ use super::{Out, Seen, View, places};
 use crate::occasion::{Occasion, Truth};
 use crate::purpose::Purpose;
 
+/// Words of images that are made for builds to run in.
+const FOR_BUILDS: &[&str] = &["devcontainer", "builder", "toolchain", "buildenv", "cross", "ci"];
+
+/// Words of what is replaced again and again, and is no release.
+const PASSING: &[&str] = &[
+    "nightly",
+    "snapshot",
+    "snapshots",
+    "continuous",
+    "rolling",
+    "edge",
+    "canary",
+    "preview",
+];
+
 const PUBLISHES: &[Purpose] = &[Purpose::Publish, Purpose::Push, Purpose::Pages];
 
 pub(super) fn measure(view: &View<'_>, out: &mut Out) {
     artifacts(view, out);
     publishing(view, out);
     versions(view, out);
+    let (tools, images): (Vec<Seen<'_>>, Vec<Seen<'_>>) = view
+        .doing(&[Purpose::Push])
+        .into_iter()
+        .partition(|seen| speaks_of(seen, FOR_BUILDS) || is_for_jobs(view, seen));
+    out.yes_against("images_pushed", places(&images), places(&tools));
     for (name, purpose) in [
         ("images_built", Purpose::ImagesBuilt),
-        ("images_pushed", Purpose::Push),
         ("machine_images_built", Purpose::MachineImage),
         ("provenance", Purpose::Provenance),
         ("signed", Purpose::Sign),
@@ -65,6 +84,13 @@ fn publishing(view: &View<'_>, out: &mut Out) {
         .filter(|seen| !only_on_request(seen))
         .filter(|seen| !is_for_jobs(view, seen))
         .collect();
+    let (passing, publishes): (Vec<Seen<'_>>, Vec<Seen<'_>>) = publishes
+        .into_iter()
+        .partition(|seen| seen.doing.purpose == Purpose::Publish && speaks_of(seen, PASSING));
+    if !passing.is_empty() && publishes.is_empty() {
+        // Whether what is replaced each night is also what people use cannot be told.
+        return;
+    }
     let kinds = publishes
         .iter()
         .map(|seen| match seen.doing.purpose {
@@ -108,6 +134,15 @@ fn publishing(view: &View<'_>, out: &mut Out) {
     });
     out.yes_against("publishes_what_was_built", places(&handed_on), places(&rebuilt));
     out.yes_seen("deploys_pages", &view.doing(&[Purpose::Pages]));
+}
+
+/// Whether the names of a job or step, or what it is called with, have one of these words.
+fn speaks_of(seen: &Seen<'_>, words: &[&str]) -> bool {
+    let step = seen.step.name.as_deref().unwrap_or_default();
+    [seen.job.words().as_str(), step]
+        .iter()
+        .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()))
+        .any(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
 /// Whether an image is pushed for the jobs that come after to run in, and for nothing else.
@@ -156,8 +191,9 @@ fn versions(view: &View<'_>, out: &mut Out) {
         .doing(&[Purpose::Tag, Purpose::Release])
         .into_iter()
         .filter(|seen| {
-            // What a tag starts is not what makes it.
+            // What a tag starts is not what makes it, and a name that stays is no version.
             !only_on_request(seen)
+                && !speaks_of(seen, PASSING)
                 && seen.occasions().list().any(|(occasion, truth)| {
                     truth > Truth::No
                         && matches!(
@@ -173,7 +209,15 @@ fn versions(view: &View<'_>, out: &mut Out) {
                 && !seen.may(Occasion::Release)
         })
         .collect();
-    out.yes_seen("tag_automatic", &tags);
+    // Where a person starts it, that person may have chosen the version as well.
+    let (by_hand, tags): (Vec<Seen<'_>>, Vec<Seen<'_>>) = tags.into_iter().partition(|seen| {
+        seen.occasions()
+            .list()
+            .all(|(occasion, truth)| truth == Truth::No || matches!(occasion, Occasion::Manual | Occasion::Request))
+    });
+    if !tags.is_empty() || by_hand.is_empty() {
+        out.yes_against("tag_automatic", places(&tags), places(&by_hand));
+    }
     let mut named: Vec<Seen<'_>> = view
         .doing(&[Purpose::Release])
         .into_iter()

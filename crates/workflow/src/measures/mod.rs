@@ -7,7 +7,7 @@ mod shape;
 
 use evidence::{Component, Measure, Measures, Place};
 
-use crate::model::{Job, Step, Workflow, Workflows};
+use crate::model::{Job, Step, System, Workflow, Workflows};
 use crate::occasion::{Occasion, Occasions};
 use crate::purpose::{Doing, Purpose};
 
@@ -18,15 +18,22 @@ use crate::purpose::{Doing, Purpose};
 /// not seen is left out.
 pub fn measures(workflows: &Workflows, component: Option<&Component>) -> Measures {
     let view = View::of(workflows, component);
+    let only_left_over = !workflows.list.is_empty() && workflows.list.iter().all(is_left_over);
     let mut out = Out {
         measures: Measures::new(),
-        complete: workflows.unread.is_empty(),
+        complete: workflows.unread.is_empty() && !only_left_over,
     };
     shape::measure(workflows, &view, &mut out);
     checks::measure(&view, &mut out);
     delivery::measure(&view, &mut out);
     environments::measure(&view, &mut out);
     out.measures
+}
+
+/// Whether a definition is likely to be one that nobody runs any more: Travis no longer builds for free since 2021, and
+/// most repositories kept the file. What it would do is neither seen nor denied.
+fn is_left_over(workflow: &Workflow) -> bool {
+    workflow.system == System::Travis
 }
 
 /// Something that is done, with all that surrounds it.
@@ -71,7 +78,9 @@ impl<'a> View<'a> {
                         };
                         if component.is_none_or(|component| seen.is_for(component)) {
                             job_belongs = true;
-                            view.seen.push(seen);
+                            if !is_left_over(workflow) {
+                                view.seen.push(seen);
+                            }
                         }
                     }
                 }

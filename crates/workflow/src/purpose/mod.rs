@@ -86,6 +86,8 @@ purposes! {
     MachineImage = "machine-image",
     /// To publish a package.
     Publish = "publish",
+    /// To build a site beside the product.
+    SiteBuilt = "site-built",
     /// To publish a static site.
     Pages = "pages",
     /// To compute or raise a version.

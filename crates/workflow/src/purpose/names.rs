@@ -106,7 +106,6 @@ pub(crate) fn kind_of_test(names: &str) -> Option<Purpose> {
         "e2etests",
         "acceptancetest",
         "puppeteer",
-        "browser",
     ]) || (has(&["end"]) && has(&["to"]))
     {
         Some(Purpose::Acceptance)

@@ -9,7 +9,7 @@ use evidence::Tree;
 use super::files::Script;
 use super::found::LARGEST;
 use super::targets::{self, Target};
-use super::wording::{is_shell, join, normal, parent, pattern_of};
+use super::wording::{is_shell, join, named_like, normal, parent};
 use super::{Doing, Given, Purpose, parts, programs};
 use crate::model::At;
 use crate::shell::{self, Command, Unwrapped};
@@ -484,11 +484,17 @@ impl<'a> Resolver<'a> {
             return false;
         }
         let scripts = self.scripts(file);
+        // `test:*` stands for all that begin so.
+        let several = name.map(|name| named_like(&scripts, name)).unwrap_or_default();
+        if !several.is_empty() {
+            let mut found = false;
+            for name in several {
+                found |= self.follow(file, Some(name), context, at, ignored, seen, out);
+            }
+            return found;
+        }
         let found = match name {
-            Some(name) => scripts
-                .iter()
-                .find(|script| script.name == name)
-                .or_else(|| pattern_of(&scripts, name)),
+            Some(name) => scripts.iter().find(|script| script.name == name),
             None => scripts.first(),
         };
         let Some(script) = found else { return false };

@@ -3,10 +3,18 @@
 use super::files::Script;
 use crate::shell;
 
-/// A name with a pattern of which the file has some: `test:*`.
-pub(super) fn pattern_of<'s>(scripts: &'s [Script], name: &str) -> Option<&'s Script> {
-    let start = name.strip_suffix('*')?;
-    scripts.iter().find(|script| script.name.starts_with(start))
+/// The names that a pattern stands for, such as `test:*`; none where it is a name itself.
+pub(super) fn named_like<'s>(scripts: &'s [Script], name: &str) -> Vec<&'s str> {
+    let is_name = scripts.iter().any(|script| script.name == name);
+    match name.strip_suffix('*').filter(|_| !is_name) {
+        Some(start) => scripts
+            .iter()
+            .map(|script| script.name.as_str())
+            .filter(|name| name.starts_with(start) && !name.ends_with('*'))
+            .take(20)
+            .collect(),
+        None => Vec::new(),
+    }
 }
 
 /// A command as a person would name it: its first words. A part goes by its name.

@@ -3,6 +3,7 @@
 mod github;
 mod gitlab;
 mod hostile;
+mod misleading;
 mod support;
 mod systems;
 mod vocabulary;
