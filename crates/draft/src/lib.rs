@@ -77,6 +77,51 @@ pub struct Untaken {
     pub reason: String,
 }
 
+impl Draft {
+    /// What was not taken over, each file's parts with the same reason in one line: the place of the first, what
+    /// stands there and why, and the lines of the others.
+    pub fn untaken_in_lines(&self) -> Vec<(String, String)> {
+        in_lines(&self.untaken)
+    }
+}
+
+pub(crate) fn in_lines(untaken: &[Untaken]) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let mut said: Vec<(&str, &str)> = Vec::new();
+    for part in untaken {
+        let about = (part.file.as_str(), part.reason.as_str());
+        if said.contains(&about) {
+            continue;
+        }
+        said.push(about);
+        let others = untaken
+            .iter()
+            .filter(|other| (other.file.as_str(), other.reason.as_str()) == about && *other != part);
+        let mut others: Vec<u32> = others
+            .map(|other| other.line)
+            .filter(|line| *line != part.line)
+            .collect();
+        others.dedup();
+        let also = match others.len() {
+            0 => String::new(),
+            many => {
+                let shown: Vec<String> = others.iter().take(8).map(u32::to_string).collect();
+                let more = if many > 8 {
+                    format!(" and {} more", many - 8)
+                } else {
+                    String::new()
+                };
+                format!(" (also lines {}{more})", shown.join(", "))
+            }
+        };
+        lines.push((
+            format!("{}:{}", part.file, part.line),
+            format!("{}: {}{also}", part.what, part.reason),
+        ));
+    }
+    lines
+}
+
 /// Drafts a definition. `None` where nothing says how anything is built.
 pub fn draft(tree: &dyn Tree) -> Option<Draft> {
     let view = View::new(tree);

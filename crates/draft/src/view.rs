@@ -83,6 +83,10 @@ impl<'t> View<'t> {
         }
     }
 
+    pub fn tree(&self) -> &'t dyn Tree {
+        self.tree
+    }
+
     /// The text of a file; nothing where there is none, or it is long or no text.
     pub fn text(&self, path: &str) -> Option<Rc<str>> {
         if let Some(known) = self.texts.borrow().get(path) {

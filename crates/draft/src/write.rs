@@ -54,14 +54,11 @@ pub(crate) fn write(
         } else {
             comment(&mut out, "", "Not taken over:");
         }
-        for part in untaken.iter().take(MOST_UNTAKEN) {
-            comment(
-                &mut out,
-                "  ",
-                &format!("{}:{}  {}: {}", part.file, part.line, part.what, part.reason),
-            );
+        let lines = crate::in_lines(untaken);
+        for (place, what) in lines.iter().take(MOST_UNTAKEN) {
+            comment(&mut out, "  ", &format!("{place}  {what}"));
         }
-        if let Some(more) = untaken.len().checked_sub(MOST_UNTAKEN).filter(|more| *more > 0) {
+        if let Some(more) = lines.len().checked_sub(MOST_UNTAKEN).filter(|more| *more > 0) {
             comment(
                 &mut out,
                 "  ",
@@ -75,6 +72,9 @@ pub(crate) fn write(
 fn one(out: &mut String, step: &Arranged, is_first_kept: bool) {
     for line in &step.step.about {
         comment_at(out, 2, line);
+    }
+    if let Some(from) = &step.from {
+        comment_at(out, 2, &format!("from {from}"));
     }
     let _ = writeln!(out, "  {}:", scalar(&step.name, false));
     if !step.needs.is_empty() {

@@ -20,7 +20,8 @@ pub(super) fn look(view: &View<'_>, folder: &str) -> Option<Part> {
     part.because(&path);
     part.uses("go");
     let programs = programs(view, folder, &module);
-    let pure = folder.is_empty() && view.is_file("go.sum");
+    // Without dependencies there is no list of their digests.
+    let pure = folder.is_empty() && (view.is_file("go.sum") || !text.contains("require"));
     let tools = ["go version"];
     if programs.is_empty() {
         part.about_files

@@ -11,6 +11,9 @@ mod node;
 mod python;
 mod toml_file;
 
+pub(crate) use node::wants_browser;
+pub(crate) use python::OPEN;
+
 use crate::part::{Part, Tool};
 use crate::view::{View, folder_of, join};
 

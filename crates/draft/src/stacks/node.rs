@@ -124,6 +124,11 @@ const BROWSERS: &[&str] = &[
     "ng test",
 ];
 
+/// Whether a script starts a program that wants a browser.
+pub(crate) fn wants_browser(script: &str) -> bool {
+    BROWSERS.iter().any(|name| script.contains(name))
+}
+
 pub(super) fn look(view: &View<'_>, folder: &str) -> Option<Part> {
     let path = join(folder, "package.json");
     let manifest = Manifest::of(view, &path)?;
@@ -248,11 +253,10 @@ impl Steps<'_> {
     fn ship(&self, view: &View<'_>, folder: &str, part: &mut Part) {
         let service = self.service(view, folder);
         let published: Vec<&Manifest> = self.members.iter().filter(|member| member.is_published()).collect();
-        if service.is_none() && !self.members.is_empty() && !published.is_empty() && self.pack_members(&published, part)
-        {
+        if service.is_none() && self.manifest.is_published() && self.pack(part) {
             return;
         }
-        if service.is_none() && self.manifest.is_published() && self.members.is_empty() && self.pack(part) {
+        if service.is_none() && !published.is_empty() && self.pack_members(&published, part) {
             return;
         }
         let built = part.step(Role::Build).is_some();

@@ -8,7 +8,9 @@ use crate::part::{Part, Role, Shipped, Step, Tool};
 use crate::view::{View, is_beside, join, name_of};
 
 /// Where the environment lies.
-pub(crate) const VENV: &str = ".venv";
+const VENV: &str = ".venv";
+/// Opens the environment for the commands after it: tests start programs that it holds by their names.
+pub(crate) const OPEN: &str = ". .venv/bin/activate";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manager {
@@ -245,7 +247,8 @@ impl Project<'_> {
         part.uses("python3");
         let mut run = vec![
             format!("python3 -m venv {VENV} && echo '*' > {VENV}/.gitignore"),
-            format!("{VENV}/bin/pip install --quiet --upgrade pip"),
+            OPEN.to_owned(),
+            "pip install --quiet --upgrade pip".to_owned(),
         ];
         let mut wanted = Vec::new();
         if self.is_project {
@@ -276,7 +279,7 @@ impl Project<'_> {
             wanted.push("pytest".to_owned());
         }
         if !wanted.is_empty() {
-            run.push(format!("{VENV}/bin/pip install {}", wanted.join(" ")));
+            run.push(format!("pip install {}", wanted.join(" ")));
         }
         part.steps.push(
             Step::new(Role::Install, run)
@@ -284,10 +287,10 @@ impl Project<'_> {
         );
         if let Some(words) = words {
             part.steps
-                .push(Step::new(Role::Test, [format!("{VENV}/bin/python {words}")]).needs("install"));
+                .push(Step::new(Role::Test, [OPEN.to_owned(), format!("python {words}")]).needs("install"));
         }
         if self.makes_wheel {
-            self.wheel(part, &format!("{VENV}/bin/pip wheel --no-deps . --wheel-dir"));
+            self.wheel(part, "pip wheel --no-deps . --wheel-dir");
         }
     }
 
@@ -349,6 +352,9 @@ impl Project<'_> {
         let (into, ignored) = self.view.scratch(self.folder, &["dist", "wheels", "build"]);
         let mut run = vec![format!("rm -rf {into}")];
         run.extend(make_scratch(into, ignored));
+        if command.starts_with("pip ") {
+            run.push(OPEN.to_owned());
+        }
         run.push(format!("{command} {into}"));
         part.steps.push(Step::new(Role::Build, run).needs("install"));
         part.files.push(Shipped::new(format!("{into}/*.whl"), "wheels"));

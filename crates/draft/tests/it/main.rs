@@ -2,6 +2,7 @@
 
 mod checked;
 mod stacks;
+mod taken;
 
 use draft::Draft;
 use evidence::MemoryTree;

@@ -117,7 +117,7 @@ fn python_is_installed_by_the_tool_whose_lock_file_is_there() {
     assert_eq!(commands(&poetry, "install"), "poetry install --no-interaction");
     let pip = drafted(&[&code[..], &[("pyproject.toml", project)]].concat());
     assert!(commands(&pip, "install").ends_with("--editable . --group test"));
-    assert_eq!(commands(&pip, "test"), ".venv/bin/python -m pytest");
+    assert_eq!(commands(&pip, "test"), ". .venv/bin/activate\npython -m pytest");
     assert_eq!(pip.files, ["dist/*.whl"]);
 }
 

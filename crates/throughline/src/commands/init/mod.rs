@@ -272,13 +272,13 @@ fn untaken(draft: &Draft, columns: usize, printer: &mut Printer) {
     printer.say("");
     let title = paint(Tone::Strong, "Not taken over");
     printer.say(&format!("{title} {}", paint(Tone::Quiet, "(the file lists it too)")));
-    for part in draft.untaken.iter().take(MOST_UNTAKEN) {
-        let place = clean(&format!("{}:{}", part.file, part.line));
-        let what = clean(&format!("{}: {}", part.what, part.reason));
-        let what = cut(&what, columns.saturating_sub(width(&place) + 4).max(30));
+    let lines = draft.untaken_in_lines();
+    for (place, what) in lines.iter().take(MOST_UNTAKEN) {
+        let place = clean(place);
+        let what = cut(&clean(what), columns.saturating_sub(width(&place) + 4).max(30));
         printer.say(&format!("  {}  {what}", paint(Tone::Quiet, &place)));
     }
-    if let Some(more) = draft.untaken.len().checked_sub(MOST_UNTAKEN).filter(|more| *more > 0) {
+    if let Some(more) = lines.len().checked_sub(MOST_UNTAKEN).filter(|more| *more > 0) {
         printer.say(&paint(Tone::Quiet, &format!("  and {more} more")));
     }
 }

@@ -1,0 +1,568 @@
+//! Which commands of another definition fit into which part, and what its steps become by them.
+
+use std::collections::BTreeSet;
+
+use workflow::purpose::{Doing, Purpose};
+
+use super::command::Command;
+use crate::part::{Part, Role, Step, Tool};
+use crate::view::{View, join};
+
+/// A command that is taken over.
+#[derive(Debug, Clone)]
+struct Wanted {
+    part: usize,
+    role: Role,
+    name: String,
+    run: String,
+    from: String,
+}
+
+/// What is wanted of all parts.
+#[derive(Debug, Default)]
+pub(super) struct Fit {
+    wanted: Vec<Wanted>,
+    /// Services that jobs name.
+    pub services: Vec<String>,
+    /// Options for CMake's configuration.
+    options: BTreeSet<String>,
+}
+
+/// What a command is for a part.
+enum Answer {
+    /// It replaces what the part's step of that role starts, or is a further step.
+    Does(Role, &'static str),
+    /// The part's own steps do it already.
+    Covered,
+    /// Why it is not taken.
+    Not(String),
+    /// It belongs to another part.
+    Other,
+}
+
+impl Fit {
+    /// Takes a command, or says why not.
+    pub fn take(
+        &mut self,
+        view: &View<'_>,
+        parts: &[Part],
+        command: &Command,
+        folder: &str,
+        from: &str,
+        doings: &[Doing],
+    ) -> Result<(), String> {
+        let mut there: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].folder == folder).collect();
+        if there.is_empty() {
+            return match parts
+                .iter()
+                .position(|part| folder.starts_with(&join(&part.folder, "")))
+            {
+                Some(_) => Err(format!(
+                    "works in {folder}/, which the steps here build as a part of the whole"
+                )),
+                None => Err(format!("works in {folder}/, for which there are no steps here")),
+            };
+        }
+        there.sort_by_key(|at| *at);
+        let mut reason = None;
+        for at in there {
+            match self.ask(view, &parts[at], command, doings) {
+                Answer::Other => {}
+                Answer::Covered => return Ok(()),
+                Answer::Not(why) => reason = reason.or(Some(why)),
+                Answer::Does(role, name) => {
+                    if !command.is_plain() {
+                        reason = reason.or(Some(
+                            "more than one plain command: in a file of its own a step can start it".to_owned(),
+                        ));
+                        continue;
+                    }
+                    let wanted = Wanted {
+                        part: at,
+                        role,
+                        name: name.to_owned(),
+                        run: command.text.clone(),
+                        from: from.to_owned(),
+                    };
+                    if !self
+                        .wanted
+                        .iter()
+                        .any(|known| known.part == at && known.run == wanted.run)
+                    {
+                        self.wanted.push(wanted);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        Err(reason.unwrap_or_else(|| match doings.first() {
+            Some(_) => format!("`{}` is no tool of what lies here", command.program()),
+            None => "what it is for cannot be told".to_owned(),
+        }))
+    }
+
+    fn ask(&mut self, view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> Answer {
+        match part.tool {
+            Tool::Cargo => cargo(command),
+            Tool::Node => node(view, part, command, doings),
+            Tool::Python => python(part, command, doings),
+            Tool::Go => go(command),
+            Tool::Maven => maven(command),
+            Tool::Gradle => gradle(command),
+            Tool::Cmake => self.cmake(command),
+            Tool::Make => make(command, doings),
+            Tool::Docker => Answer::Other,
+        }
+    }
+
+    fn cmake(&mut self, command: &Command) -> Answer {
+        match command.program() {
+            "ctest" => Answer::Covered,
+            "cmake" if command.has("--build") || command.has("--install") => Answer::Covered,
+            "cmake" => {
+                let is_special = command.words.iter().any(|word| {
+                    word.contains("TOOLCHAIN")
+                        || word.contains("SANITIZE")
+                        || word.contains("COVERAGE")
+                        || word.contains("_COMPILER")
+                });
+                if is_special {
+                    return Answer::Not("builds with other tools or instruments than what is shipped".to_owned());
+                }
+                let fits = |word: &&String| {
+                    word.starts_with("-D")
+                        && word.len() > 3
+                        && word.contains('=')
+                        && !word.contains(['"', '\'', '$', '\\'])
+                        && !(word.contains("TEST") && word.ends_with("=OFF"))
+                        && !["CMAKE_BUILD_TYPE", "CMAKE_INSTALL_PREFIX", "CMAKE_CXX_STANDARD"]
+                            .iter()
+                            .any(|known| word.contains(known))
+                };
+                // The first one is what is built; further ones are variants.
+                if self.options.is_empty() {
+                    self.options.extend(command.words.iter().filter(fits).cloned());
+                }
+                Answer::Covered
+            }
+            "make" | "ninja" => Answer::Covered,
+            _ => Answer::Other,
+        }
+    }
+
+    /// Changes the steps of the parts.
+    pub fn settle(&self, view: &View<'_>, parts: &mut [Part]) {
+        for (at, part) in parts.iter_mut().enumerate() {
+            let wanted: Vec<&Wanted> = self.wanted.iter().filter(|wanted| wanted.part == at).collect();
+            for role in [Role::Install, Role::Build, Role::Test] {
+                replace(part, role, &wanted);
+            }
+            for role in [Role::Format, Role::Lint, Role::Types] {
+                add(part, role, &wanted);
+            }
+            if part.tool == Tool::Cmake
+                && let Some(line) = part
+                    .steps
+                    .iter_mut()
+                    .find(|step| step.role == Role::Build)
+                    .and_then(|step| step.run.iter_mut().find(|line| line.starts_with("cmake -S")))
+            {
+                for option in &self.options {
+                    let name = option.split('=').next().unwrap_or_default();
+                    if !line.contains(&format!("{name}=")) {
+                        line.push(' ');
+                        line.push_str(option);
+                    }
+                }
+            }
+            if !self.services.is_empty() {
+                // What a database holds is no file, so nothing says whether a result still stands.
+                for step in part.steps.iter_mut().filter(|step| step.role == Role::Test) {
+                    step.kept = None;
+                }
+            }
+            let _ = view;
+        }
+    }
+}
+
+/// Puts what is wanted into the place of what a part's step of a role starts.
+fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
+    let mine: Vec<&&Wanted> = wanted.iter().filter(|wanted| wanted.role == role).collect();
+    let Some(first) = mine.first() else { return };
+    let run: Vec<String> = mine.iter().map(|wanted| wanted.run.clone()).collect();
+    let needs_install = part.step(Role::Install).is_some() && role != Role::Install;
+    let needs_build = part.step(Role::Build).is_some() && role == Role::Test && part.tool == Tool::Node;
+    let index = part.steps.iter().position(|step| step.role == role);
+    match index {
+        Some(index) if role == Role::Install => {
+            let step = &mut part.steps[index];
+            // The environment is made as before; what goes into it is what the definition says.
+            step.run
+                .retain(|line| line.contains("-m venv") || line.contains("--upgrade pip"));
+            step.run.extend(run);
+            step.from = Some(first.from.clone());
+        }
+        Some(index) => {
+            let run = opened(part, run);
+            let step = &mut part.steps[index];
+            step.run = run;
+            step.from = Some(first.from.clone());
+        }
+        None => {
+            let mut step = Step::new(role, opened(part, run));
+            if needs_install {
+                step = step.needs("install");
+            }
+            if needs_build {
+                step = step.needs("build");
+            }
+            step.from = Some(first.from.clone());
+            part.steps.push(step);
+        }
+    }
+}
+
+/// Adds checks as steps of their own.
+fn add(part: &mut Part, role: Role, wanted: &[&Wanted]) {
+    for wanted in wanted.iter().filter(|wanted| wanted.role == role) {
+        let run = wanted.run.clone();
+        if let Some(step) = part
+            .steps
+            .iter_mut()
+            .find(|step| step.role == role && step.run.contains(&run))
+        {
+            step.from = Some(wanted.from.clone());
+            continue;
+        }
+        if let Some(step) = part
+            .steps
+            .iter_mut()
+            .find(|step| step.role == role && step.name == wanted.name)
+        {
+            // A check of the same kind goes into the same step.
+            if step.from.is_none() {
+                step.run.clear();
+                step.from = Some(wanted.from.clone());
+            }
+            step.run.push(run);
+            continue;
+        }
+        let mut step = Step::new(role, opened(part, vec![run]));
+        step.name.clone_from(&wanted.name);
+        step.from = Some(wanted.from.clone());
+        if part.step(Role::Install).is_some() {
+            step = step.needs("install");
+        }
+        if part.tool == Tool::Cargo && role != Role::Format {
+            step = step.cache("target", "cargo");
+        }
+        part.steps.push(step);
+    }
+}
+
+/// Commands as they start in a step: in the part's own environment.
+fn opened(part: &Part, mut run: Vec<String>) -> Vec<String> {
+    let open = crate::stacks::OPEN;
+    if part.steps.iter().any(|step| step.run.iter().any(|line| line == open)) {
+        run.insert(0, open.to_owned());
+    }
+    run
+}
+
+fn cargo(command: &Command) -> Answer {
+    if command.program() != "cargo" {
+        return match command.program() {
+            "cross" | "trunk" | "wasm-pack" | "cargo-deny" => {
+                Answer::Not(format!("wants `{}`, which Cargo does not bring", command.program()))
+            }
+            _ => Answer::Other,
+        };
+    }
+    if let Some(toolchain) = command.word(1).strip_prefix('+') {
+        return Answer::Not(format!("wants the toolchain `{toolchain}`"));
+    }
+    if command
+        .words
+        .iter()
+        .any(|word| word == "--target" || word.starts_with("--target="))
+    {
+        return Answer::Not("builds for another platform".to_owned());
+    }
+    if command.words.iter().any(|word| word.starts_with("-Z")) {
+        return Answer::Not("wants a nightly toolchain".to_owned());
+    }
+    match command.word(1) {
+        "build" | "b" => {
+            let is_usual = command.words[2..].iter().all(|word| {
+                matches!(
+                    word.as_str(),
+                    "--release"
+                        | "-r"
+                        | "--locked"
+                        | "--verbose"
+                        | "-v"
+                        | "-vv"
+                        | "--workspace"
+                        | "--all"
+                        | "--bins"
+                        | "--all-targets"
+                )
+            });
+            if is_usual {
+                Answer::Covered
+            } else {
+                Answer::Does(Role::Lint, "check")
+            }
+        }
+        "test" | "t" => Answer::Does(Role::Test, "test"),
+        "nextest" => Answer::Not("wants `cargo nextest`; `cargo test` runs the same tests".to_owned()),
+        "fmt" => Answer::Does(Role::Format, "format"),
+        "clippy" => Answer::Does(Role::Lint, "lint"),
+        "check" | "doc" | "rustdoc" => Answer::Does(Role::Lint, "check"),
+        "fetch" | "generate-lockfile" | "update" | "clean" | "metadata" | "package" => Answer::Covered,
+        other => Answer::Not(format!("wants `cargo {other}`, which is no check that Cargo brings")),
+    }
+}
+
+fn go(command: &Command) -> Answer {
+    match (command.program(), command.word(1)) {
+        ("go", "test") => Answer::Does(Role::Test, "test"),
+        ("go", "vet") => Answer::Does(Role::Lint, "lint"),
+        ("go", "build") => Answer::Covered,
+        ("go", "get") => Answer::Covered,
+        ("golangci-lint" | "staticcheck" | "golint" | "gofumpt" | "govulncheck", _) => {
+            Answer::Not(format!("wants `{}`, which Go does not bring", command.program()))
+        }
+        ("make", target) => Answer::Not(format!("the steps use Go itself instead of the Makefile's `{target}`")),
+        _ => Answer::Other,
+    }
+}
+
+fn maven(command: &Command) -> Answer {
+    if !matches!(command.program(), "mvn" | "./mvnw" | "mvnw") {
+        return Answer::Other;
+    }
+    let goals: Vec<&str> = command.words[1..]
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let has = |names: &[&str]| goals.iter().any(|goal| names.contains(goal));
+    if has(&["deploy", "site", "release:perform"]) {
+        Answer::Not("publishes".to_owned())
+    } else if has(&["verify", "install", "package"]) {
+        Answer::Does(Role::Build, "build")
+    } else if has(&["test", "compile", "test-compile"]) {
+        Answer::Covered
+    } else {
+        Answer::Not("no phase that builds or tests".to_owned())
+    }
+}
+
+fn gradle(command: &Command) -> Answer {
+    if !matches!(command.program(), "gradle" | "./gradlew" | "gradlew") {
+        return Answer::Other;
+    }
+    let tasks: Vec<&str> = command.words[1..]
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    if tasks.contains(&"build") {
+        Answer::Does(Role::Build, "build")
+    } else if tasks
+        .iter()
+        .all(|task| matches!(*task, "check" | "test" | "assemble" | "jar" | "clean"))
+    {
+        Answer::Covered
+    } else {
+        Answer::Not("tasks beyond `build`".to_owned())
+    }
+}
+
+/// The role of something by what it is known to do.
+fn role_of(doings: &[Doing]) -> Option<(Role, &'static str)> {
+    let has = |purposes: &[Purpose]| doings.iter().any(|doing| purposes.contains(&doing.purpose));
+    if has(&[Purpose::Test, Purpose::Integration]) {
+        Some((Role::Test, "test"))
+    } else if has(&[Purpose::Lint, Purpose::Analysis]) {
+        Some((Role::Lint, "lint"))
+    } else if has(&[Purpose::Format]) {
+        Some((Role::Format, "format"))
+    } else if has(&[Purpose::Types]) {
+        Some((Role::Types, "types"))
+    } else if has(&[Purpose::Build]) {
+        Some((Role::Build, "build"))
+    } else {
+        None
+    }
+}
+
+fn node(view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> Answer {
+    let program = command.program();
+    if !matches!(program, "npm" | "pnpm" | "yarn" | "npx" | "bun" | "bunx" | "node") {
+        return match program {
+            "make" | "cargo" | "go" | "python" | "pip" => Answer::Other,
+            _ => Answer::Not(format!("`{program}` is no script of package.json")),
+        };
+    }
+    let own = part.programs.iter().any(|known| known == program) || matches!(program, "npx" | "node" | "npm");
+    if !own {
+        return Answer::Not(format!("`{program}` is not the manager whose lock file lies here"));
+    }
+    let (is_run, script) = match (command.word(1), command.word(2)) {
+        ("run" | "run-script", script) => (true, script),
+        ("test" | "t" | "tst", _) => (true, "test"),
+        ("ci" | "install" | "i" | "add" | "", _) => return Answer::Covered,
+        (word, _) if matches!(program, "yarn" | "pnpm" | "bun") && !word.starts_with('-') => (true, word),
+        _ => (false, ""),
+    };
+    if !is_run {
+        return match role_of(doings) {
+            Some((role, name)) if program == "npx" && role != Role::Build => Answer::Does(role, name),
+            _ => Answer::Not("what it is for cannot be told".to_owned()),
+        };
+    }
+    let manifest = view.text_or_empty(&join(&part.folder, "package.json"));
+    let value: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
+    let text = value.pointer(&format!("/scripts/{}", script.replace('~', "~0").replace('/', "~1")));
+    let Some(text) = text.and_then(serde_json::Value::as_str) else {
+        // Not a script: a program that the packages bring.
+        return match role_of(doings) {
+            Some((role, name)) if role != Role::Build && !crate::stacks::wants_browser(&command.text) => {
+                Answer::Does(role, name)
+            }
+            _ => Answer::Not(format!("package.json has no script `{script}`")),
+        };
+    };
+    if text.contains("--fix") || text.contains("--write") || script.ends_with(":fix") {
+        return Answer::Not("changes files instead of checking them".to_owned());
+    }
+    if crate::stacks::wants_browser(text) {
+        return Answer::Not("wants a browser, which no registry brings".to_owned());
+    }
+    if script.starts_with("build") && role_of(doings).is_none_or(|(role, _)| role == Role::Build) {
+        return if part
+            .step(Role::Build)
+            .is_some_and(|step| step.run.iter().any(|line| line.ends_with(script)))
+        {
+            Answer::Covered
+        } else {
+            Answer::Does(Role::Build, "build")
+        };
+    }
+    match (script, role_of(doings)) {
+        (_, Some((role, name))) => Answer::Does(role, name),
+        ("lint", None) => Answer::Does(Role::Lint, "lint"),
+        ("test", None) => Answer::Does(Role::Test, "test"),
+        _ => Answer::Not("what it is for cannot be told".to_owned()),
+    }
+}
+
+fn python(part: &Part, command: &Command, doings: &[Doing]) -> Answer {
+    let with = |program: &str| part.programs.iter().any(|known| known == program);
+    let program = command.program();
+    let module = (matches!(program, "python" | "python3") && command.word(1) == "-m").then(|| command.word(2));
+    let tool = module.unwrap_or(program);
+    match tool {
+        "tox" | "nox" => {
+            return Answer::Not("tests on several interpreters; the step starts the tests themselves".to_owned());
+        }
+        "pre-commit" | "prek" => return Answer::Not("fetches the checks it starts from elsewhere".to_owned()),
+        "build" | "twine" | "flit" | "hatch" | "pdm" => return Answer::Covered,
+        "virtualenv" | "venv" | "ensurepip" => return Answer::Covered,
+        _ => {}
+    }
+    if with("uv") || with("poetry") {
+        let manager = if with("uv") { "uv" } else { "poetry" };
+        if program != manager {
+            return match program {
+                "pip" | "python" | "python3" | "pytest" => {
+                    Answer::Not(format!("the steps install and start with {manager}"))
+                }
+                _ => Answer::Other,
+            };
+        }
+        return match command.word(1) {
+            "sync" | "install" => Answer::Does(Role::Install, "install"),
+            "run" if command.has("tox") || command.has("nox") || command.has("pre-commit") => Answer::Not(
+                "starts the checks in environments of their own; the step starts the tests themselves".to_owned(),
+            ),
+            "run" => match role_of(doings) {
+                Some((Role::Build, _)) | None => Answer::Not("what it is for cannot be told".to_owned()),
+                Some((role, name)) => Answer::Does(role, name),
+            },
+            "build" | "python" | "venv" | "lock" | "config" | "check" | "self" | "cache" => Answer::Covered,
+            "pip" | "tool" => Answer::Not(format!("`{manager} sync` installs what the lock file says")),
+            other => Answer::Not(format!("`{manager} {other}` neither installs nor checks")),
+        };
+    }
+    match tool {
+        "pip" | "pip3" => {
+            let at = if module.is_some() { 3 } else { 1 };
+            if command.word(at) != "install" {
+                return Answer::Covered;
+            }
+            let wanted: Vec<&str> = command.words[at + 1..]
+                .iter()
+                .map(String::as_str)
+                .filter(|word| !word.starts_with("--up") && *word != "-U")
+                .collect();
+            let is_tooling = wanted.iter().all(|word| {
+                matches!(
+                    *word,
+                    "pip"
+                        | "setuptools"
+                        | "wheel"
+                        | "build"
+                        | "twine"
+                        | "tox"
+                        | "nox"
+                        | "tox-gh-actions"
+                        | "virtualenv"
+                        | "coveralls"
+                        | "codecov"
+                        | "pre-commit"
+                        | "poetry"
+                        | "uv"
+                )
+            });
+            if is_tooling {
+                Answer::Covered
+            } else {
+                Answer::Does(Role::Install, "install")
+            }
+        }
+        "pytest" | "py.test" | "unittest" | "coverage" => match role_of(doings) {
+            Some((Role::Test, _)) => Answer::Does(Role::Test, "test"),
+            _ if tool != "coverage" => Answer::Does(Role::Test, "test"),
+            _ => Answer::Not("reports on coverage, which the package does not need".to_owned()),
+        },
+        "setup.py" => Answer::Covered,
+        "ruff" | "flake8" | "mypy" | "black" | "isort" | "pylint" | "pyright" => {
+            Answer::Not(format!("`{tool}` is not among what the project itself installs"))
+        }
+        "python" | "python3" if command.word(1) == "setup.py" => Answer::Covered,
+        "make" => Answer::Not("the steps use Python itself instead of the Makefile".to_owned()),
+        _ => Answer::Other,
+    }
+}
+
+fn make(command: &Command, doings: &[Doing]) -> Answer {
+    if !matches!(command.program(), "make" | "gmake" | "./configure") {
+        return Answer::Other;
+    }
+    match role_of(doings) {
+        _ if command.words.len() == 1 => Answer::Covered,
+        Some((Role::Build, _)) => Answer::Covered,
+        Some((role, name)) => Answer::Does(role, name),
+        None => match command.word(1) {
+            "test" | "check" | "tests" => Answer::Does(Role::Test, "test"),
+            "lint" => Answer::Does(Role::Lint, "lint"),
+            "install" | "all" | "build" => Answer::Covered,
+            _ if command.word(1).starts_with("-j") => Answer::Covered,
+            target => Answer::Not(format!("what the target `{target}` is for cannot be told")),
+        },
+    }
+}

@@ -1,0 +1,375 @@
+//! What other systems' definitions start, taken over where it builds, tests or checks and can run here; the rest is
+//! named with its place and the reason.
+
+mod command;
+mod fit;
+
+use std::collections::BTreeSet;
+
+use workflow::model::{Job, Step as OtherStep, StepKind, System, Used, Workflow};
+use workflow::occasion::{Occasion, Truth};
+use workflow::purpose::{Doing, Purpose};
+
+use crate::Untaken;
+use crate::part::Part;
+use crate::view::{View, join};
+use command::{Command, split};
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub definitions: Vec<String>,
+    pub untaken: Vec<Untaken>,
+    pub notes: Vec<String>,
+}
+
+/// Looks at the definitions of other systems, and changes the steps of the parts to what these start.
+pub(crate) fn take(view: &View<'_>, parts: &mut [Part]) -> Taken {
+    let workflows = workflow::read(view.tree(), None);
+    let mut taker = Taker {
+        view,
+        taken: Taken::default(),
+        fit: fit::Fit::default(),
+        said: BTreeSet::new(),
+    };
+    for workflow in &workflows.list {
+        if matches!(
+            workflow.system,
+            System::Throughline | System::Concourse | System::Tekton
+        ) || workflow.called_only
+        {
+            continue;
+        }
+        if !taker.taken.definitions.contains(&workflow.file) {
+            taker.taken.definitions.push(workflow.file.clone());
+        }
+        for job in &workflow.jobs {
+            taker.job(workflow, job, parts);
+        }
+    }
+    for at in &workflows.unread {
+        if taker.taken.definitions.contains(&at.file) {
+            taker.leave(
+                &at.file,
+                at.line,
+                "a part from elsewhere",
+                "it does not lie in this repository",
+            );
+        }
+    }
+    taker.fit.settle(view, parts);
+    let mut taken = taker.taken;
+    taken.untaken.sort();
+    taken.untaken.dedup();
+    taken
+}
+
+struct Taker<'a, 't> {
+    view: &'a View<'t>,
+    taken: Taken,
+    fit: fit::Fit,
+    /// What was named already: one line of a definition may be read for several values of a matrix.
+    said: BTreeSet<(String, u32, String)>,
+}
+
+/// The longest text of a command that is shown.
+const LONGEST: usize = 70;
+
+impl Taker<'_, '_> {
+    fn leave(&mut self, file: &str, line: u32, what: &str, reason: &str) {
+        let mut what: String = crate::write::clean(what.lines().next().unwrap_or_default());
+        if what.chars().count() > LONGEST {
+            what = what.chars().take(LONGEST - 1).collect();
+            what.push('…');
+        }
+        if self.said.insert((file.to_owned(), line, what.clone())) {
+            self.taken.untaken.push(Untaken {
+                file: file.to_owned(),
+                line,
+                what,
+                reason: crate::write::clean(reason),
+            });
+        }
+    }
+
+    fn job(&mut self, workflow: &Workflow, job: &Job, parts: &mut [Part]) {
+        let (file, line) = (&job.at.file, job.at.line);
+        let named = format!("job `{}`", job.id);
+        if let Some(reason) = not_of_a_change(&job.occasions) {
+            return self.leave(file, line, &named, &reason);
+        }
+        if !job.environments.is_empty() {
+            let reason =
+                "it deploys to an environment, which a build does not: environments.yaml says where packages go";
+            return self.leave(file, line, &named, reason);
+        }
+        let elsewhere = |runner: &String| {
+            let runner = runner.to_ascii_lowercase();
+            runner.contains("windows") || runner.contains("macos") || runner.contains("macosx")
+        };
+        if !job.runners.is_empty() && job.runners.iter().all(elsewhere) {
+            let reason = format!("it runs on {}, and steps run on Linux", job.runners.join(", "));
+            return self.leave(file, line, &named, &reason);
+        }
+        if let Some(line) = job.matrix {
+            let reason = "the steps run once, with the versions that are here; `matrix:` on a step runs it for several";
+            self.leave(file, line, &format!("the matrix of {named}"), reason);
+        }
+        if let Some(image) = &job.image {
+            let reason = "the steps run on this machine, not in that image";
+            self.leave(file, line, &format!("image {image} of {named}"), reason);
+        }
+        for service in &job.services {
+            self.fit.services.push(service.clone());
+            let reason = "tests that want it must find it running";
+            self.leave(file, line, &format!("service {service} of {named}"), reason);
+        }
+        for step in &job.steps {
+            self.step(workflow, job, step, parts);
+        }
+    }
+
+    fn step(&mut self, workflow: &Workflow, job: &Job, step: &OtherStep, parts: &mut [Part]) {
+        let (file, line) = (&step.at.file, step.at.line);
+        match &step.kind {
+            StepKind::Use(used) => self.used(step, used, parts, job),
+            StepKind::Builtin(name) => {
+                if !step.doings.iter().all(|doing| is_provision(doing.purpose)) {
+                    self.leave(file, line, name, &purpose_reason(&step.doings));
+                }
+            }
+            StepKind::Run { text } => {
+                if let Some(reason) = not_of_a_change(&step.occasions) {
+                    return self.leave(file, line, text, &reason);
+                }
+                if step.ignored || job.ignored {
+                    return self.leave(file, line, text, "its failure is passed over there");
+                }
+                let lines = self.view.text_or_empty(file);
+                match split(text) {
+                    Some(commands) => {
+                        let mut folder = step.folder.clone();
+                        for command in commands {
+                            let line = command.line_in(&lines, line);
+                            self.command(workflow, step, &command, line, &mut folder, parts);
+                        }
+                    }
+                    None => {
+                        let first = text
+                            .lines()
+                            .map(str::trim)
+                            .find(|line| !line.is_empty())
+                            .unwrap_or_default();
+                        let line = Command::new(first).line_in(&lines, line);
+                        let reason = "a script with conditions or loops: put into a file, a step can start it";
+                        self.leave(file, line, first, reason);
+                    }
+                }
+            }
+        }
+    }
+
+    fn used(&mut self, step: &OtherStep, used: &Used, parts: &mut [Part], job: &Job) {
+        let (file, line) = (step.at.file.clone(), step.at.line);
+        if SETS_UP
+            .iter()
+            .any(|name| used.name == *name || used.name.starts_with(&format!("{name}/")))
+        {
+            return;
+        }
+        if matches!(used.name.as_str(), "actions-rs/cargo" | "ClementTsang/cargo-action")
+            && let Some(sub) = used.input("command")
+        {
+            let text = format!("cargo {sub} {}", used.input("args").unwrap_or_default());
+            let command = Command::new(text.trim());
+            return self.plain(&command, &file, line, &job.folder, &step.doings, parts);
+        }
+        let reason = match used.name.as_str() {
+            "actions/upload-artifact" | "actions/download-artifact" => {
+                "files go from step to step by themselves; `package:` names what is handed on".to_owned()
+            }
+            name if name.starts_with("./") => {
+                "an action of this repository; what it starts can be written as a step".to_owned()
+            }
+            _ => purpose_reason(&step.doings),
+        };
+        self.leave(&file, line, &used.name, &reason);
+    }
+
+    fn command(
+        &mut self,
+        workflow: &Workflow,
+        step: &OtherStep,
+        command: &Command,
+        line: u32,
+        folder: &mut String,
+        parts: &mut [Part],
+    ) {
+        let file = step.at.file.clone();
+        if command.is_talk() {
+            return;
+        }
+        if command.value_of_elsewhere() {
+            let system = system_name(workflow.system);
+            let reason = format!("uses a value that only {system} knows");
+            return self.leave(&file, line, &command.text, &reason);
+        }
+        if command.is_machine() {
+            return self.leave(
+                &file,
+                line,
+                &command.text,
+                "sets up the machine, which stands ready here",
+            );
+        }
+        if let Some(to) = command.changes_folder() {
+            match to.strip_prefix("..") {
+                Some(_) => *folder = step.folder.clone(),
+                None => *folder = join(folder, to.trim_start_matches("./").trim_end_matches('/')),
+            }
+            return;
+        }
+        let doings: Vec<Doing> = step
+            .doings
+            .iter()
+            .filter(|doing| doing.first().line == line || step.doings.len() == 1)
+            .cloned()
+            .collect();
+        self.plain(command, &file, line, folder, &doings, parts);
+    }
+
+    fn plain(&mut self, command: &Command, file: &str, line: u32, folder: &str, doings: &[Doing], parts: &mut [Part]) {
+        if let Some(doing) = doings.iter().find(|doing| is_delivery(doing.purpose)) {
+            return self.leave(file, line, &command.text, &purpose_reason(std::slice::from_ref(doing)));
+        }
+        if let Err(reason) = self
+            .fit
+            .take(self.view, parts, command, folder, &format!("{file}:{line}"), doings)
+        {
+            self.leave(file, line, &command.text, &reason);
+        }
+    }
+}
+
+/// Why something is not done for each change; nothing where it is.
+fn not_of_a_change(occasions: &workflow::occasion::Occasions) -> Option<String> {
+    let of = |occasion| occasions.on(occasion) != Truth::No;
+    if of(Occasion::Trunk) || of(Occasion::Request) || of(Occasion::Branch) {
+        return None;
+    }
+    let when = [
+        (Occasion::Tag, "tags"),
+        (Occasion::Release, "releases"),
+        (Occasion::Schedule, "set times"),
+        (Occasion::Manual, "people who ask for it"),
+        (Occasion::Other, "other events"),
+    ];
+    let when: Vec<&str> = when
+        .iter()
+        .filter(|(occasion, _)| of(*occasion))
+        .map(|(_, word)| *word)
+        .collect();
+    Some(if when.is_empty() {
+        "it never runs for a change".to_owned()
+    } else {
+        format!("it runs for {} only, not for each change", when.join(", "))
+    })
+}
+
+/// Actions that only prepare what a step finds on its machine.
+const SETS_UP: &[&str] = &[
+    "actions/checkout",
+    "actions/cache",
+    "actions/setup-node",
+    "actions/setup-python",
+    "actions/setup-go",
+    "actions/setup-java",
+    "actions/setup-dotnet",
+    "dtolnay/rust-toolchain",
+    "actions-rs/toolchain",
+    "actions-rust-lang/setup-rust-toolchain",
+    "moonrepo/setup-rust",
+    "Swatinem/rust-cache",
+    "pnpm/action-setup",
+    "astral-sh/setup-uv",
+    "snok/install-poetry",
+    "abatilo/actions-poetry",
+    "gradle/actions",
+    "gradle/gradle-build-action",
+    "gradle/wrapper-validation-action",
+    "oven-sh/setup-bun",
+    "step-security/harden-runner",
+    "lukka/get-cmake",
+];
+
+fn system_name(system: System) -> &'static str {
+    match system {
+        System::GithubActions => "GitHub Actions",
+        System::GitlabCi => "GitLab CI",
+        System::CircleCi => "CircleCI",
+        System::Travis => "Travis CI",
+        System::AzurePipelines => "Azure Pipelines",
+        System::Jenkins => "Jenkins",
+        _ => "that system",
+    }
+}
+
+fn is_provision(purpose: Purpose) -> bool {
+    matches!(
+        purpose,
+        Purpose::Cache | Purpose::Setup | Purpose::Keep | Purpose::Fetch | Purpose::Changes
+    )
+}
+
+/// Whether something hands results on, which is no part of a build.
+fn is_delivery(purpose: Purpose) -> bool {
+    matches!(
+        purpose,
+        Purpose::Publish
+            | Purpose::Push
+            | Purpose::Pages
+            | Purpose::Release
+            | Purpose::Deploy
+            | Purpose::Tag
+            | Purpose::TagIfNone
+            | Purpose::Apply
+            | Purpose::Promote
+            | Purpose::PromoteFile
+            | Purpose::Upload
+            | Purpose::Copy
+            | Purpose::Remote
+            | Purpose::Request
+            | Purpose::Merge
+            | Purpose::Notify
+            | Purpose::CoverageUpload
+            | Purpose::CodeUpload
+            | Purpose::Sign
+            | Purpose::Preview
+    )
+}
+
+/// Why what is done for these purposes is not taken over.
+fn purpose_reason(doings: &[Doing]) -> String {
+    let has = |purposes: &[Purpose]| doings.iter().any(|doing| purposes.contains(&doing.purpose));
+    if has(&[Purpose::CoverageUpload, Purpose::CodeUpload]) {
+        "hands results to a service elsewhere".to_owned()
+    } else if has(&[Purpose::Pages]) {
+        "publishes a site, which is no part of the package".to_owned()
+    } else if has(&[
+        Purpose::Publish,
+        Purpose::Push,
+        Purpose::Release,
+        Purpose::Tag,
+        Purpose::TagIfNone,
+    ]) {
+        "publishes: the package is made here once, and where it goes is said by environments.yaml".to_owned()
+    } else if has(&[Purpose::Deploy, Purpose::Apply, Purpose::Promote, Purpose::Preview]) {
+        "deploys: environments.yaml says where packages go".to_owned()
+    } else if has(&[Purpose::Notify, Purpose::Request, Purpose::Merge]) {
+        "speaks to people or to the host of the repository".to_owned()
+    } else if has(&[Purpose::Code, Purpose::Dependencies, Purpose::Secrets, Purpose::Images]) {
+        "a scanner: where its program is installed, a step can start it".to_owned()
+    } else {
+        "its code is elsewhere: where the program is installed, a step can start it".to_owned()
+    }
+}

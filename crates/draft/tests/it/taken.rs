@@ -1,0 +1,133 @@
+//! What another system's definition starts is taken over, and what is not taken is named.
+
+use crate::{commands, drafted, names};
+
+const CARGO: &str = "[package]\nname = \"shop\"\nversion = \"1.0.0\"\n";
+
+fn rust(workflow: &str) -> draft::Draft {
+    drafted(&[
+        ("Cargo.toml", CARGO),
+        ("Cargo.lock", ""),
+        ("src/main.rs", "fn main() {}"),
+        (".github/workflows/ci.yml", workflow),
+    ])
+}
+
+fn reason(draft: &draft::Draft, line: u32) -> &str {
+    let part = draft.untaken.iter().find(|part| part.line == line);
+    part.map(|part| part.reason.as_str())
+        .unwrap_or_else(|| panic!("nothing of line {line} in\n{}", draft.text))
+}
+
+#[test]
+fn the_checks_and_tests_of_a_job_become_steps_with_their_place() {
+    let draft = rust(
+        "on: [push]\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n      - run: cargo fmt --check\n      - run: |\n          cargo clippy --all-targets -- -D warnings\n          cargo test --all-features\n",
+    );
+    assert_eq!(names(&draft), ["format", "lint", "build", "test"]);
+    assert_eq!(commands(&draft, "lint"), "cargo clippy --all-targets -- -D warnings");
+    assert_eq!(commands(&draft, "test"), "cargo test --all-features");
+    let test = draft.steps.iter().find(|step| step.name == "test").unwrap();
+    assert_eq!(test.from.as_deref(), Some(".github/workflows/ci.yml:10"));
+    assert!(
+        draft
+            .text
+            .contains("# All that builds, tests and checks is taken over.")
+    );
+}
+
+#[test]
+fn each_part_that_is_left_has_its_line_and_its_reason() {
+    let draft = rust(
+        "on: [push]\njobs:\n  test:\n    runs-on: ubuntu-latest\n    strategy: { matrix: { rust: [stable, beta] } }\n    steps:\n      - run: sudo apt-get install -y jq\n      - run: cargo test ${{ matrix.flags }}\n      - run: cargo +nightly miri test\n      - run: |\n          if true; then\n            cargo test\n          fi\n      - uses: codecov/codecov-action@v4\n  mac:\n    runs-on: macos-latest\n    steps: [{ run: cargo test }]\n  publish:\n    if: startsWith(github.ref, 'refs/tags/')\n    runs-on: ubuntu-latest\n    steps: [{ run: cargo publish }]\n",
+    );
+    assert!(reason(&draft, 5).contains("matrix"));
+    assert!(reason(&draft, 7).contains("machine"));
+    assert!(reason(&draft, 8).contains("GitHub Actions"));
+    assert!(reason(&draft, 9).contains("nightly"));
+    assert!(reason(&draft, 11).contains("conditions"));
+    assert!(reason(&draft, 14).contains("elsewhere"));
+    assert!(reason(&draft, 15).contains("macos"));
+    assert!(reason(&draft, 18).contains("tags"));
+    assert_eq!(commands(&draft, "test"), "cargo test --locked");
+    assert!(
+        draft
+            .text
+            .contains("#   .github/workflows/ci.yml:9  cargo +nightly miri test: ")
+    );
+}
+
+#[test]
+fn the_same_holds_for_gitlab() {
+    let draft = drafted(&[
+        ("go.mod", "module example.org/a\n"),
+        ("main.go", "package main\n\nfunc main() {}\n"),
+        (
+            ".gitlab-ci.yml",
+            "test:\n  script:\n    - go vet ./...\n    - go test -race ./...\n",
+        ),
+    ]);
+    assert_eq!(commands(&draft, "lint"), "go vet ./...");
+    assert_eq!(commands(&draft, "test"), "go test -race ./...");
+}
+
+#[test]
+fn python_tests_find_the_programs_of_their_environment_by_name() {
+    let draft = drafted(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"a\"\n[build-system]\nrequires = []\n",
+        ),
+        ("tests/test_a.py", "import pytest"),
+        (
+            ".github/workflows/ci.yml",
+            "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: pip install -e '.[cli]' pytest\n      - run: pytest -q tests\n",
+        ),
+    ]);
+    assert_eq!(commands(&draft, "test"), ". .venv/bin/activate\npytest -q tests");
+    assert!(commands(&draft, "install").ends_with("pip install -e '.[cli]' pytest"));
+}
+
+#[test]
+fn what_changes_files_or_wants_a_browser_is_no_check() {
+    let draft = drafted(&[
+        (
+            "package.json",
+            "{\"name\": \"a\", \"version\": \"1.0.0\", \"scripts\": {\"lint:fix\": \"eslint --fix .\", \"test\": \"vitest\", \"test:e2e\": \"playwright test\"}}",
+        ),
+        ("package-lock.json", ""),
+        (
+            ".github/workflows/ci.yml",
+            "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: npm run lint:fix\n      - run: npm run test:e2e\n      - run: npm test\n",
+        ),
+    ]);
+    assert_eq!(names(&draft), ["install", "test", "pack"]);
+    assert!(reason(&draft, 6).contains("changes files"));
+    assert!(reason(&draft, 7).contains("browser"));
+}
+
+#[test]
+fn a_job_for_documents_does_not_turn_the_tests_off() {
+    let draft = drafted(&[
+        (
+            "CMakeLists.txt",
+            "project(a)\nenable_testing()\nadd_executable(a a.c)\n",
+        ),
+        (
+            ".github/workflows/doc.yml",
+            "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: cmake -S . -B b -DA_TEST=OFF -DA_LIMIT=3\n",
+        ),
+    ]);
+    assert!(commands(&draft, "build").contains("-DA_LIMIT=3"));
+    assert!(!commands(&draft, "build").contains("A_TEST"));
+}
+
+#[test]
+fn a_test_beside_a_database_is_run_each_time() {
+    let draft = rust(
+        "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    services: { db: { image: \"postgres:16\" } }\n    steps:\n      - run: cargo test\n",
+    );
+    let test = &draft.text[draft.text.find("  test:").unwrap()..draft.text.find("package:").unwrap()];
+    assert!(!test.contains("inputs:"), "{test}");
+    assert!(draft.untaken.iter().any(|part| part.what.contains("postgres:16")));
+}
