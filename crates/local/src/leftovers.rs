@@ -8,6 +8,14 @@ use facts::{RunId, StepName};
 /// How many runs' logs are kept.
 const KEPT_RUNS: usize = 10;
 
+/// The file in a run's folder that says that nothing of it is left.
+const ENDED: &str = "ended";
+
+/// Notes that nothing of a run is left. Without the note, the next command looks.
+pub(crate) fn note_end(runs: &Path, run: RunId) {
+    let _ = std::fs::write(runs.join(run.to_string()).join(ENDED), "");
+}
+
 /// Ends the attempts of runs whose command was killed, and removes the folders of all but the newest
 /// runs. The folder's lock is held, so no run here belongs to anybody.
 pub(crate) async fn end(runs: &Path, executor: &dyn Executor) {
@@ -21,6 +29,12 @@ pub(crate) async fn end(runs: &Path, executor: &dyn Executor) {
     let old = known.len().saturating_sub(KEPT_RUNS);
     for (place, run) in known.iter().enumerate() {
         let folder = runs.join(run.to_string());
+        if folder.join(ENDED).exists() {
+            if place < old {
+                let _ = std::fs::remove_dir_all(folder);
+            }
+            continue;
+        }
         for key in open_attempts(&folder, *run) {
             if let Err(error) = executor.cancel(&key).await {
                 tracing::warn!(%run, %error, "a step that was left running could not be ended");

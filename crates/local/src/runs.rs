@@ -217,10 +217,15 @@ impl Local {
 
     /// Ends everything, and writes down what is remembered. What cannot be written is worked out again.
     pub async fn close(self, run: Option<RunId>) {
-        if let Some(run) = run
-            && let Err(error) = self.executor.close(run).await
-        {
-            tracing::warn!(%run, %error, "the shim of the run could not be closed");
+        if let Some(run) = run {
+            // Of a run that failed or was cancelled a step may be left that would not end.
+            let row = engine::query::run(&*self.ledger, run).await.ok().flatten();
+            let succeeded = row.is_some_and(|row| row.result == Some(engine::RunResult::Succeeded));
+            match self.executor.close(run).await {
+                Err(error) => tracing::warn!(%run, %error, "the shim of the run could not be closed"),
+                Ok(()) if succeeded => leftovers::note_end(&self.runs, run),
+                Ok(()) => {}
+            }
         }
         self.engine.stop().await;
         if let Err(error) = self.memory.save() {

@@ -26,7 +26,9 @@ impl Stream {
         if self.colour {
             self.writer.write_all(text.as_bytes())
         } else {
-            write!(self.writer, "{}", anstream::adapter::strip_str(text))
+            // In one piece: standard error is not buffered.
+            let plain = anstream::adapter::strip_str(text).to_string();
+            self.writer.write_all(plain.as_bytes())
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::show::screen::Screen;
 
 /// The shortest time between two looks at the steps.
 const PAUSE: Duration = Duration::from_millis(40);
+/// How many times as long as a look took the next one is waited for, so that looking at many steps takes
+/// no more than a tenth of the time from doing them.
+const REST: u32 = 9;
 /// How often a terminal is drawn anew while nothing happens, so that times go on.
 const FRAME: Duration = Duration::from_millis(250);
 
@@ -55,11 +58,15 @@ impl View {
                 self.screen.draw(&lines, size, printer);
             }
             None => {
+                let mut lines = Vec::new();
                 for step in steps {
                     let over = step.state == State::Finished;
                     if over && self.told.insert(step.step.clone(), step.attempt).is_none() {
-                        printer.say(&tell::step(step, self.why).painted(usize::MAX));
+                        lines.push(tell::step(step, self.why).painted(usize::MAX));
                     }
+                }
+                if !lines.is_empty() {
+                    printer.say(&lines.join("\n"));
                 }
             }
         }
@@ -113,6 +120,7 @@ pub(super) async fn follow(
     let mut interrupted = false;
     loop {
         head.mark_unchanged();
+        let looking = std::time::Instant::now();
         let row = query::run(&*local.ledger, run).await.map_err(wrong)?;
         let row = row.ok_or_else(|| Failure::new(Exit::Failed, "the run is gone"))?;
         let over = row.state == State::Finished;
@@ -126,6 +134,7 @@ pub(super) async fn follow(
             });
         }
         view.show(&steps, local, printer);
+        let pause = PAUSE.max(looking.elapsed() * REST);
         let frame = async {
             match view.size {
                 Some(_) => tokio::time::sleep(FRAME).await,
@@ -136,7 +145,7 @@ pub(super) async fn follow(
             changed = head.changed() => {
                 changed.map_err(|_| Failure::new(Exit::Failed, "the ledger has gone"))?;
                 // What comes in one go is looked at once; the end of the run is never waited for.
-                let _ = tokio::time::timeout(PAUSE, local.engine.wait(run)).await;
+                let _ = tokio::time::timeout(pause, local.engine.wait(run)).await;
             }
             () = frame => {}
             pressed = tokio::signal::ctrl_c() => {
