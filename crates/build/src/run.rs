@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
-use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
+use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Limits, Outcome, SecretForStep};
 use facts::{Commit, ComponentName, StepName, Trust};
 use pipeline::plan::{EffectClass, KeptResult, RUN, RunInput, SecretUse};
 
@@ -188,6 +188,8 @@ impl RunAction {
             durable_outcome: step.effect == EffectClass::Effect,
             nice: NICE,
             log_budget: LOG_BUDGET,
+            limits: Limits::default(),
+            container: None,
         };
         Ok((job, workspace))
     }
@@ -456,6 +458,8 @@ impl RunAction {
             durable_outcome: false,
             nice: 0,
             log_budget: LOG_BUDGET,
+            limits: Limits::default(),
+            container: None,
         };
         self.start_and_wait(&step, job).await
     }

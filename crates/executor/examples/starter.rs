@@ -1,5 +1,5 @@
-//! A server as far as attempts go, for the tests to kill: `starter DATA_FOLDER RUN STEP FOLDER SCRIPT`
-//! starts an attempt, says `started`, waits for its end and says how it ended.
+//! A server as far as attempts go, for the tests to kill: `starter DATA_FOLDER RUN STEP FOLDER SCRIPT
+//! [CONTAINER]` starts an attempt, says `started`, waits for its end and says how it ended.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -9,8 +9,12 @@ use executor::{AttemptKey, Executor as _, Job, LocalExecutor, LocalOptions};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [data, run, step, folder, script] = &arguments[..] else {
-        return Err("five arguments".into());
+    let (data, run, step, folder, script, container) = match &arguments[..] {
+        [data, run, step, folder, script] => (data, run, step, folder, script, None),
+        [data, run, step, folder, script, container] => {
+            (data, run, step, folder, script, Some(serde_json::from_str(container)?))
+        }
+        _ => return Err("five arguments, or six".into()),
     };
     let program = std::env::current_exe()?.with_file_name("shim");
     let mut options = LocalOptions::new(data, program);
@@ -33,6 +37,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         durable_outcome: true,
         nice: 0,
         log_budget: 1 << 20,
+        limits: executor::Limits::default(),
+        container,
     };
     executor.start(job).await?;
     println!("started");

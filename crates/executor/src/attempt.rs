@@ -13,9 +13,14 @@ use process::mask::Secrets;
 use process::{Ending, Signal, Usage};
 use tokio::sync::watch;
 
+use crate::container::{
+    self,
+    record::{self, Record},
+};
 use crate::hold::{Event, Hold};
 use crate::isolation::Isolation;
 use crate::job::{Ended, Outcome};
+use crate::limits::Held;
 use crate::log_writer::LogWriter;
 use crate::shim::{Busy, Shim, locked};
 use crate::wire::{Answer, Attempt, JobMessage, Order, Report, SecretMessage, milliseconds};
@@ -43,6 +48,11 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn cancel(&self) {
         self.cancelled.send_replace(true);
+    }
+
+    /// Changes when somebody cancels it.
+    pub(crate) fn cancelled(&self) -> watch::Receiver<bool> {
+        self.cancelled.subscribe()
     }
 
     pub(crate) fn outcome(&self) -> Option<Outcome> {
@@ -82,6 +92,15 @@ impl Attempts {
         locked(&self.0).get(attempt).cloned()
     }
 
+    fn begin(&self, attempt: &Attempt) -> Arc<Running> {
+        let running = Arc::new(Running {
+            progress: watch::Sender::new(Progress::Starting),
+            cancelled: watch::Sender::new(false),
+        });
+        locked(&self.0).insert(attempt.clone(), running.clone());
+        running
+    }
+
     pub(crate) fn all(&self) -> HashMap<Attempt, Arc<Running>> {
         locked(&self.0).clone()
     }
@@ -110,11 +129,7 @@ pub(crate) async fn start(shim: &Arc<Shim>, job: JobMessage, grace: Duration) ->
         Err(error) => return refused(format!("the attempt's folder cannot be made: {error}")),
     };
     crashpoint::reach("executor.begun");
-    let running = Arc::new(Running {
-        progress: watch::Sender::new(Progress::Starting),
-        cancelled: watch::Sender::new(false),
-    });
-    locked(&shim.attempts.0).insert(job.attempt.clone(), running.clone());
+    let running = shim.attempts.begin(&job.attempt);
     tokio::spawn(make(shim.clone(), job, grace, log, running.clone(), shim.busy()));
     running.begun().await
 }
@@ -140,54 +155,154 @@ fn begin(run_folder: &Path, job: &JobMessage) -> io::Result<File> {
 
 /// Makes the attempt and records its outcome.
 async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, running: Arc<Running>, busy: Busy) {
-    let started_at = SystemClock.now();
     let masked = Secrets::new(job.secrets.iter().map(SecretMessage::value));
-    let log = LogWriter::new(log, job.log_budget, &masked);
-    let attempt = job.attempt.clone();
-    let durable = job.durable_outcome;
     let mut work = Work {
-        log,
+        log: LogWriter::new(log, job.log_budget, &masked),
         running: &running,
-        started_at,
+        started_at: SystemClock.now(),
         stopped: None,
+        limits: None,
+        program: job.shell.first().cloned().unwrap_or_default(),
     };
-    let (mut ended, usage, hold) = work.go(&shim, &mut job, grace).await;
+    let (attempt, durable) = (job.attempt.clone(), job.durable_outcome);
+    let end = match job.container.take() {
+        Some(Ok((engine, wanted))) => container::attempt::go(&mut work, &shim, &mut job, engine, wanted, grace)
+            .await
+            .into(),
+        Some(Err(reason)) => End::not_started(reason),
+        None => work.go(&shim, &mut job, grace).await,
+    };
     drop(job);
+    finish(&shim, &attempt, durable, work, end, &masked).await;
+    drop(busy);
+}
+
+/// Sees containers to their end that an earlier shim of this run has started. Those that cannot be
+/// listened to any more are removed, and their attempts are lost.
+pub(crate) async fn take_up_containers(shim: &Arc<Shim>) {
+    for (record, has_ended) in record::of_run(&shim.folder) {
+        if has_ended || !container::attempt::can_be_taken_up(shim, &record).await {
+            // What cannot be removed is found by its label later.
+            let _ = container::attempt::tidy(shim, &record).await;
+            continue;
+        }
+        let running = shim.attempts.begin(&record.attempt);
+        let busy = shim.busy();
+        tokio::spawn(take_up(shim.clone(), record, running, busy));
+    }
+}
+
+async fn take_up(shim: Arc<Shim>, record: Record, running: Arc<Running>, busy: Busy) {
+    let attempt = record.attempt.clone();
+    let path = shim.folder.join(attempt.folder()).join(logs::LOG);
+    let values = secrets::values(&shim.folder, shim.run, &attempt);
+    let masked = Secrets::new(values.iter().map(|value| value.as_str()));
+    // Without its log the attempt cannot be told from one that never was; then it is lost.
+    let Ok(log) = OpenOptions::new().append(true).open(path) else {
+        locked(&shim.attempts.0).remove(&attempt);
+        return;
+    };
+    let mut work = Work {
+        log: LogWriter::resume(log, record.log_budget, &masked),
+        running: &running,
+        started_at: record.started_at,
+        stopped: None,
+        limits: None,
+        program: String::new(),
+    };
+    let durable = record.durable;
+    let contained = container::attempt::take_up(&mut work, &shim, record).await;
+    finish(&shim, &attempt, durable, work, contained.into(), &masked).await;
+    drop(busy);
+}
+
+/// How an attempt came to its end, and what is still to be cleared.
+struct End {
+    ended: Ended,
+    usage: Usage,
+    /// The keeper, if it can be used again.
+    hold: Option<Hold>,
+    /// What is left of its container.
+    record: Option<Record>,
+    /// Whether it was kept apart by the shim's own isolation.
+    is_process: bool,
+}
+
+impl End {
+    fn not_started(reason: String) -> Self {
+        Self::process(Ended::CouldNotStart { reason }, Usage::default(), None)
+    }
+
+    fn process(ended: Ended, usage: Usage, hold: Option<Hold>) -> Self {
+        Self {
+            ended,
+            usage,
+            hold,
+            record: None,
+            is_process: true,
+        }
+    }
+}
+
+impl From<container::attempt::Contained> for End {
+    fn from(contained: container::attempt::Contained) -> Self {
+        Self {
+            ended: contained.ended,
+            usage: Usage::default(),
+            hold: None,
+            record: contained.record,
+            is_process: false,
+        }
+    }
+}
+
+/// Records how an attempt ended, and clears what is left of it.
+async fn finish(shim: &Arc<Shim>, attempt: &Attempt, durable: bool, mut work: Work<'_>, end: End, masked: &Secrets) {
+    let running = work.running;
+    let mut ended = end.ended;
     if let Ended::CouldNotStart { reason } = &mut ended {
-        *reason = String::from_utf8_lossy(&process::mask::mask_all(&masked, reason.as_bytes())).into_owned();
+        *reason = String::from_utf8_lossy(&process::mask::mask_all(masked, reason.as_bytes())).into_owned();
         work.log.note(&format!("the step could not start: {reason}"));
     }
     let work_began = !matches!(ended, Ended::CouldNotStart { .. });
-    let started_at = work.started_at;
     let log_truncated = work.log.finish(durable).unwrap_or(true);
     let outcome = Outcome {
         ended,
-        started_at,
+        started_at: work.started_at,
         finished_at: SystemClock.now(),
-        cpu_ms: usage.cpu_ms,
-        peak_memory_kib: usage.peak_memory_kib,
+        cpu_ms: end.usage.cpu_ms,
+        peak_memory_kib: end.usage.peak_memory_kib,
         log_truncated,
-        isolation: work_began.then(|| shim.isolation.clone()),
+        isolation: (work_began && end.is_process).then(|| shim.isolation.clone()),
+        limits: work.limits,
+        container: end.record.as_ref().map(Record::contained),
     };
-    if let Some(hold) = hold {
+    if let Some(hold) = end.hold {
         shim.give_back(hold);
     }
     let folder = shim.folder.join(attempt.folder());
     let mut pause = Duration::from_secs(1);
-    let mut recorded = record(&folder, &outcome, durable);
+    let mut recorded = write_outcome(&folder, &outcome, durable);
+    if let Some(record) = &end.record
+        && let Err(why) = container::attempt::tidy(shim, record).await
+    {
+        eprintln!(
+            "throughline shim: the container {} cannot be removed: {why}",
+            record.name
+        );
+    }
     running.progress.send_replace(Progress::Finished(outcome.clone()));
     // On a full disk the outcome stays here and is tried again; whoever asks gets it from memory.
     while recorded.is_err() && !shim.is_closing() {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
-        recorded = record(&folder, &outcome, durable);
+        recorded = write_outcome(&folder, &outcome, durable);
     }
-    locked(&shim.attempts.0).remove(&attempt);
-    drop(busy);
+    locked(&shim.attempts.0).remove(attempt);
 }
 
 /// Writes the outcome in one step: it is there as a whole or not at all.
-fn record(folder: &Path, outcome: &Outcome, durable: bool) -> io::Result<()> {
+fn write_outcome(folder: &Path, outcome: &Outcome, durable: bool) -> io::Result<()> {
     let unfinished = folder.join("outcome.json.unfinished");
     let mut file = OpenOptions::new()
         .write(true)
@@ -209,18 +324,22 @@ fn record(folder: &Path, outcome: &Outcome, durable: bool) -> io::Result<()> {
 }
 
 /// An attempt while it is made.
-struct Work<'a> {
-    log: LogWriter,
-    running: &'a Running,
-    started_at: Timestamp,
+pub(crate) struct Work<'a> {
+    pub(crate) log: LogWriter,
+    pub(crate) running: &'a Running,
+    pub(crate) started_at: Timestamp,
     /// Why it was asked to end, once it was.
-    stopped: Option<Ended>,
+    pub(crate) stopped: Option<Ended>,
+    /// How it is held to its limits.
+    pub(crate) limits: Option<Held>,
+    /// The program that runs its script.
+    pub(crate) program: String,
 }
 
 impl Work<'_> {
     /// Sees the attempt to its end. The keeper comes back if it can be used again.
-    async fn go(&mut self, shim: &Arc<Shim>, job: &mut JobMessage, grace: Duration) -> (Ended, Usage, Option<Hold>) {
-        let failed = |reason: String| (Ended::CouldNotStart { reason }, Usage::default(), None);
+    async fn go(&mut self, shim: &Arc<Shim>, job: &mut JobMessage, grace: Duration) -> End {
+        let failed = End::not_started;
         if job.isolation_required && shim.isolation != Isolation::Namespaces {
             return failed(format!(
                 "the setting `isolation` is `required`, and steps cannot be isolated here: {}",
@@ -258,9 +377,11 @@ impl Work<'_> {
                 if !clean {
                     self.log.note("a process of this step could not be killed");
                 }
-                (self.ended(ending), usage, clean.then_some(hold))
+                End::process(self.ended(ending), usage, clean.then_some(hold))
             }
-            Some(Report::CouldNotStart { reason }) => (Ended::CouldNotStart { reason }, Usage::default(), Some(hold)),
+            Some(Report::CouldNotStart { reason }) => {
+                End::process(Ended::CouldNotStart { reason }, Usage::default(), Some(hold))
+            }
             _ => {
                 // The step, or somebody else, killed the keeper: what it kept is killed with it.
                 drop(hold);
@@ -268,11 +389,8 @@ impl Work<'_> {
                 secrets::remove(&shim.folder, shim.run, &job.attempt);
                 self.log
                     .note("the process that kept this step was killed, and the step with it");
-                (
-                    self.ended(Ending::Signal(Signal::KILL.as_raw())),
-                    Usage::default(),
-                    None,
-                )
+                let killed = Ending::Signal(Signal::KILL.as_raw());
+                End::process(self.ended(killed), Usage::default(), None)
             }
         }
     }
@@ -294,7 +412,7 @@ impl Work<'_> {
                     Event::Report(Report::Started) => {
                         crashpoint::reach("executor.spawned");
                         self.started_at = SystemClock.now();
-                        self.running.progress.send_replace(Progress::Running);
+                        self.running_now();
                     }
                     Event::Report(end) => return Some(end),
                     Event::Gone => return None,
@@ -309,6 +427,11 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// Tells whoever waits for it that it runs.
+    pub(crate) fn running_now(&self) {
+        self.running.progress.send_replace(Progress::Running);
     }
 
     async fn stop(&mut self, hold: &mut Hold, why: Ended, grace: Duration) {
@@ -348,6 +471,7 @@ fn order(job: &mut JobMessage) -> Result<Order, String> {
         folder: std::mem::take(&mut job.folder),
         variables,
         nice: job.nice,
+        limits: job.limits,
         run: job.run,
         attempt: job.attempt.clone(),
         secrets: std::mem::take(&mut job.secrets),

@@ -113,7 +113,7 @@ impl Hold {
     }
 }
 
-fn read_all(pipe: impl AsFd, buffer: &mut [u8], mut said: impl FnMut(&[u8])) {
+pub(crate) fn read_all(pipe: impl AsFd, buffer: &mut [u8], mut said: impl FnMut(&[u8])) {
     loop {
         match rustix::io::read(&pipe, &mut *buffer) {
             Ok(read) if read > 0 => said(&buffer[..read]),

@@ -10,7 +10,9 @@ use facts::{RunId, StepName, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::container::{Contained, Container, Image, Pull};
 use crate::isolation::Isolation;
+use crate::limits::{Held, Limits};
 
 /// Which attempt is meant. Everything that an executor does is idempotent by this key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +75,10 @@ pub struct Job {
     pub nice: i32,
     /// The most bytes that its log may have; the rest of what it says is dropped.
     pub log_budget: u64,
+    /// How much of the machine it may take.
+    pub limits: Limits,
+    /// The container that its commands run in; absent for processes of this machine.
+    pub container: Option<Container>,
 }
 
 /// How an attempt ended.
@@ -121,6 +127,12 @@ pub struct Outcome {
     /// What kept it apart from others; nothing where it never ran, or ran before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// How it was held to its limits; nothing where it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Held>,
+    /// The container that it ran in; what its processes used is not known then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Contained>,
 }
 
 /// What became of an attempt that an earlier server started.
@@ -152,6 +164,9 @@ pub enum ExecutorError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no such image, or nobody who runs containers.
+    #[error("{0}")]
+    Image(String),
     /// The run's shim could not be started.
     #[error("cannot start the shim of {run}")]
     Shim {
@@ -216,6 +231,16 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// When the run cannot be reached.
     async fn close(&self, run: RunId) -> Result<(), ExecutorError>;
+
+    /// The image of this name, fetched first where `pull` says so.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Image`] when it cannot be had, or containers cannot be run here.
+    async fn image(&self, name: &str, pull: Pull) -> Result<Image, ExecutorError>;
+
+    /// Removes what ended attempts left behind outside of their folders. To be called when a server
+    /// starts; what goes on is left alone.
+    async fn sweep(&self);
 
     /// Where the log of the attempt is, or will be.
     fn log_path(&self, key: &AttemptKey) -> PathBuf;

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::isolation::Wanted;
+use crate::limits::rlimits;
 use crate::wire::{Attempt, Order, Report, SecretMessage};
 use crate::{frame, secrets};
 
@@ -108,12 +109,15 @@ impl Keeper {
                     None => return Ok(()),
                     // The attempt that was to be stopped ended a moment ago.
                     Some(Order::Stop { .. }) => {}
-                    Some(Order::Spawn { program, arguments, folder, variables, nice, run, attempt, secrets }) => {
+                    Some(Order::Spawn { program, arguments, folder, variables, nice, limits, run, attempt, secrets }) => {
                         let spec = Spec::new(program)
                             .args(arguments)
                             .variables(variables)
                             .folder(folder)
                             .nice(nice);
+                        let spec = rlimits(&limits)
+                            .into_iter()
+                            .fold(spec, |spec, (resource, _, most)| spec.limit(resource, most));
                         let report = match self.start(spec, run, &attempt, &secrets) {
                             Ok(main) => self.keep(main).await,
                             Err(reason) => Report::CouldNotStart { reason },

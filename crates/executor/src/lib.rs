@@ -17,15 +17,20 @@
 //! Each attempt is isolated where the kernel allows it ([`IsolationMode`]): it has a view of processes and
 //! files in which there are no other attempts, no secrets of others and no stores of the server.
 //!
+//! The commands of an attempt may run in a container instead ([`Container`]); the shim starts it and listens to it.
+//!
 //! Nothing here knows what a step is for, or keeps a record of it: that is the engine's.
 
 mod attempt;
+mod children;
 pub mod conformance;
+mod container;
 mod frame;
 mod hold;
 mod isolation;
 mod job;
 mod keeper;
+mod limits;
 mod local;
 mod log_writer;
 pub mod logs;
@@ -33,7 +38,9 @@ mod secrets;
 mod shim;
 mod wire;
 
+pub use container::{Contained, Container, ContainerChoice, Image, Pull};
 pub use isolation::{Isolation, IsolationMode};
 pub use job::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
+pub use limits::{Held, Limits};
 pub use local::{LocalExecutor, LocalOptions};
 pub use shim::shim_main;

@@ -20,6 +20,8 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
+use crate::container::engine::{self, Engine};
+use crate::container::{ContainerChoice, Image, Pull, image, leftovers, record};
 use crate::isolation::{self, IsolationMode, Wanted};
 use crate::job::{Adopted, AttemptKey, Executor, ExecutorError, Job, Outcome};
 use crate::shim::{self, COMPLAINTS, LOCK, SOCKET, Stored, stored};
@@ -28,6 +30,9 @@ use crate::{frame, logs, secrets};
 
 /// How long the processes of a shim that was killed may take to end.
 const LAST_BREATH: Duration = Duration::from_secs(60);
+
+/// How often a shim is asked that ends before it answers.
+const TRIES: u32 = 3;
 
 /// What a [`LocalExecutor`] is made of.
 #[derive(Debug, Clone)]
@@ -45,6 +50,8 @@ pub struct LocalOptions {
     pub grace: Duration,
     /// Whether attempts are isolated.
     pub isolation: IsolationMode,
+    /// Who runs containers.
+    pub containers: ContainerChoice,
     /// Files and folders outside of the data folder that isolated attempts are not to see.
     pub hidden: Vec<PathBuf>,
 }
@@ -60,6 +67,7 @@ impl LocalOptions {
             idle: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
             isolation: IsolationMode::default(),
+            containers: ContainerChoice::default(),
             hidden: Vec::new(),
         }
     }
@@ -71,6 +79,8 @@ pub struct LocalExecutor {
     options: LocalOptions,
     /// One starter of a shim per run at a time.
     starting: Mutex<HashMap<RunId, Arc<tokio::sync::Mutex<()>>>>,
+    /// The container engine, once one was found.
+    engine: tokio::sync::Mutex<Option<Engine>>,
 }
 
 fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> ExecutorError {
@@ -95,7 +105,41 @@ impl LocalExecutor {
         Ok(Self {
             options,
             starting: Mutex::default(),
+            engine: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// The container engine. One that was found is kept; where there is none, it is looked for again.
+    async fn engine(&self) -> Result<Engine, String> {
+        let mut found = self.engine.lock().await;
+        if let Some(engine) = &*found {
+            return Ok(engine.clone());
+        }
+        let engine = engine::look(self.options.containers, &self.options.folder).await?;
+        *found = Some(engine.clone());
+        Ok(engine)
+    }
+
+    /// Whether the attempt has a container that may still run, although its run has no shim.
+    fn is_contained(&self, key: &AttemptKey) -> bool {
+        record::is_open(&self.run_folder(key.run), &Attempt::of(key))
+    }
+
+    /// Ends the containers of a run that has no shim any more. Their attempts are lost.
+    async fn end_containers(&self, run: RunId) -> Result<(), ExecutorError> {
+        let folder = self.run_folder(run);
+        for (record, _) in record::of_run(&folder) {
+            if !record.is_of_another_boot() {
+                leftovers::remove(&record.engine, &record.name)
+                    .await
+                    .map_err(|why| ExecutorError::Refused {
+                        run,
+                        reason: format!("the container {} cannot be removed: {why}", record.name),
+                    })?;
+            }
+            record.remove(&folder);
+        }
+        Ok(())
     }
 
     /// The folder of a run.
@@ -332,12 +376,19 @@ fn check(job: &Job) -> Result<(), ExecutorError> {
 #[async_trait]
 impl Executor for LocalExecutor {
     async fn start(&self, job: Job) -> Result<(), ExecutorError> {
-        const TRIES: u32 = 3;
         check(&job)?;
         let run = job.key.run;
+        let engine = match &job.container {
+            Some(_) => Some(self.engine().await),
+            None => None,
+        };
         for _ in 0..TRIES {
             let ask = Ask::Start {
-                job: Box::new(JobMessage::of(&job, self.options.isolation == IsolationMode::Required)),
+                job: Box::new(JobMessage::of(
+                    &job,
+                    self.options.isolation == IsolationMode::Required,
+                    engine.as_ref(),
+                )),
                 grace_ms: milliseconds(self.options.grace),
             };
             match self.ask(run, ask).await {
@@ -362,55 +413,54 @@ impl Executor for LocalExecutor {
     }
 
     async fn wait(&self, key: &AttemptKey) -> Result<Outcome, ExecutorError> {
-        if let Stored::Finished(outcome) = self.stored(key)? {
-            return Ok(outcome);
+        for _ in 0..TRIES {
+            if let Stored::Finished(outcome) = self.stored(key)? {
+                return Ok(outcome);
+            }
+            let attempt = Attempt::of(key);
+            match self.ask(key.run, Ask::Wait { attempt }).await? {
+                Some(Answer::Finished(outcome)) => return Ok(outcome),
+                Some(Answer::Lost) => return Err(ExecutorError::Lost(key.clone())),
+                Some(_) => return Err(ExecutorError::Unknown(key.clone())),
+                None => {}
+            }
+            match self.stored_alone(key).await? {
+                Stored::Finished(outcome) => return Ok(outcome),
+                Stored::Nothing => return Err(ExecutorError::Unknown(key.clone())),
+                Stored::Begun if self.is_contained(key) => self.ensure_shim(key.run).await?,
+                Stored::Begun => break,
+            }
         }
-        match self
-            .ask(
-                key.run,
-                Ask::Wait {
-                    attempt: Attempt::of(key),
-                },
-            )
-            .await?
-        {
-            Some(Answer::Finished(outcome)) => return Ok(outcome),
-            Some(Answer::Lost) => return Err(ExecutorError::Lost(key.clone())),
-            Some(_) => return Err(ExecutorError::Unknown(key.clone())),
-            None => {}
-        }
-        match self.stored_alone(key).await? {
-            Stored::Finished(outcome) => Ok(outcome),
-            Stored::Begun => Err(ExecutorError::Lost(key.clone())),
-            Stored::Nothing => Err(ExecutorError::Unknown(key.clone())),
-        }
+        Err(ExecutorError::Lost(key.clone()))
     }
 
     async fn adopt(&self, key: &AttemptKey) -> Result<Adopted, ExecutorError> {
-        if let Stored::Finished(outcome) = self.stored(key)? {
-            return Ok(Adopted::Finished(outcome));
+        for _ in 0..TRIES {
+            if let Stored::Finished(outcome) = self.stored(key)? {
+                return Ok(Adopted::Finished(outcome));
+            }
+            let attempt = Attempt::of(key);
+            match self.ask(key.run, Ask::State { attempt }).await? {
+                Some(Answer::Running) => return Ok(Adopted::Running),
+                Some(Answer::Finished(outcome)) => return Ok(Adopted::Finished(outcome)),
+                Some(_) => return Ok(Adopted::Lost),
+                None => {}
+            }
+            match self.stored_alone(key).await? {
+                Stored::Finished(outcome) => return Ok(Adopted::Finished(outcome)),
+                // A container goes on without its shim; another one takes it up.
+                Stored::Begun if self.is_contained(key) => self.ensure_shim(key.run).await?,
+                Stored::Begun | Stored::Nothing => break,
+            }
         }
-        match self
-            .ask(
-                key.run,
-                Ask::State {
-                    attempt: Attempt::of(key),
-                },
-            )
-            .await?
-        {
-            Some(Answer::Running) => return Ok(Adopted::Running),
-            Some(Answer::Finished(outcome)) => return Ok(Adopted::Finished(outcome)),
-            Some(_) => return Ok(Adopted::Lost),
-            None => {}
-        }
-        match self.stored_alone(key).await? {
-            Stored::Finished(outcome) => Ok(Adopted::Finished(outcome)),
-            Stored::Begun | Stored::Nothing => Ok(Adopted::Lost),
-        }
+        Ok(Adopted::Lost)
     }
 
     async fn cancel(&self, key: &AttemptKey) -> Result<(), ExecutorError> {
+        if self.is_contained(key) {
+            // It may run without a shim; a new one finds it.
+            self.ensure_shim(key.run).await?;
+        }
         self.ask(
             key.run,
             Ask::Cancel {
@@ -426,6 +476,7 @@ impl Executor for LocalExecutor {
         let folder = self.run_folder(run);
         if folder.join(LOCK).exists() {
             let lock = self.lock(run).await?;
+            self.end_containers(run).await?;
             secrets::sweep(&folder, run);
             drop(lock);
         }
@@ -434,6 +485,23 @@ impl Executor for LocalExecutor {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&run);
         Ok(())
+    }
+
+    async fn image(&self, name: &str, pull: Pull) -> Result<Image, ExecutorError> {
+        let engine = self.engine().await.map_err(ExecutorError::Image)?;
+        image::resolve(&engine, name, pull).await.map_err(ExecutorError::Image)
+    }
+
+    async fn sweep(&self) {
+        // Where no container was ever run, there is none to be removed.
+        let Some(engine) = engine::known(&self.options.folder) else {
+            return;
+        };
+        match leftovers::sweep(&engine, &self.options.folder).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "containers that were left over are removed"),
+            Err(why) => tracing::warn!(why, "containers that are left over cannot be looked for"),
+        }
     }
 
     fn log_path(&self, key: &AttemptKey) -> PathBuf {

@@ -45,6 +45,16 @@ impl LogWriter {
         }
     }
 
+    /// Goes on with a log that somebody else began.
+    pub(crate) fn resume(file: File, budget: u64, secrets: &Secrets) -> Self {
+        let written = file.metadata().map_or(0, |found| found.len());
+        Self {
+            written,
+            truncated: written >= budget,
+            ..Self::new(file, budget, secrets)
+        }
+    }
+
     fn stream(&mut self, channel: Channel) -> &mut Stream {
         match channel {
             Channel::Output => &mut self.streams[0],

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 use facts::RunId;
 
+use zeroize::Zeroizing;
+
+use crate::container::record;
 use crate::wire::{Attempt, SecretMessage};
 
 /// The variable that names the folder.
@@ -96,12 +99,38 @@ pub(crate) fn remove(run_folder: &Path, run: RunId, attempt: &Attempt) {
     }
 }
 
-/// Removes what is left of the secrets of a run that has no process any more.
+/// Lets a user of a container read the secrets in this folder, which others of this machine do not reach.
+pub(crate) fn open_to_container(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        std::fs::set_permissions(entry?.path(), Permissions::from_mode(0o444))?;
+    }
+    std::fs::set_permissions(folder, Permissions::from_mode(0o755))
+}
+
+/// The values of an attempt's secrets, as far as they are still there.
+pub(crate) fn values(run_folder: &Path, run: RunId, attempt: &Attempt) -> Vec<Zeroizing<String>> {
+    let homes = homes(run_folder).map(|home| home.join(name(run, attempt)));
+    let entries = homes
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    entries
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok().map(Zeroizing::new))
+        .collect()
+}
+
+/// Removes what is left of the secrets of a run that has no process any more. Containers may still have
+/// theirs.
 pub(crate) fn sweep(run_folder: &Path, run: RunId) {
     let beginning = format!("{run}-");
+    let open: Vec<String> = record::of_run(run_folder)
+        .iter()
+        .filter(|(_, ended)| !ended)
+        .map(|(record, _)| name(run, &record.attempt))
+        .collect();
     for home in homes(run_folder) {
         for entry in std::fs::read_dir(home).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&beginning) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(&beginning) && !open.contains(&name) {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }

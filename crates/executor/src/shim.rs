@@ -20,6 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use crate::attempt::{self, Attempts};
+use crate::children::Children;
+use crate::container;
 use crate::frame;
 use crate::hold::Hold;
 use crate::isolation::{Isolation, Wanted};
@@ -91,6 +93,7 @@ fn serve(folder: &Path) -> io::Result<()> {
     let handed = handed()?;
     let wanted = Wanted::handed();
     let isolation = wanted.as_ref().map_or(Isolation::Off, Wanted::found);
+    let home = wanted.as_ref().map(|wanted| container::leftovers::home(&wanted.folder));
     process::protect_memory()?;
     subreaper::become_subreaper()?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -103,6 +106,9 @@ fn serve(folder: &Path) -> io::Result<()> {
             lock: handed.lock,
             wanted: wanted.filter(|_| isolation == Isolation::Namespaces),
             isolation,
+            home: home.unwrap_or_default(),
+            children: Children::default(),
+            contained: Mutex::default(),
             this: Identity::of_this_process()?,
             attempts: Attempts::default(),
             idle_keepers: Mutex::default(),
@@ -124,6 +130,11 @@ pub(crate) struct Shim {
     /// What keeps attempts apart, and how a keeper learns of it.
     pub(crate) isolation: Isolation,
     wanted: Option<Wanted>,
+    /// How the data folder is called among the labels of containers.
+    home: String,
+    children: Children,
+    /// The attempts whose containers are listened to, and the engine's command that watches each.
+    contained: Mutex<HashMap<Attempt, Identity>>,
     this: Identity,
     pub(crate) attempts: Attempts,
     idle_keepers: Mutex<Vec<Hold>>,
@@ -143,13 +154,23 @@ impl Drop for Busy {
     }
 }
 
+/// A container that is listened to.
+pub(crate) struct Listening(Arc<Shim>, Attempt);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        locked(&self.0.contained).remove(&self.1);
+    }
+}
+
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shim {
     async fn serve(self: Arc<Self>, listener: UnixListener, idle: Duration) -> io::Result<()> {
-        tokio::spawn(reap(signal(SignalKind::child())?));
+        tokio::spawn(reap(self.clone(), signal(SignalKind::child())?));
+        attempt::take_up_containers(&self).await;
         // The first attempt finds its keeper ready.
         let first = Hold::spawn(&self.lock, self.wanted.as_ref())?;
         self.give_back(first);
@@ -226,18 +247,42 @@ impl Shim {
         let strays = || {
             let mut keepers = locked(&self.keepers);
             keepers.retain(Identity::is_alive);
-            let kept: HashSet<Identity> = keepers
-                .iter()
-                .copied()
-                .chain(keepers.iter().flat_map(|k| tree::descendants(*k)))
-                .collect();
+            let mut heads: Vec<Identity> = keepers.iter().copied().collect();
             drop(keepers);
+            // Podman's containers and those who watch them may stand below this shim.
+            for (attempt, command) in locked(&self.contained).iter() {
+                heads.push(*command);
+                heads.extend(container::attempt::engine_process(&self.folder, attempt));
+            }
+            let below = heads.iter().flat_map(|head| tree::descendants(*head));
+            let kept: HashSet<Identity> = heads.iter().copied().chain(below).collect();
             tree::descendants(self.this)
                 .into_iter()
                 .filter(|process| !kept.contains(process))
                 .collect()
         };
         tree::kill_until_none(Vec::new(), strays).await;
+    }
+
+    /// How the data folder is called among the labels of containers.
+    pub(crate) fn home(&self) -> String {
+        self.home.clone()
+    }
+
+    /// A wait for the end of a child that was left to this shim.
+    pub(crate) fn expect(&self, child: Identity) -> tokio::sync::oneshot::Receiver<process::Exit> {
+        self.children.expect(child)
+    }
+
+    /// Runs a short command; the answer is its standard output, or what it complains of.
+    pub(crate) async fn ask(&self, spec: process::Spec) -> Result<String, String> {
+        self.children.ask(spec).await
+    }
+
+    /// As long as the answer lives, the container of this attempt is known to be listened to.
+    pub(crate) fn contain(self: &Arc<Self>, attempt: &Attempt, command: Identity) -> Listening {
+        locked(&self.contained).insert(attempt.clone(), command);
+        Listening(self.clone(), attempt.clone())
     }
 
     async fn talk(self: Arc<Self>, mut stream: UnixStream, _busy: Busy) {
@@ -358,9 +403,11 @@ async fn closed(stream: &UnixStream) {
 }
 
 /// Reaps keepers, and whatever a killed keeper left.
-async fn reap(mut child_ended: tokio::signal::unix::Signal) {
+async fn reap(shim: Arc<Shim>, mut child_ended: tokio::signal::unix::Signal) {
     while child_ended.recv().await.is_some() {
-        while let Ok(Some(_)) = subreaper::reap(None) {}
+        while let Ok(Some((pid, exit))) = subreaper::reap(None) {
+            shim.children.ended(pid, exit);
+        }
     }
 }
 

@@ -9,7 +9,10 @@ use process::{Ending, Usage};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::container::Container;
+use crate::container::engine::Engine;
 use crate::job::{AttemptKey, Job, Outcome, SecretForStep};
+use crate::limits::Limits;
 
 /// The number of this language. A shim that was started by an older server may speak an older one.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -97,6 +100,11 @@ pub(crate) struct JobMessage {
     /// Whether it is not to be made without isolation.
     #[serde(default)]
     pub(crate) isolation_required: bool,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    /// The container that it runs in, and by whom; or why nobody runs any.
+    #[serde(default)]
+    pub(crate) container: Option<Result<(Engine, Container), String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,7 +127,7 @@ impl Drop for SecretMessage {
 }
 
 impl JobMessage {
-    pub(crate) fn of(job: &Job, isolation_required: bool) -> Self {
+    pub(crate) fn of(job: &Job, isolation_required: bool, engine: Option<&Result<Engine, String>>) -> Self {
         let secret = |secret: &SecretForStep| SecretMessage {
             name: secret.name.clone(),
             value: Zeroizing::clone(&secret.value).to_string(),
@@ -138,6 +146,11 @@ impl JobMessage {
             nice: job.nice,
             log_budget: job.log_budget,
             isolation_required,
+            limits: job.limits,
+            container: job.container.clone().zip(engine).map(|(container, engine)| {
+                let engine = engine.clone()?;
+                Ok((engine, container))
+            }),
         }
     }
 }
@@ -157,6 +170,8 @@ pub(crate) enum Order {
         folder: PathBuf,
         variables: BTreeMap<String, String>,
         nice: i32,
+        #[serde(default)]
+        limits: Limits,
         /// Whose secrets these are.
         run: RunId,
         attempt: Attempt,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod containers;
 mod crashes;
 mod isolation;
 mod secrecy;
@@ -12,3 +13,4 @@ mod support;
 use support::local;
 
 executor::executor_conformance!(local_processes, local());
+executor::executor_conformance!(local_containers, containers::contained().await);

@@ -50,6 +50,7 @@ pub fn local_with(change: impl FnOnce(&mut LocalOptions)) -> Bench {
         again: Box::new(move || make()),
         work,
         run: Bench::fresh_run(),
+        container: None,
         held: Box::new(folder),
     }
 }
@@ -114,6 +115,13 @@ pub fn starter(bench: &Bench, step: &str, script: &str, crash: &str) -> Child {
         .args([&bench.run.to_string(), step])
         .arg(&bench.work)
         .arg(script)
+        .args(
+            bench
+                .container
+                .iter()
+                .map(|container| serde_json::json!(container).to_string()),
+        )
+        .pass(["PATH", "HOME", "XDG_RUNTIME_DIR"])
         .stdout(Channel::Pipe);
     if !crash.is_empty() {
         spec = spec.variable("THROUGHLINE_CRASH", crash);

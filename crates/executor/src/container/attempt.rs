@@ -1,0 +1,498 @@
+//! An attempt's container within the shim: started or taken up again, listened to, ended, removed.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use facts::{Clock as _, SystemClock, Timestamp};
+use process::{Channel, Ending, Group, Identity, Signal, Spec, tree};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+use super::command::{self, NO_PROGRAM, STARTED, Wanted};
+use super::engine::{Engine, complaint};
+use super::record::{self, ERROR, OUTPUT, Record, STATUS};
+use super::{Container, leftovers};
+use crate::attempt::Work;
+use crate::job::Ended;
+use crate::limits::Held;
+use crate::logs;
+use crate::secrets;
+use crate::shim::Shim;
+use crate::wire::{Attempt, JobMessage};
+
+/// The most that is kept of what an engine complains of, in bytes.
+const LONGEST_COMPLAINT: usize = 16 * 1024;
+/// How long an engine may take to kill a container before its command is killed.
+const LAST_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a container came to its end.
+pub(crate) struct Contained {
+    pub(crate) ended: Ended,
+    /// What stands beside the attempt, to be removed with the container once the outcome is recorded.
+    pub(crate) record: Option<Record>,
+}
+
+/// The pipes from a container. They are open for writing here too, so that they never end by themselves.
+struct Ears {
+    output: pipe::Receiver,
+    error: pipe::Receiver,
+    status: pipe::Receiver,
+    buffers: [Vec<u8>; 3],
+}
+
+enum Heard {
+    Said(logs::Channel, usize),
+    Status(usize),
+}
+
+impl Ears {
+    fn open(pipes: &Path) -> io::Result<Self> {
+        let open = |name: &str| {
+            pipe::OpenOptions::new()
+                .read_write(true)
+                .open_receiver(pipes.join(name))
+        };
+        Ok(Self {
+            output: open(OUTPUT)?,
+            error: open(ERROR)?,
+            status: open(STATUS)?,
+            buffers: [vec![0; 64 * 1024], vec![0; 64 * 1024], vec![0; 256]],
+        })
+    }
+
+    /// The next thing that is heard. Cancelling the wait loses nothing.
+    async fn hear(&mut self) -> Heard {
+        let [output, error, status] = &mut self.buffers;
+        tokio::select! {
+            Ok(read) = self.status.read(status) => Heard::Status(read),
+            Ok(read) = self.output.read(output) => Heard::Said(logs::Channel::Output, read),
+            Ok(read) = self.error.read(error) => Heard::Said(logs::Channel::Error, read),
+            // A pipe that cannot be read says nothing more; the container's end is heard otherwise.
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// A command of the engine that ends when the container does.
+struct Watcher {
+    exit: tokio::sync::oneshot::Receiver<process::Exit>,
+    identity: Identity,
+    complaints: Option<pipe::Receiver>,
+    complained: Vec<u8>,
+}
+
+impl Watcher {
+    fn spawn(shim: &Shim, spec: Spec, nice: i32) -> Result<Self, String> {
+        let spec = spec
+            .stderr(Channel::Pipe)
+            .group(Group::Own)
+            .nice(nice)
+            .with_parent(Signal::KILL);
+        let mut child = process::spawn(spec).map_err(|error| match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        })?;
+        let complaints = child.stderr.take();
+        let identity = child.leave_to_subreaper();
+        Ok(Self {
+            exit: shim.expect(identity),
+            identity,
+            complaints,
+            complained: Vec::new(),
+        })
+    }
+
+    /// Waits for its end and keeps what it complains of. Cancelling the wait loses nothing.
+    async fn ended(&mut self) -> Option<Ending> {
+        let mut buffer = [0; 4096];
+        loop {
+            let complaint = async {
+                match &mut self.complaints {
+                    Some(pipe) => pipe.read(&mut buffer).await.unwrap_or(0),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                read = complaint => match read {
+                    0 => self.complaints = None,
+                    read if self.complained.len() < LONGEST_COMPLAINT => self.complained.extend_from_slice(&buffer[..read]),
+                    _ => {}
+                },
+                exit = &mut self.exit => return exit.ok().map(|exit| exit.ending),
+            }
+        }
+    }
+
+    fn complaint(&self, otherwise: &str) -> String {
+        complaint(&String::from_utf8_lossy(&self.complained), otherwise)
+    }
+}
+
+/// Sees a new attempt in its container to the end.
+pub(crate) async fn go(
+    work: &mut Work<'_>,
+    shim: &Arc<Shim>,
+    job: &mut JobMessage,
+    engine: Engine,
+    container: Container,
+    grace: Duration,
+) -> Contained {
+    match begin(work, shim, job, engine, container, grace) {
+        Ok((record, ears, watcher)) => listen(work, shim, record, ears, watcher).await,
+        Err((reason, record)) => Contained {
+            ended: Ended::CouldNotStart { reason },
+            record,
+        },
+    }
+}
+
+type Begun = (Record, Ears, Watcher);
+
+#[allow(clippy::result_large_err)] // reason: made once an attempt
+fn begin(
+    work: &mut Work<'_>,
+    shim: &Arc<Shim>,
+    job: &mut JobMessage,
+    engine: Engine,
+    container: Container,
+    grace: Duration,
+) -> Result<Begun, (String, Option<Record>)> {
+    if !job.folder.is_dir() {
+        return Err((
+            format!("the working folder `{}` is not a folder", job.folder.display()),
+            None,
+        ));
+    }
+    let now = SystemClock.now();
+    let name = record::name(shim.run, &job.attempt);
+    let mut record = Record::new(job.attempt.clone(), engine, name, container, now);
+    record.deadline = job
+        .timeout_ms
+        .and_then(|timeout| after(now, Duration::from_millis(timeout)));
+    record.grace_ms = crate::wire::milliseconds(grace);
+    record.durable = job.durable_outcome;
+    record.log_budget = job.log_budget;
+    record.stands_alone = true;
+    if !job.limits.is_none() {
+        record.limits = Some(match &record.engine.no_limits {
+            None => Held::ControlGroup,
+            Some(reason) => Held::each_process(&job.limits, false, reason.clone()),
+        });
+    }
+    work.limits = record.limits.clone();
+    let secrets_folder = if job.secrets.is_empty() {
+        None
+    } else {
+        let written = secrets::write(&shim.folder, shim.run, &job.attempt, &job.secrets);
+        let written = written.and_then(|folder| {
+            if record.container.user.is_some() {
+                secrets::open_to_container(&folder)?;
+            }
+            Ok(folder)
+        });
+        Some(written.map_err(|error| (format!("no place for the step's secrets: {error}"), None))?)
+    };
+    let pipes = record::pipes(&shim.folder, &job.attempt);
+    let ears = record.write(&shim.folder).and_then(|()| Ears::open(&pipes));
+    let ears = ears.map_err(|error| {
+        (
+            format!("the pipes of the step's container cannot be made: {error}"),
+            Some(record.clone()),
+        )
+    })?;
+    crashpoint::reach("executor.container-recorded");
+    let mut program = std::mem::take(&mut job.shell);
+    program.push(std::mem::take(&mut job.script));
+    let as_variables = job.secrets.iter().filter(|secret| secret.as_variable);
+    let arguments = command::run(&Wanted {
+        engine: &record.engine,
+        name: &record.name,
+        home: &shim.home(),
+        run: shim.run,
+        attempt: &job.attempt,
+        container: &record.container,
+        limits: &job.limits,
+        folder: &job.folder,
+        variables: &job.variables,
+        secrets: secrets_folder
+            .as_deref()
+            .map(|folder| (folder, as_variables.map(|secret| secret.name.as_str()).collect())),
+        pipes: &pipes,
+        program,
+        own: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+    });
+    match Watcher::spawn(shim, record.engine.spec(&arguments), job.nice) {
+        Ok(watcher) => Ok((record, ears, watcher)),
+        Err(reason) => Err((reason, Some(record))),
+    }
+}
+
+fn after(from: Timestamp, time: Duration) -> Option<Timestamp> {
+    from.checked_add(jiff::SignedDuration::try_from(time).ok()?).ok()
+}
+
+/// What the engine says of a container.
+struct State {
+    status: String,
+    code: i32,
+    out_of_memory: bool,
+    process: u32,
+}
+
+/// Asks the engine for a container; nothing when there is none.
+async fn state(shim: &Shim, engine: &Engine, name: &str) -> Result<Option<State>, String> {
+    let question = "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Pid}}";
+    let asked = shim.ask(engine.spec(["inspect", "--type=container", "--format", question, name]));
+    let answer = match asked.await {
+        Ok(answer) => answer,
+        Err(why) if leftovers::is_gone(&why) => return Ok(None),
+        Err(why) => return Err(why),
+    };
+    let mut words = answer.split_whitespace();
+    Ok(Some(State {
+        status: words.next().unwrap_or_default().to_owned(),
+        code: words.next().and_then(|word| word.parse().ok()).unwrap_or(-1),
+        out_of_memory: words.next() == Some("true"),
+        process: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
+    }))
+}
+
+/// Whether the container of an earlier shim can be listened to again; otherwise it is of no use any more.
+pub(crate) async fn can_be_taken_up(shim: &Shim, record: &Record) -> bool {
+    if record.is_of_another_boot() || !record.stands_alone {
+        return false;
+    }
+    match state(shim, &record.engine, &record.name).await {
+        // One that was made and never started does not start by itself.
+        Ok(Some(state)) => !matches!(state.status.as_str(), "created" | "configured" | "initialized"),
+        Ok(None) | Err(_) => false,
+    }
+}
+
+/// Listens to the container of an earlier shim until its end.
+pub(crate) async fn take_up(work: &mut Work<'_>, shim: &Arc<Shim>, record: Record) -> Contained {
+    work.limits = record.limits.clone();
+    work.started_at = record.started_at;
+    work.running_now();
+    let ears = Ears::open(&record::pipes(&shim.folder, &record.attempt));
+    let watcher = Watcher::spawn(shim, record.engine.spec(["wait", &record.name]), 0);
+    match (ears, watcher) {
+        (Ok(ears), Ok(watcher)) => {
+            work.log
+                .note("another shim listens from here on; what was said in between may be missing");
+            listen_from(work, shim, record, ears, watcher, true).await
+        }
+        (Err(error), _) => Contained {
+            ended: Ended::CouldNotStart {
+                reason: format!("its pipes cannot be opened again: {error}"),
+            },
+            record: Some(record),
+        },
+        (_, Err(reason)) => Contained {
+            ended: Ended::CouldNotStart { reason },
+            record: Some(record),
+        },
+    }
+}
+
+async fn listen(work: &mut Work<'_>, shim: &Arc<Shim>, record: Record, ears: Ears, watcher: Watcher) -> Contained {
+    listen_from(work, shim, record, ears, watcher, false).await
+}
+
+/// Listens until the container has ended.
+async fn listen_from(
+    work: &mut Work<'_>,
+    shim: &Arc<Shim>,
+    record: Record,
+    mut ears: Ears,
+    mut watcher: Watcher,
+    was_running: bool,
+) -> Contained {
+    let _known = shim.contain(&record.attempt, watcher.identity);
+    let mut status = String::new();
+    let mut started = was_running;
+    let mut cancelled = work.running.cancelled();
+    let deadline = time_left(record.deadline).map(|left| Instant::now() + left);
+    let (mut kill_at, mut give_up_at) = (None, None);
+    let grace = Duration::from_millis(record.grace_ms);
+    let (ending, gave_up) = loop {
+        tokio::select! {
+            heard = ears.hear() => match heard {
+                Heard::Said(channel, read) => {
+                    let buffer = usize::from(channel == logs::Channel::Error);
+                    work.log.take(channel, &ears.buffers[buffer][..read]);
+                }
+                Heard::Status(read) => {
+                    status.push_str(&String::from_utf8_lossy(&ears.buffers[2][..read]));
+                    if !started && status.contains(STARTED) {
+                        started = true;
+                        crashpoint::reach("executor.container-started");
+                        work.started_at = SystemClock.now();
+                        work.running_now();
+                    }
+                }
+            },
+            ending = watcher.ended() => break (ending, false),
+            () = until(deadline), if work.stopped.is_none() => {
+                work.log.note("the step took longer than its timeout and is stopped");
+                work.stopped = Some(Ended::TimedOut);
+                tokio::spawn(ask_to_end(shim.clone(), record.clone()));
+                kill_at = Some(Instant::now() + grace);
+            }
+            () = async { drop(cancelled.wait_for(|cancelled| *cancelled).await) }, if work.stopped.is_none() => {
+                work.log.note("the step is cancelled");
+                work.stopped = Some(Ended::Cancelled);
+                tokio::spawn(ask_to_end(shim.clone(), record.clone()));
+                kill_at = Some(Instant::now() + grace);
+            }
+            () = until(kill_at) => {
+                kill_at = None;
+                give_up_at = Some(Instant::now() + LAST_PATIENCE);
+                tokio::spawn(kill(shim.clone(), record.clone()));
+            }
+            () = until(give_up_at) => break (None, true),
+        }
+    };
+    drain(work, &mut ears, &mut status);
+    started |= status.contains(STARTED);
+    if gave_up {
+        work.log.note("the step's container could not be killed in time");
+        let _ = watcher.identity.signal(Signal::KILL);
+    }
+    let stopped = work.stopped.take();
+    let ended = match (stopped, ending) {
+        (Some(why), _) => why,
+        // The engine's own codes begin at 125, and a program may have them too.
+        (None, Some(Ending::Code(code))) if started && !was_running && code < 125 => exit(code),
+        (None, _) => match state(shim, &record.engine, &record.name).await {
+            Ok(Some(state)) if state.status == "running" && gave_up => Ended::Signalled { signal: 9 },
+            Ok(Some(state)) if state.status == "running" => {
+                // Only the engine's command has ended: somebody killed it.
+                return match Watcher::spawn(shim, record.engine.spec(["wait", &record.name]), 0) {
+                    Ok(watcher) => Box::pin(listen_from(work, shim, record, ears, watcher, true)).await,
+                    Err(reason) => Contained {
+                        ended: Ended::CouldNotStart { reason },
+                        record: Some(record),
+                    },
+                };
+            }
+            _ if status.contains(NO_PROGRAM) => Ended::CouldNotStart {
+                reason: format!(
+                    "the image `{}` has no program `{}` (hint: name another `shell`, or another image)",
+                    record.container.image.name, work.program
+                ),
+            },
+            Ok(Some(state)) if started => {
+                if state.out_of_memory {
+                    work.log.note("the step used more memory than its limit and was killed");
+                }
+                exit(state.code)
+            }
+            Ok(None) if started => {
+                work.log.note("somebody removed the container of this step");
+                Ended::Signalled { signal: 9 }
+            }
+            Err(why) if started => {
+                work.log
+                    .note(&format!("the engine does not say how the step ended: {why}"));
+                Ended::Signalled { signal: 9 }
+            }
+            _ => Ended::CouldNotStart {
+                reason: watcher.complaint("the container never started"),
+            },
+        },
+    };
+    Contained {
+        ended,
+        record: Some(record),
+    }
+}
+
+/// A code above 128 stands for a signal, as shells have it: the engine does not say more.
+fn exit(code: i32) -> Ended {
+    match code {
+        0 => Ended::Succeeded,
+        129..=192 => Ended::Signalled { signal: code - 128 },
+        code => Ended::Failed { code },
+    }
+}
+
+fn drain(work: &mut Work<'_>, ears: &mut Ears, status: &mut String) {
+    let [output, error, told] = &mut ears.buffers;
+    crate::hold::read_all(&ears.output, output, |bytes| {
+        work.log.take(logs::Channel::Output, bytes)
+    });
+    crate::hold::read_all(&ears.error, error, |bytes| work.log.take(logs::Channel::Error, bytes));
+    crate::hold::read_all(&ears.status, told, |bytes| {
+        status.push_str(&String::from_utf8_lossy(bytes));
+    });
+}
+
+fn time_left(deadline: Option<Timestamp>) -> Option<Duration> {
+    let left = deadline?.duration_since(SystemClock.now());
+    Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks every process of the container to end. The engine reaches the first one only; the others are
+/// processes of this machine, where the engine is.
+async fn ask_to_end(shim: Arc<Shim>, record: Record) {
+    let first = match state(&shim, &record.engine, &record.name).await {
+        Ok(Some(state)) if state.status == "running" => Identity::of_pid(state.process),
+        // It has not started yet: there is nobody to ask.
+        Ok(_) => return kill(shim, record).await,
+        Err(_) => None,
+    };
+    let below = first.map(tree::descendants).unwrap_or_default();
+    let _ = shim
+        .ask(record.engine.spec(["kill", "--signal=TERM", &record.name]))
+        .await;
+    tree::signal_all(&below, Signal::TERM);
+}
+
+async fn kill(shim: Arc<Shim>, record: Record) {
+    let killed = shim
+        .ask(record.engine.spec(["kill", "--signal=KILL", &record.name]))
+        .await;
+    if killed.is_err() {
+        // One that is only just made cannot be killed, and can be removed.
+        let _ = remove(&shim, &record).await;
+    }
+}
+
+/// Removes what is left of a container and its pipes.
+///
+/// # Errors
+/// What the engine complains of; the container is found and removed later.
+pub(crate) async fn remove(shim: &Shim, record: &Record) -> Result<(), String> {
+    let asked = shim.ask(record.engine.spec(["rm", "-f", "-v", &record.name]));
+    match asked.await {
+        Err(why) if !leftovers::is_gone(&why) => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the container of an attempt that is over, with all that stood for it beside the log.
+pub(crate) async fn tidy(shim: &Shim, record: &Record) -> Result<(), String> {
+    secrets::remove(&shim.folder, shim.run, &record.attempt);
+    remove(shim, record).await?;
+    record.remove(&shim.folder);
+    Ok(())
+}
+
+/// Who watches over the container of an attempt, as far as Podman has said so.
+pub(crate) fn engine_process(run_folder: &Path, attempt: &Attempt) -> Option<Identity> {
+    let file = record::pipes(run_folder, attempt).join(record::WATCHER);
+    let pid = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    Identity::of_pid(pid)
+}

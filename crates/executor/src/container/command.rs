@@ -1,0 +1,205 @@
+//! The command line by which a container is run.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use facts::RunId;
+
+use super::Container;
+use super::engine::{Engine, Kind};
+use super::record::{ERROR, OUTPUT, STATUS, WATCHER};
+use crate::limits::{Limits, rlimits};
+use crate::wire::Attempt;
+
+/// Where the pipes and the secrets are within the container.
+const PIPES: &str = "/.throughline/io";
+pub(crate) const SECRETS: &str = "/.throughline/secrets";
+
+/// Labels by which containers are found.
+pub(crate) const LABEL_HOME: &str = "throughline.home";
+
+/// What the container says when the step's program is there, and when it is not.
+pub(crate) const STARTED: &str = "started";
+pub(crate) const NO_PROGRAM: &str = "missing";
+
+/// All that goes into a command line.
+pub(crate) struct Wanted<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) name: &'a str,
+    /// The server's data folder.
+    pub(crate) home: &'a str,
+    pub(crate) run: RunId,
+    pub(crate) attempt: &'a Attempt,
+    pub(crate) container: &'a Container,
+    pub(crate) limits: &'a Limits,
+    pub(crate) folder: &'a Path,
+    pub(crate) variables: &'a BTreeMap<String, String>,
+    /// The folder of the secrets, if there are any, and the names of those that are variables too.
+    pub(crate) secrets: Option<(&'a Path, Vec<&'a str>)>,
+    /// The folder with the pipes.
+    pub(crate) pipes: &'a Path,
+    /// The program, its arguments, and the script as the last of them.
+    pub(crate) program: Vec<String>,
+    /// The user and group that the server runs as.
+    pub(crate) own: (u32, u32),
+}
+
+/// A mount, written so that commas and quotes in a path stay in it.
+pub(crate) fn mount(from: &Path, to: &Path, read_only: bool) -> String {
+    let field = |key: &str, path: &Path| {
+        let text = format!("{key}={}", path.display());
+        if text.contains([',', '"']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text
+        }
+    };
+    let mut text = format!("--mount=type=bind,{},{}", field("src", from), field("dst", to));
+    if read_only {
+        text.push_str(",readonly");
+    }
+    text
+}
+
+/// What runs first: it connects the step to the pipes, sets the variables that are secrets, says that the
+/// step starts, and becomes it. The pipes are opened for reading too, so that a step whose listener is
+/// gone waits for the next one and is not ended by writing.
+fn opening(secret_variables: &[&str]) -> String {
+    let mut script = format!("exec 1<>{PIPES}/{OUTPUT} 2<>{PIPES}/{ERROR}\n");
+    for name in secret_variables {
+        // By the shell alone: the image need not have `cat`. Line ends stay as they are.
+        script.push_str(&format!(
+            "_v=; while IFS= read -r _l; do _v=\"$_v$_l\n\"; done <{SECRETS}/{name}; export {name}=\"$_v$_l\"; unset _v _l\n"
+        ));
+    }
+    script.push_str(&format!(
+        "command -v \"$0\" >/dev/null 2>&1 || {{ echo {NO_PROGRAM} >{PIPES}/{STATUS}; exit 127; }}\necho {STARTED} >{PIPES}/{STATUS}\nexec \"$0\" \"$@\"\n"
+    ));
+    script
+}
+
+/// Options that every container gets, of a step or a service.
+pub(crate) fn common(engine: &Engine, name: &str, home: &str, limits: &Limits) -> Vec<OsString> {
+    let mut all: Vec<String> = ["run", "--name", name, "--log-driver=none", "--pull=never"]
+        .map(str::to_owned)
+        .into();
+    all.push(format!("--label={LABEL_HOME}={home}"));
+    all.extend(engine.run.iter().cloned());
+    // As for steps that are processes: no core dump, and no rights by a program's file.
+    all.extend(["--ulimit=core=0:0", "--security-opt=no-new-privileges"].map(str::to_owned));
+    if engine.kind == Kind::Podman {
+        all.push("--security-opt=label=disable".to_owned());
+    }
+    if engine.init {
+        all.push("--init".to_owned());
+    }
+    all.extend(limited(engine, limits));
+    all.into_iter().map(OsString::from).collect()
+}
+
+/// Limits by control groups where the engine has them, else on each process.
+fn limited(engine: &Engine, limits: &Limits) -> Vec<String> {
+    let mut all = Vec::new();
+    if engine.no_limits.is_none() {
+        if let Some(cpus) = limits.cpus {
+            all.push(format!("--cpus={cpus}"));
+        }
+        if let Some(bytes) = limits.memory_bytes {
+            all.push(format!("--memory={bytes}b"));
+            all.push(format!("--memory-swap={bytes}b"));
+        }
+        if let Some(pids) = limits.pids {
+            all.push(format!("--pids-limit={pids}"));
+        }
+    } else {
+        for (_, name, most) in rlimits(limits) {
+            all.push(format!("--ulimit={name}={most}:{most}"));
+        }
+    }
+    all
+}
+
+/// The arguments of the engine that run the container and wait for its end.
+pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
+    let Wanted { engine, container, .. } = wanted;
+    let mut all = common(engine, wanted.name, wanted.home, wanted.limits);
+    let mut add = |argument: &dyn AsRef<std::ffi::OsStr>| all.push(argument.as_ref().to_owned());
+    for (label, value) in [
+        ("run", wanted.run.to_string()),
+        ("step", wanted.attempt.step.to_string()),
+        ("attempt", wanted.attempt.number.to_string()),
+    ] {
+        add(&format!("--label=throughline.{label}={value}"));
+    }
+    if engine.kind == Kind::Podman {
+        add(&"--conmon-pidfile");
+        add(&wanted.pipes.join(WATCHER));
+    }
+    // Signals are sent by name, and the end of the command must not be the end of the container.
+    add(&"--sig-proxy=false");
+    add(&"--network=host");
+    let (user, group) = wanted.own;
+    match &container.user {
+        Some(user) => add(&format!("--user={user}")),
+        None => {
+            add(&format!("--user={user}:{group}"));
+            if engine.kind == Kind::Podman && user != 0 {
+                add(&"--userns=keep-id");
+            }
+        }
+    }
+    for folder in &container.folders {
+        add(&mount(folder, folder, false));
+    }
+    add(&mount(wanted.pipes, Path::new(PIPES), false));
+    let mut secret_variables: &[&str] = &[];
+    if let Some((folder, names)) = &wanted.secrets {
+        add(&mount(folder, Path::new(SECRETS), true));
+        add(&format!("--env={}={SECRETS}", crate::secrets::VARIABLE));
+        secret_variables = names;
+    }
+    for (name, value) in wanted.variables {
+        add(&format!("--env={name}={value}"));
+    }
+    add(&"--workdir");
+    add(&wanted.folder);
+    add(&"--entrypoint=sh");
+    add(&container.image.id);
+    add(&"-c");
+    add(&opening(secret_variables));
+    for argument in &wanted.program {
+        add(argument);
+    }
+    all
+}
+
+/// The folders of a container, each once, without those that lie in another one.
+pub(crate) fn folders(all: &[PathBuf]) -> Vec<PathBuf> {
+    let mut sorted = all.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    let outer = |folder: &PathBuf| !sorted.iter().any(|other| other != folder && folder.starts_with(other));
+    sorted.iter().filter(|folder| outer(folder)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_a_comma_or_a_quote_stays_one_path() {
+        let text = mount(Path::new("/a,b"), Path::new("/c\"d"), true);
+        assert_eq!(text, "--mount=type=bind,\"src=/a,b\",\"dst=/c\"\"d\",readonly");
+        assert_eq!(
+            mount(Path::new("/a"), Path::new("/a"), false),
+            "--mount=type=bind,src=/a,dst=/a"
+        );
+    }
+
+    #[test]
+    fn a_folder_within_another_is_not_mounted_twice() {
+        let all = ["/w/a", "/w", "/x", "/w"].map(PathBuf::from);
+        assert_eq!(folders(&all), ["/w", "/x"].map(PathBuf::from));
+    }
+}

@@ -1,0 +1,152 @@
+//! What is written down of an attempt's container beside its log, before the container is there: enough
+//! to find it, to listen to it and to remove it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use facts::{RunId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::engine::Engine;
+use super::{Contained, Container};
+use crate::wire::Attempt;
+use crate::{limits::Held, logs};
+
+/// The file's name in the attempt's folder.
+const NAME: &str = "container.json";
+/// The folder beside it with the named pipes.
+const PIPES: &str = "io";
+/// The pipes of output and error, and the one that says whether the step has started.
+pub(crate) const OUTPUT: &str = "out";
+pub(crate) const ERROR: &str = "err";
+pub(crate) const STATUS: &str = "status";
+/// The file into which Podman writes which process watches the container.
+pub(crate) const WATCHER: &str = "conmon.pid";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) attempt: Attempt,
+    pub(crate) engine: Engine,
+    /// The container's name.
+    pub(crate) name: String,
+    pub(crate) container: Container,
+    pub(crate) limits: Option<Held>,
+    /// When the machine was started: no container outlives that.
+    boot: String,
+    pub(crate) started_at: Timestamp,
+    /// When its time is up.
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) grace_ms: u64,
+    pub(crate) durable: bool,
+    pub(crate) log_budget: u64,
+    /// Whether it can go on without the shim that started it: services end with their shim.
+    pub(crate) stands_alone: bool,
+}
+
+/// The name of an attempt's container. A server has one data folder, and each run's id is its own.
+pub(crate) fn name(run: RunId, attempt: &Attempt) -> String {
+    format!("throughline-{run}-{}", attempt.name())
+}
+
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+/// The folder of the pipes, by the run's folder.
+pub(crate) fn pipes(run_folder: &Path, attempt: &Attempt) -> PathBuf {
+    run_folder.join(attempt.folder()).join(PIPES)
+}
+
+impl Record {
+    pub(crate) fn new(attempt: Attempt, engine: Engine, name: String, container: Container, now: Timestamp) -> Self {
+        Self {
+            attempt,
+            engine,
+            name,
+            container,
+            limits: None,
+            boot: boot(),
+            started_at: now,
+            deadline: None,
+            grace_ms: 0,
+            durable: false,
+            log_budget: 0,
+            stands_alone: true,
+        }
+    }
+
+    /// Whether the machine has been started anew since.
+    pub(crate) fn is_of_another_boot(&self) -> bool {
+        self.boot != boot()
+    }
+
+    pub(crate) fn contained(&self) -> Contained {
+        Contained {
+            engine: self.engine.told(),
+            image: self.container.image.name.clone(),
+            digest: self.container.image.digest.clone(),
+        }
+    }
+
+    /// Makes the pipes, and writes the record. To be called before the container is made.
+    pub(crate) fn write(&self, run_folder: &Path) -> io::Result<()> {
+        let pipes = pipes(run_folder, &self.attempt);
+        DirBuilder::new().mode(0o755).create(&pipes)?;
+        for name in [OUTPUT, ERROR, STATUS] {
+            // Whoever the step's user is in its container, it may write; others do not get to the folder.
+            let path = pipes.join(name);
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                &path,
+                rustix::fs::FileType::Fifo,
+                rustix::fs::Mode::from_raw_mode(0o666),
+                0,
+            )?;
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
+        }
+        let folder = run_folder.join(self.attempt.folder());
+        let unfinished = folder.join("container.json.unfinished");
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        if self.durable {
+            file.sync_all()?;
+        }
+        std::fs::rename(&unfinished, folder.join(NAME))?;
+        if self.durable {
+            File::open(&folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Removes pipes and record: nothing of the container is left.
+    pub(crate) fn remove(&self, run_folder: &Path) {
+        let folder = run_folder.join(self.attempt.folder());
+        let _ = std::fs::remove_dir_all(folder.join(PIPES));
+        let _ = std::fs::remove_file(folder.join(NAME));
+    }
+}
+
+/// Whether there is a record of this attempt's container, and no outcome.
+pub(crate) fn is_open(run_folder: &Path, attempt: &Attempt) -> bool {
+    let folder = run_folder.join(attempt.folder());
+    folder.join(NAME).exists() && !folder.join(logs::OUTCOME).exists()
+}
+
+/// All records of a run, each with whether its attempt has an outcome.
+pub(crate) fn of_run(run_folder: &Path) -> Vec<(Record, bool)> {
+    let entries = std::fs::read_dir(run_folder.join("attempts")).into_iter().flatten();
+    let read = |folder: PathBuf| {
+        let bytes = std::fs::read(folder.join(NAME)).ok()?;
+        let record: Record = serde_json::from_slice(&bytes).ok()?;
+        Some((record, folder.join(logs::OUTCOME).exists()))
+    };
+    entries.flatten().filter_map(|entry| read(entry.path())).collect()
+}
