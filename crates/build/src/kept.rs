@@ -15,6 +15,8 @@ use crate::run::shell;
 
 /// The largest log that is put back, in bytes.
 const LARGEST_LOG: u64 = 256 * 1024 * 1024;
+/// Between the digest of an image and the user that a step names.
+const AS_USER: &str = " as ";
 /// How many runs' workspaces are remembered at a time.
 const MOST_RUNS: usize = 64;
 
@@ -35,8 +37,11 @@ struct Seen {
     graph: OnceLock<Graph>,
     /// The files that git does not ignore, as long as no step may have changed them.
     files: Mutex<Option<Arc<Files>>>,
-    /// What tools say of their versions, by the command.
-    tools: Mutex<BTreeMap<String, String>>,
+    /// What tools say of their versions, by the image that they are in (empty for the machine itself) and
+    /// the command.
+    tools: Mutex<BTreeMap<(String, String), String>>,
+    /// The digests of images, by the names that steps give them.
+    images: Mutex<BTreeMap<String, String>>,
     /// Of the steps that are done, the digest of what each leaves and of what its needs leave.
     left: Mutex<HashMap<usize, Digest>>,
 }
@@ -156,6 +161,7 @@ impl KeptResults {
             graph: OnceLock::new(),
             files: Mutex::default(),
             tools: Mutex::default(),
+            images: Mutex::default(),
             left: Mutex::default(),
         });
         all.push_back((run, seen.clone()));
@@ -166,25 +172,42 @@ impl KeptResults {
     }
 
     /// The tools of a step that have not been asked for their versions in this run.
-    pub fn unasked(&self, run: RunId, kept: &KeptResult) -> Vec<String> {
+    pub fn unasked(&self, run: RunId, image: Option<&str>, kept: &KeptResult) -> Vec<String> {
         let seen = self.seen(run);
         let known = lock(&seen.tools);
-        let unasked = kept.tools.iter().filter(|tool| !known.contains_key(*tool));
+        let unasked = kept
+            .tools
+            .iter()
+            .filter(|tool| !known.contains_key(&in_image(image, tool)));
         unasked.cloned().collect()
     }
 
     /// Notes what a tool says of its version in this run.
-    pub fn asked(&self, run: RunId, tool: String, version: String) {
+    pub fn asked(&self, run: RunId, image: Option<&str>, tool: String, version: String) {
         let seen = self.seen(run);
         let mut known = lock(&seen.tools);
-        known.insert(tool, version);
+        known.insert(in_image(image, &tool), version);
     }
 
-    /// Takes the tools of a step to say what they said the last time, for a look ahead that runs nothing.
+    /// Notes which image a name means in this run.
+    pub fn has_image(&self, run: RunId, name: &str, digest: &str) {
+        let seen = self.seen(run);
+        let mut known = lock(&seen.images);
+        known.insert(name.to_owned(), digest.to_owned());
+    }
+
+    /// Takes the tools of a step to say what they said the last time, and its image to be that of the last
+    /// time, for a look ahead that runs nothing.
     pub fn assume_tools(&self, sought: &Sought<'_>) {
         let last = self.store.last(sought.component.as_str(), sought.step);
-        for (tool, version) in last.map(|manifest| manifest.tools).unwrap_or_default() {
-            self.asked(sought.run, tool, version);
+        let image = sought.input.image.as_ref().map(|image| image.name.as_str());
+        let Some(last) = last else { return };
+        for (tool, version) in last.tools {
+            self.asked(sought.run, image, tool, version);
+        }
+        if let (Some(name), Some(image)) = (image, last.image) {
+            let digest = image.split(AS_USER).next().unwrap_or_default();
+            self.has_image(sought.run, name, digest);
         }
     }
 
@@ -199,9 +222,13 @@ impl KeptResults {
         let seen = self.seen(sought.run);
         let graph = seen.graph.get_or_init(|| Graph::of(sought.plan));
         let place = graph.place(sought.step).ok_or("the step is not in its plan")?;
+        let image = input.image.as_ref().map(|image| image.name.as_str());
         let tools = {
             let known = lock(&seen.tools);
-            let said = |tool: &String| (tool.clone(), known.get(tool).cloned().unwrap_or_default());
+            let said = |tool: &String| {
+                let version = known.get(&in_image(image, tool)).cloned();
+                (tool.clone(), version.unwrap_or_default())
+            };
             kept.tools.iter().map(said).collect()
         };
         let manifest = Manifest {
@@ -209,7 +236,13 @@ impl KeptResults {
             trust: sought.trust.to_owned(),
             component: sought.component.to_string(),
             platform: self.platform.clone(),
-            image: None,
+            image: input.image.as_ref().map(|image| {
+                let digest = lock(&seen.images).get(&image.name).cloned().unwrap_or_default();
+                match &image.user {
+                    Some(user) => format!("{digest}{AS_USER}{user}"),
+                    None => digest,
+                }
+            }),
             script: input.script.clone(),
             shell: shell(input.shell.as_deref()),
             folder: input.folder.clone().unwrap_or_default(),
@@ -425,6 +458,11 @@ impl KeptResults {
         self.store.note_last(&step.step, &prepared.manifest)?;
         Ok(true)
     }
+}
+
+/// By what a tool's version is known.
+fn in_image(image: Option<&str>, tool: &str) -> (String, String) {
+    (image.unwrap_or_default().to_owned(), tool.to_owned())
 }
 
 impl Prepared {

@@ -2,15 +2,17 @@
 //! those by which a deployment verifies, run the same way.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
-use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Limits, Outcome, SecretForStep};
+use executor::{
+    Adopted, AttemptKey, Container, Ended, Executor, ExecutorError, Job, Limits, Outcome, Pull, SecretForStep,
+};
 use facts::{Commit, ComponentName, StepName, Trust};
-use pipeline::plan::{EffectClass, KeptResult, RUN, RunInput, SecretUse};
+use pipeline::plan::{EffectClass, ImagePull, ImageUse, KeptResult, RUN, RunInput, SecretUse};
 
 use crate::kept::{KeptResults, Looked, Sought};
 use crate::ports::{Commits, Secrets, Workspace};
@@ -64,6 +66,13 @@ impl StepVariables {
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
         Self(passed.collect())
+    }
+
+    /// Those that mean something in a container: what is said of the machine's own folders does not.
+    fn in_container(&self) -> BTreeMap<String, String> {
+        let means = |name: &str| ["LANG", "LC_ALL", "TZ"].contains(&name);
+        let all = self.0.iter().filter(|(name, _)| means(name));
+        all.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// All of them.
@@ -149,7 +158,14 @@ impl RunAction {
             .map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let folder =
             beneath(&workspace, input.folder.as_deref()).map_err(|error| ActionOutcome::failed(error.to_string()))?;
-        let mut variables = self.variables.0.clone();
+        let container = match &input.image {
+            Some(image) => Some(self.container(step, image, &workspace).await?),
+            None => None,
+        };
+        let mut variables = match container {
+            Some(_) => self.variables.in_container(),
+            None => self.variables.0.clone(),
+        };
         // Tools that put a time into what they make take this one, so that it comes out the same again. What
         // a kept result does not depend on, its step does not see.
         let made = match input.kept {
@@ -189,9 +205,34 @@ impl RunAction {
             nice: NICE,
             log_budget: LOG_BUDGET,
             limits: Limits::default(),
-            container: None,
+            container,
         };
         Ok((job, workspace))
+    }
+
+    /// The container of a step: its image, fetched where that is wanted, and the workspace in it.
+    async fn container(
+        &self,
+        step: &StepContext,
+        image: &ImageUse,
+        workspace: &Path,
+    ) -> Result<Container, ActionOutcome> {
+        let pull = match image.pull {
+            ImagePull::Missing => Pull::Missing,
+            ImagePull::Always => Pull::Always,
+            ImagePull::Never => Pull::Never,
+        };
+        let found = tokio::select! {
+            found = self.executor.image(&image.name, pull) => found,
+            () = step.cancel.cancelled() => return Err(ActionOutcome::cancelled()),
+        };
+        let found = found.map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
+        self.kept.has_image(step.run, &image.name, &found.digest);
+        Ok(Container {
+            image: found,
+            user: image.user.clone(),
+            folders: vec![workspace.to_owned()],
+        })
     }
 
     /// The secrets a step asks for. A change that is not trusted gets none.
@@ -285,7 +326,8 @@ impl RunAction {
 
     /// Asks the tools of a step for their versions, each once in a run.
     async fn ask_tools(&self, step: &StepContext, job: &Job, kept: &KeptResult) -> Result<(), ActionOutcome> {
-        for (number, tool) in self.kept.unasked(step.run, kept).into_iter().enumerate() {
+        let image = job.container.as_ref().map(|container| container.image.name.as_str());
+        for (number, tool) in self.kept.unasked(step.run, image, kept).into_iter().enumerate() {
             let name = StepName::new(format!("{}.tool{number}", step.step))
                 .map_err(|error| ActionOutcome::failed(error.to_string()))?;
             let mut asking = job.clone();
@@ -302,7 +344,7 @@ impl RunAction {
             }
             let said = std::fs::read(&log).unwrap_or_default();
             let lines: Vec<String> = executor::logs::lines(&said).map(|line| line.text).collect();
-            self.kept.asked(step.run, tool, lines.join("\n"));
+            self.kept.asked(step.run, image, tool, lines.join("\n"));
         }
         Ok(())
     }
@@ -372,6 +414,13 @@ fn ended(outcome: &Outcome) -> ActionOutcome {
     let mut outputs = serde_json::json!({ "cpu_ms": outcome.cpu_ms, "peak_memory_kib": outcome.peak_memory_kib });
     if let Some(isolation) = &outcome.isolation {
         outputs["isolation"] = isolation.to_string().into();
+    }
+    if let Some(container) = &outcome.container {
+        // What its processes used is not known.
+        outputs = serde_json::json!({ "container": container });
+    }
+    if let Some(limits) = &outcome.limits {
+        outputs["limits"] = limits.to_string().into();
     }
     let failed = |message: String, code: Option<i32>, retry: bool| ActionOutcome {
         retry,

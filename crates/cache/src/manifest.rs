@@ -20,7 +20,8 @@ pub struct Manifest {
     pub component: String,
     /// The system and processor that the step runs on, such as `linux/amd64`.
     pub platform: String,
-    /// The digest of the image that the step runs in; absent where it runs on the machine itself.
+    /// The digest of the image that the step runs in, and the user it names; absent where it runs on the
+    /// machine itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// The commands.

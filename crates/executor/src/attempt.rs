@@ -274,8 +274,8 @@ async fn finish(shim: &Arc<Shim>, attempt: &Attempt, durable: bool, mut work: Wo
         peak_memory_kib: end.usage.peak_memory_kib,
         log_truncated,
         isolation: (work_began && end.is_process).then(|| shim.isolation.clone()),
-        limits: work.limits,
-        container: end.record.as_ref().map(Record::contained),
+        limits: work.limits.map(Box::new),
+        container: end.record.as_ref().map(|record| Box::new(record.contained())),
     };
     if let Some(hold) = end.hold {
         shim.give_back(hold);
@@ -471,7 +471,7 @@ fn order(job: &mut JobMessage) -> Result<Order, String> {
         folder: std::mem::take(&mut job.folder),
         variables,
         nice: job.nice,
-        limits: job.limits,
+        limits: Box::new(job.limits),
         run: job.run,
         attempt: job.attempt.clone(),
         secrets: std::mem::take(&mut job.secrets),

@@ -129,10 +129,10 @@ pub struct Outcome {
     pub isolation: Option<Isolation>,
     /// How it was held to its limits; nothing where it had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Held>,
+    pub limits: Option<Box<Held>>,
     /// The container that it ran in; what its processes used is not known then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<Contained>,
+    pub container: Option<Box<Contained>>,
 }
 
 /// What became of an attempt that an earlier server started.

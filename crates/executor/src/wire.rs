@@ -171,7 +171,7 @@ pub(crate) enum Order {
         variables: BTreeMap<String, String>,
         nice: i32,
         #[serde(default)]
-        limits: Limits,
+        limits: Box<Limits>,
         /// Whose secrets these are.
         run: RunId,
         attempt: Attempt,

@@ -10,7 +10,7 @@ use artifact::{BlobStore, Platform};
 use build::{KeptResults, PackageAction, RunAction, StepVariables, VersionAction};
 use cache::{Limits, Memory};
 use engine::{Engine, RunRequest};
-use executor::{Executor, IsolationMode, LocalExecutor, LocalOptions};
+use executor::{ContainerChoice, Executor, IsolationMode, LocalExecutor, LocalOptions};
 use facts::{Actor, Clock, ComponentId, Digest, Entropy, ReleaseLine, RunId, Trust};
 use ledger::{Append, Ledger, MemoryLedger};
 use pipeline::Plan;
@@ -80,6 +80,8 @@ pub struct Options {
     pub max_parallel: usize,
     /// Whether steps are isolated.
     pub isolation: IsolationMode,
+    /// Who runs containers.
+    pub containers: ContainerChoice,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
@@ -135,11 +137,14 @@ impl Local {
         let executor = LocalExecutor::new(LocalOptions {
             idle: ALONE,
             isolation: options.isolation,
+            containers: options.containers,
             hidden: vec![folders.results.clone(), folders.blobs.clone()],
             ..LocalOptions::new(&folders.own, options.executable)
         });
         let executor: Arc<dyn Executor> = Arc::new(executor.map_err(part("the executor"))?);
         leftovers::end(&folders.runs(), &*executor).await;
+        let sweeping = executor.clone();
+        tokio::spawn(async move { sweeping.sweep().await });
 
         let ledger = MemoryLedger::new(vec![Arc::new(engine::RunsView)], clock.clone());
         let ledger: Arc<dyn Ledger> = Arc::new(ledger.map_err(part("the ledger"))?);

@@ -156,6 +156,9 @@ pub enum EffectClass {
 pub struct RunInput {
     /// The commands.
     pub script: String,
+    /// The image that they run in; on the machine itself where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageUse>,
     /// The program that runs them, `sh` (with `-eu`) where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<String>,
@@ -181,6 +184,32 @@ pub struct RunInput {
     /// The step runs whatever is kept, and its result is not kept, as in a rebuild.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
+}
+
+/// An image that commands run in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageUse {
+    /// Its name.
+    pub name: String,
+    /// When it is fetched.
+    #[serde(default)]
+    pub pull: ImagePull,
+    /// The user within the container; where absent, the one to whom the workspace belongs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// When an image is fetched from its registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ImagePull {
+    /// Where it is not on the machine.
+    #[default]
+    Missing,
+    /// Before each attempt.
+    Always,
+    /// Never: it must be on the machine.
+    Never,
 }
 
 /// What the result of a step depends on, and what it consists of: enough to keep it and to put it back.

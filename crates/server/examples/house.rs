@@ -67,6 +67,7 @@ fn serve(settings: &str) -> i32 {
             Some("required") => server::IsolationMode::Required,
             _ => server::IsolationMode::Available,
         },
+        containers: server::ContainerChoice::default(),
         hidden: Vec::new(),
         keep: {
             let usual = server::Keep::default();

@@ -305,8 +305,11 @@ impl House {
         let workspaces = Arc::new(workspaces);
         let mut options = LocalOptions::new(&data, &settings.executable);
         options.isolation = settings.isolation;
+        options.containers = settings.containers;
         options.hidden = settings.hidden.clone();
         let executor: Arc<dyn Executor> = Arc::new(LocalExecutor::new(options).map_err(room("the executor"))?);
+        let sweeping = executor.clone();
+        tokio::spawn(async move { sweeping.sweep().await });
 
         let policy = Policy::open(&settings, &store, &register).await?;
         let targets = EnvironmentTargets::new(

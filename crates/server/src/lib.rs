@@ -28,7 +28,7 @@ pub mod wire;
 
 pub use build::StepVariables;
 pub use error::ServerError;
-pub use executor::IsolationMode;
+pub use executor::{ContainerChoice, IsolationMode};
 pub use house::{House, OpenError};
 pub use retention::Keep;
 pub use serve::{Ready, ServeError, WHERE, router, serve};

@@ -55,6 +55,8 @@ pub struct Settings {
     pub secret_key: Option<String>,
     /// Whether steps are isolated.
     pub isolation: executor::IsolationMode,
+    /// Who runs containers.
+    pub containers: executor::ContainerChoice,
     /// Files and folders outside of the data folder that isolated steps do not see.
     pub hidden: Vec<PathBuf>,
     /// How long what piles up is kept.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::ServeSettings;
-use crate::settings::value::{IsolationChoice, Secret};
+use crate::settings::value::{ContainersChoice, IsolationChoice, Secret};
 
 /// A server that is ready.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         checkpoint_interval: settings.checkpoint_interval,
         secret_key: settings.secret_key.map(|Secret(key)| key),
         isolation: isolation(settings.isolation),
+        containers: containers(settings.containers),
         hidden: settings.hidden,
         keep: server::Keep {
             logs: settings.keep.logs,
@@ -105,6 +106,16 @@ pub(crate) fn logging(level: &str) -> Result<(), Failure> {
 /// The process in front of the instances of a component.
 pub(crate) fn proxy(folder: &Path) -> i32 {
     target::proxy_main(folder)
+}
+
+/// Who runs containers, as the executor says it.
+pub(crate) const fn containers(choice: ContainersChoice) -> executor::ContainerChoice {
+    match choice {
+        ContainersChoice::Auto => executor::ContainerChoice::Auto,
+        ContainersChoice::Podman => executor::ContainerChoice::Podman,
+        ContainersChoice::Docker => executor::ContainerChoice::Docker,
+        ContainersChoice::Off => executor::ContainerChoice::Off,
+    }
 }
 
 /// Whether steps are isolated, as the executor says it.

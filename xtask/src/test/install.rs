@@ -34,6 +34,27 @@ const NEEDS: &[Need] = &[
         without: "tests that follow a repository over ssh leave themselves out",
     },
     Need {
+        package: "podman",
+        there: || command::find("podman").is_some(),
+        without: "tests of steps in containers leave themselves out",
+    },
+    Need {
+        // Podman takes another runtime too, and this one copes with control groups of both versions at once.
+        package: "runc",
+        there: || command::find("runc").is_some() || Path::new("/usr/sbin/runc").is_file(),
+        without: "on some machines no container can be run",
+    },
+    Need {
+        package: "catatonit",
+        there: || command::find("catatonit").is_some(),
+        without: "containers of tests have no first process of their own",
+    },
+    Need {
+        package: "busybox-static",
+        there: || command::find("busybox").is_some(),
+        without: "the image of the tests cannot be made",
+    },
+    Need {
         package: "ca-certificates",
         there: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file(),
         without: "nothing can be fetched over TLS",

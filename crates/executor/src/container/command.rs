@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use facts::RunId;
 
@@ -174,15 +174,6 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     all
 }
 
-/// The folders of a container, each once, without those that lie in another one.
-pub(crate) fn folders(all: &[PathBuf]) -> Vec<PathBuf> {
-    let mut sorted = all.to_vec();
-    sorted.sort();
-    sorted.dedup();
-    let outer = |folder: &PathBuf| !sorted.iter().any(|other| other != folder && folder.starts_with(other));
-    sorted.iter().filter(|folder| outer(folder)).cloned().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,11 +186,5 @@ mod tests {
             mount(Path::new("/a"), Path::new("/a"), false),
             "--mount=type=bind,src=/a,dst=/a"
         );
-    }
-
-    #[test]
-    fn a_folder_within_another_is_not_mounted_twice() {
-        let all = ["/w/a", "/w", "/x", "/w"].map(PathBuf::from);
-        assert_eq!(folders(&all), ["/w", "/x"].map(PathBuf::from));
     }
 }

@@ -148,7 +148,10 @@ pub(crate) async fn look(choice: ContainerChoice, data: &Path) -> Result<Engine,
         ContainerChoice::Podman => &[Kind::Podman],
         ContainerChoice::Docker => &[Kind::Docker],
         ContainerChoice::Off => {
-            return Err("the setting `containers` is `off`, so steps with an `image` do not run here".to_owned());
+            return Err(
+                "the setting `containers` is `off`, so steps with an `image` do not run here (hint: set it to `auto`)"
+                    .to_owned(),
+            );
         }
     };
     let mut reasons = Vec::new();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::image::Image;
 use super::matrix::Matrix;
 use crate::configuration::Setting;
 use crate::duration;
@@ -136,7 +137,7 @@ pub(crate) struct VersionRule {
 /// A step: commands that run in a fresh copy of the component's folder.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["concurrency", "identity", "image", "network", "reports", "resources", "services",
+#[schemars(extend("x-later" = ["concurrency", "identity", "network", "reports", "resources", "services",
     "uses"]))]
 pub(crate) struct Step {
     /// The commands. The step fails with the first that fails.
@@ -148,6 +149,8 @@ pub(crate) struct Step {
     pub when: Option<String>,
     /// The step once for each combination of the values of these axes.
     pub matrix: Option<Matrix>,
+    /// The image that the commands run in, by Podman or Docker; on the machine itself by default.
+    pub image: Option<Image>,
     /// The program that runs the commands; `sh` by default.
     pub shell: Option<String>,
     /// The folder that the commands run in, relative to the component's folder.

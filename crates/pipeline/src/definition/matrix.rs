@@ -280,6 +280,9 @@ impl Reader<'_> {
                 put(pattern, element(key, number));
             }
         }
+        if let Some(image) = &mut filled.image {
+            put(image.name_mut(), node.place_of(&["image"]));
+        }
         for (number, cache) in filled.cache.iter_mut().enumerate() {
             put(&mut cache.path, element("cache", number));
             put(&mut cache.key, element("cache", number));

@@ -3,6 +3,7 @@
 pub mod components;
 mod file;
 mod fill;
+mod image;
 mod kept;
 mod matrix;
 mod parts;

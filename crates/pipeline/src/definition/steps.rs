@@ -160,8 +160,10 @@ impl Reader<'_> {
             .map_or_else(Retries::default, |retries| self.retries(node, &retries));
         let mut variables = reading.defaults.variables.clone();
         variables.extend(texts(&step.variables));
+        let image = step.image.as_ref().map(|image| self.image(node, "image", image));
         let input = RunInput {
             script: step.run,
+            image,
             shell: step.shell.or_else(|| reading.defaults.shell.clone()),
             folder: step.folder,
             variables,

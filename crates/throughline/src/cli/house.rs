@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::settings::Flags;
-use crate::settings::value::{Amount, IsolationChoice, Size, Span};
+use crate::settings::value::{Amount, ContainersChoice, IsolationChoice, Size, Span};
 
 /// Start the server.
 ///
@@ -58,6 +58,10 @@ pub struct ServeArgs {
     /// [default: available]
     #[arg(long, value_name = "WHEN", hide_possible_values = true)]
     pub isolation: Option<IsolationChoice>,
+    /// Who runs steps with an image: auto (Podman where it works, else Docker), podman, docker, or off.
+    /// [default: auto]
+    #[arg(long, value_name = "ENGINE", hide_possible_values = true)]
+    pub containers: Option<ContainersChoice>,
     /// How long logs of steps are kept; those of each component's newest runs stay. [default: 90d]
     #[arg(long, value_name = "TIME")]
     pub keep_logs: Option<Span>,
@@ -93,6 +97,7 @@ impl ServeArgs {
             checkpoint_interval: self.checkpoint_interval,
             secret_key_file: self.secret_key_file.clone(),
             isolation: self.isolation,
+            containers: self.containers,
             keep_logs: self.keep_logs,
             keep_workspaces: self.keep_workspaces,
             keep_caches: self.keep_caches,

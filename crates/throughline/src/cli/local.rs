@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Component, Json};
 use crate::settings::Flags;
-use crate::settings::value::Amount;
+use crate::settings::value::{Amount, ContainersChoice};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,6 +43,10 @@ pub struct LocalRunArgs {
     /// How many steps may work at the same time. [default: the number of processors]
     #[arg(long, value_name = "NUMBER")]
     pub max_parallel: Option<Amount>,
+    /// Who runs steps with an image: auto (Podman where it works, else Docker), podman, docker, or off.
+    /// [default: auto]
+    #[arg(long, value_name = "ENGINE", hide_possible_values = true)]
+    pub containers: Option<ContainersChoice>,
     /// Say of each step why it runs.
     #[arg(long)]
     pub why: bool,
@@ -71,6 +75,7 @@ impl LocalRunArgs {
         Flags {
             component: self.component.component.clone(),
             max_parallel: self.max_parallel,
+            containers: self.containers,
             cache: self.cache.clone(),
             shared_results: self.shared_results.clone(),
             ..flags

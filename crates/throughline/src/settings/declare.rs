@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Setting;
-use super::value::{Amount, ColorChoice, IsolationChoice, Secret, Size, Span};
+use super::value::{Amount, ColorChoice, ContainersChoice, IsolationChoice, Secret, Size, Span};
 
 /// A value as it is shown.
 struct Shown<T>(T);
@@ -33,6 +33,7 @@ shown_by_display!(
     SocketAddr,
     Amount,
     ColorChoice,
+    ContainersChoice,
     IsolationChoice,
     Secret,
     Size,
@@ -155,6 +156,8 @@ settings! {
     checkpoint_interval: Span, flag "--checkpoint-interval", variable "THROUGHLINE_CHECKPOINT_INTERVAL", key "checkpoint-interval", default "`10m`";
     /// Whether each step runs in namespaces of its own, out of reach of other steps and the server's files: `available` (where the kernel allows it; the run says where it does not), `required` (a step that cannot be isolated fails) or `off`.
     isolation: IsolationChoice, flag "--isolation", variable "THROUGHLINE_ISOLATION", key "isolation", default "`available`";
+    /// Who runs the steps with an `image`, and services with one: `auto` (Podman where it works, else Docker), `podman`, `docker` or `off` (they fail).
+    containers: ContainersChoice, flag "--containers", variable "THROUGHLINE_CONTAINERS", key "containers", default "`auto`";
     /// How long logs of steps are kept; those of each component's newest runs stay. Facts are kept for good.
     keep_logs: Span, flag "--keep-logs", variable "THROUGHLINE_KEEP_LOGS", key "keep-logs", default "`90d`";
     /// How long the workspaces of runs are kept that did not succeed; those of others go within a day.

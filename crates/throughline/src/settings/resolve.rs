@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::folders::Folders;
-use super::value::{ColorChoice, IsolationChoice, Secret, Span};
+use super::value::{ColorChoice, ContainersChoice, IsolationChoice, Secret, Span};
 use super::{Flags, SettingsFile};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -195,6 +195,9 @@ impl Layers {
             isolation: self
                 .isolation()?
                 .map_or_else(IsolationChoice::default, |found| found.value),
+            containers: self
+                .containers()?
+                .map_or_else(ContainersChoice::default, |found| found.value),
             component: self.component()?.map(|found| found.value),
             log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
             variables: self.variables.clone(),
@@ -248,6 +251,9 @@ impl Layers {
             isolation: self
                 .isolation()?
                 .map_or_else(IsolationChoice::default, |found| found.value),
+            containers: self
+                .containers()?
+                .map_or_else(ContainersChoice::default, |found| found.value),
             hidden,
             keep: self.keep()?,
             log: self.log()?.map_or_else(|| "warn".to_owned(), |found| found.value),
@@ -408,6 +414,8 @@ pub struct ServeSettings {
     pub secret_key: Option<Secret>,
     /// Whether steps are isolated.
     pub isolation: IsolationChoice,
+    /// Who runs containers.
+    pub containers: ContainersChoice,
     /// Files and folders outside of the data folder that isolated steps do not see.
     pub hidden: Vec<PathBuf>,
     /// How long what piles up is kept.
@@ -431,6 +439,8 @@ pub struct LocalSettings {
     pub max_parallel: usize,
     /// Whether steps are isolated.
     pub isolation: IsolationChoice,
+    /// Who runs containers.
+    pub containers: ContainersChoice,
     /// The component, where one was named.
     pub component: Option<String>,
     /// What is said about the work.

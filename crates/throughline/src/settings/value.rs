@@ -218,6 +218,49 @@ impl fmt::Display for IsolationChoice {
     }
 }
 
+/// Who runs the containers of steps with an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ContainersChoice {
+    /// Podman where it works, else Docker.
+    #[default]
+    Auto,
+    /// Podman alone.
+    Podman,
+    /// Docker alone.
+    Docker,
+    /// Nobody: such steps fail.
+    Off,
+}
+
+impl FromStr for ContainersChoice {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "podman" => Ok(Self::Podman),
+            "docker" => Ok(Self::Docker),
+            "off" => Ok(Self::Off),
+            _ => Err(wrong(
+                text,
+                "choice of who runs containers",
+                "`auto`, `podman`, `docker` or `off` is expected",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for ContainersChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Podman => "podman",
+            Self::Docker => "docker",
+            Self::Off => "off",
+        })
+    }
+}
+
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
@@ -252,7 +295,7 @@ macro_rules! deserialize_from_text {
     )+};
 }
 
-deserialize_from_text!(Span, Size, ColorChoice, IsolationChoice);
+deserialize_from_text!(Span, Size, ColorChoice, IsolationChoice, ContainersChoice);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

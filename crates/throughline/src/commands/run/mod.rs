@@ -202,6 +202,7 @@ async fn open(
         shared: settings.shared_results.clone(),
         max_parallel: settings.max_parallel,
         isolation: crate::house::isolation(settings.isolation),
+        containers: crate::house::containers(settings.containers),
         clock: Arc::clone(&around.clock),
         entropy: Arc::clone(&around.entropy),
     };

@@ -62,6 +62,13 @@ fn saved_time(milliseconds: u64) -> String {
     }
 }
 
+/// The image that a step ran in, and by which engine.
+fn container(step: &StepRow) -> Option<String> {
+    let container = step.outputs.as_ref()?.get("container")?;
+    let text = |name: &str| container.get(name)?.as_str();
+    Some(format!("  in {} by {}", text("image")?, text("engine")?))
+}
+
 /// Why a step ran, each reason a line.
 fn why(step: &StepRow) -> Vec<String> {
     let reasons = step.outputs.as_ref().and_then(|outputs| outputs.get("why"));
@@ -95,7 +102,13 @@ pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
         (Some(RunResult::Succeeded), Some(saved)) => line
             .with(Tone::Quiet, format!("{:>8}", "kept"))
             .with(Tone::Quiet, saved_time(saved)),
-        (Some(RunResult::Succeeded), None) => line.with(Tone::Plain, format!("{time:>8}")),
+        (Some(RunResult::Succeeded), None) => {
+            let line = line.with(Tone::Plain, format!("{time:>8}"));
+            match container(step) {
+                Some(container) => line.with(Tone::Quiet, container),
+                None => line,
+            }
+        }
         (_, _) => line.with(Tone::Plain, format!("{time:>8}")).with(
             tone,
             format!("  {}", step.message.as_deref().unwrap_or("did not succeed")),
