@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use process::{Channel, Exit, Group, Identity, Signal, Spec};
 use tokio::io::AsyncReadExt as _;
@@ -35,6 +36,11 @@ impl Children {
 
     /// Runs a short command; the answer is its standard output, or what it complains of.
     pub(crate) async fn ask(&self, spec: Spec) -> Result<String, String> {
+        self.wait_for(spec, Some(PATIENCE)).await
+    }
+
+    /// The same, with another patience, or none.
+    pub(crate) async fn wait_for(&self, spec: Spec, patience: Option<Duration>) -> Result<String, String> {
         let spec = spec
             .stdout(Channel::Pipe)
             .stderr(Channel::Pipe)
@@ -52,11 +58,12 @@ impl Children {
                 Err(_) => Err("its end was not seen".to_owned()),
             }
         };
-        match tokio::time::timeout(PATIENCE, ended).await {
+        let Some(patience) = patience else { return ended.await };
+        match tokio::time::timeout(patience, ended).await {
             Ok(answer) => answer,
             Err(_) => {
                 let _ = identity.signal(Signal::KILL);
-                Err(format!("no answer within {} s", PATIENCE.as_secs()))
+                Err(format!("no answer within {} s", patience.as_secs()))
             }
         }
     }

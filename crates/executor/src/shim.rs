@@ -133,8 +133,8 @@ pub(crate) struct Shim {
     /// How the data folder is called among the labels of containers.
     home: String,
     children: Children,
-    /// The attempts whose containers are listened to, and the engine's command that watches each.
-    contained: Mutex<HashMap<Attempt, Identity>>,
+    /// The attempts whose containers are listened to, and the engine's command that starts each.
+    contained: Mutex<HashMap<Attempt, Option<Identity>>>,
     this: Identity,
     pub(crate) attempts: Attempts,
     idle_keepers: Mutex<Vec<Hold>>,
@@ -251,7 +251,7 @@ impl Shim {
             drop(keepers);
             // Podman's containers and those who watch them may stand below this shim.
             for (attempt, command) in locked(&self.contained).iter() {
-                heads.push(*command);
+                heads.extend(*command);
                 heads.extend(container::attempt::engine_process(&self.folder, attempt));
             }
             let below = heads.iter().flat_map(|head| tree::descendants(*head));
@@ -279,8 +279,13 @@ impl Shim {
         self.children.ask(spec).await
     }
 
+    /// Runs a command that takes as long as it takes.
+    pub(crate) async fn wait_for(&self, spec: process::Spec) -> Result<String, String> {
+        self.children.wait_for(spec, None).await
+    }
+
     /// As long as the answer lives, the container of this attempt is known to be listened to.
-    pub(crate) fn contain(self: &Arc<Self>, attempt: &Attempt, command: Identity) -> Listening {
+    pub(crate) fn contain(self: &Arc<Self>, attempt: &Attempt, command: Option<Identity>) -> Listening {
         locked(&self.contained).insert(attempt.clone(), command);
         Listening(self.clone(), attempt.clone())
     }

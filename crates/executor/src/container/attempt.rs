@@ -1,19 +1,21 @@
 //! An attempt's container within the shim: started or taken up again, listened to, ended, removed.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{Clock as _, SystemClock, Timestamp};
-use process::{Channel, Ending, Group, Identity, Signal, Spec, tree};
+use process::{Channel, Group, Identity, Signal, tree};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
 use super::command::{self, NO_PROGRAM, STARTED, Wanted};
-use super::engine::{Engine, complaint};
-use super::record::{self, ERROR, OUTPUT, Record, STATUS};
+use super::engine::{Engine, Kind, PATIENCE, complaint};
+use super::record::{self, ERROR, OUTPUT, Record, STARTER, STATUS};
 use super::{Container, leftovers};
 use crate::attempt::Work;
 use crate::job::Ended;
@@ -25,8 +27,8 @@ use crate::wire::{Attempt, JobMessage};
 
 /// The most that is kept of what an engine complains of, in bytes.
 const LONGEST_COMPLAINT: usize = 16 * 1024;
-/// How long an engine may take to kill a container before its command is killed.
-const LAST_PATIENCE: Duration = Duration::from_secs(20);
+/// How long an engine may take to end a container, beyond the grace of its step.
+const LAST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a container came to its end.
 pub(crate) struct Contained {
@@ -76,21 +78,22 @@ impl Ears {
     }
 }
 
-/// A command of the engine that ends when the container does.
-struct Watcher {
+/// The command that starts the container. It outlives the shim: one that is killed half-way leaves the
+/// engine with a wrong idea of its container.
+struct Starter {
     exit: tokio::sync::oneshot::Receiver<process::Exit>,
     identity: Identity,
     complaints: Option<pipe::Receiver>,
     complained: Vec<u8>,
 }
 
-impl Watcher {
-    fn spawn(shim: &Shim, spec: Spec, nice: i32) -> Result<Self, String> {
-        let spec = spec
+impl Starter {
+    fn spawn(shim: &Shim, engine: &Engine, arguments: &[OsString], note: &Path, nice: i32) -> Result<Self, String> {
+        let spec = engine
+            .spec_noted(note, arguments)
             .stderr(Channel::Pipe)
-            .group(Group::Own)
-            .nice(nice)
-            .with_parent(Signal::KILL);
+            .group(Group::OwnSession)
+            .nice(nice);
         let mut child = process::spawn(spec).map_err(|error| match std::error::Error::source(&error) {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
@@ -106,7 +109,7 @@ impl Watcher {
     }
 
     /// Waits for its end and keeps what it complains of. Cancelling the wait loses nothing.
-    async fn ended(&mut self) -> Option<Ending> {
+    async fn ended(&mut self) -> bool {
         let mut buffer = [0; 4096];
         loop {
             let complaint = async {
@@ -122,7 +125,7 @@ impl Watcher {
                     read if self.complained.len() < LONGEST_COMPLAINT => self.complained.extend_from_slice(&buffer[..read]),
                     _ => {}
                 },
-                exit = &mut self.exit => return exit.ok().map(|exit| exit.ending),
+                exit = &mut self.exit => return exit.is_ok_and(|exit| exit.ending.is_success()),
             }
         }
     }
@@ -130,6 +133,18 @@ impl Watcher {
     fn complaint(&self, otherwise: &str) -> String {
         complaint(&String::from_utf8_lossy(&self.complained), otherwise)
     }
+}
+
+/// Waits until the container has ended, as far as can be told from outside.
+async fn over(shim: Arc<Shim>, record: Record) {
+    if record.engine.kind == Kind::Podman
+        && let Some(watcher) = engine_process(&shim.folder, &record.attempt)
+        && watcher.ended().await.is_ok()
+    {
+        return;
+    }
+    // Whatever it answers, the state of the container is looked at next.
+    let _ = shim.wait_for(record.engine.spec(["wait", &record.name])).await;
 }
 
 /// Sees a new attempt in its container to the end.
@@ -142,7 +157,7 @@ pub(crate) async fn go(
     grace: Duration,
 ) -> Contained {
     match begin(work, shim, job, engine, container, grace) {
-        Ok((record, ears, watcher)) => listen(work, shim, record, ears, watcher).await,
+        Ok((record, ears, starter)) => listen(work, shim, record, ears, Some(starter)).await,
         Err((reason, record)) => Contained {
             ended: Ended::CouldNotStart { reason },
             record,
@@ -150,7 +165,7 @@ pub(crate) async fn go(
     }
 }
 
-type Begun = (Record, Ears, Watcher);
+type Begun = (Record, Ears, Starter);
 
 #[allow(clippy::result_large_err)] // reason: made once an attempt
 fn begin(
@@ -225,8 +240,8 @@ fn begin(
         program,
         own: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
     });
-    match Watcher::spawn(shim, record.engine.spec(&arguments), job.nice) {
-        Ok(watcher) => Ok((record, ears, watcher)),
+    match Starter::spawn(shim, &record.engine, &arguments, &pipes.join(STARTER), job.nice) {
+        Ok(starter) => Ok((record, ears, starter)),
         Err(reason) => Err((reason, Some(record))),
     }
 }
@@ -266,11 +281,33 @@ pub(crate) async fn can_be_taken_up(shim: &Shim, record: &Record) -> bool {
     if record.is_of_another_boot() || !record.stands_alone {
         return false;
     }
+    let pipes = record::pipes(&shim.folder, &record.attempt);
+    if let Some(starter) = noted(&pipes.join(STARTER))
+        && names(&starter, &record.name)
+    {
+        // It is just being started.
+        let _ = tokio::time::timeout(PATIENCE, starter.ended()).await;
+    }
     match state(shim, &record.engine, &record.name).await {
         // One that was made and never started does not start by itself.
         Ok(Some(state)) => !matches!(state.status.as_str(), "created" | "configured" | "initialized"),
-        Ok(None) | Err(_) => false,
+        Ok(None) => false,
+        Err(why) => {
+            eprintln!(
+                "throughline shim: the engine does not say how {} is: {why}",
+                record.name
+            );
+            false
+        }
     }
+}
+
+/// Whether this container stands in the arguments of a process, so that a number that was used again is
+/// not taken for it.
+fn names(process: &Identity, name: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    line.split(|byte| *byte == 0)
+        .any(|argument| argument == name.as_bytes())
 }
 
 /// Listens to the container of an earlier shim until its end.
@@ -278,48 +315,54 @@ pub(crate) async fn take_up(work: &mut Work<'_>, shim: &Arc<Shim>, record: Recor
     work.limits = record.limits.clone();
     work.started_at = record.started_at;
     work.running_now();
-    let ears = Ears::open(&record::pipes(&shim.folder, &record.attempt));
-    let watcher = Watcher::spawn(shim, record.engine.spec(["wait", &record.name]), 0);
-    match (ears, watcher) {
-        (Ok(ears), Ok(watcher)) => {
+    match Ears::open(&record::pipes(&shim.folder, &record.attempt)) {
+        Ok(ears) => {
             work.log
                 .note("another shim listens from here on; what was said in between may be missing");
-            listen_from(work, shim, record, ears, watcher, true).await
+            listen(work, shim, record, ears, None).await
         }
-        (Err(error), _) => Contained {
+        Err(error) => Contained {
             ended: Ended::CouldNotStart {
                 reason: format!("its pipes cannot be opened again: {error}"),
             },
             record: Some(record),
         },
-        (_, Err(reason)) => Contained {
-            ended: Ended::CouldNotStart { reason },
-            record: Some(record),
-        },
     }
 }
 
-async fn listen(work: &mut Work<'_>, shim: &Arc<Shim>, record: Record, ears: Ears, watcher: Watcher) -> Contained {
-    listen_from(work, shim, record, ears, watcher, false).await
-}
-
-/// Listens until the container has ended.
-async fn listen_from(
+/// Listens until the container has ended. Without a starter it runs already.
+async fn listen(
     work: &mut Work<'_>,
     shim: &Arc<Shim>,
     record: Record,
     mut ears: Ears,
-    mut watcher: Watcher,
-    was_running: bool,
+    mut starter: Option<Starter>,
 ) -> Contained {
-    let _known = shim.contain(&record.attempt, watcher.identity);
+    let _known = shim.contain(&record.attempt, starter.as_ref().map(|starter| starter.identity));
     let mut status = String::new();
-    let mut started = was_running;
+    let mut started = starter.is_none();
+    let mut end: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = match starter {
+        Some(_) => None,
+        None => Some(Box::pin(over(shim.clone(), record.clone()))),
+    };
     let mut cancelled = work.running.cancelled();
     let deadline = time_left(record.deadline).map(|left| Instant::now() + left);
-    let (mut kill_at, mut give_up_at) = (None, None);
+    let (mut ending_it, mut give_up_at) = (None, None);
     let grace = Duration::from_millis(record.grace_ms);
-    let (ending, gave_up) = loop {
+    let gave_up = loop {
+        let is_starting = end.is_none();
+        let starting = async {
+            match &mut starter {
+                Some(starter) => starter.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ending = async {
+            match &mut end {
+                Some(end) => end.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             heard = ears.hear() => match heard {
                 Heard::Said(channel, read) => {
@@ -336,79 +379,79 @@ async fn listen_from(
                     }
                 }
             },
-            ending = watcher.ended() => break (ending, false),
+            succeeded = starting, if is_starting => match succeeded {
+                true => end = Some(Box::pin(over(shim.clone(), record.clone()))),
+                false => break false,
+            },
+            () = ending => break false,
             () = until(deadline), if work.stopped.is_none() => {
                 work.log.note("the step took longer than its timeout and is stopped");
                 work.stopped = Some(Ended::TimedOut);
-                tokio::spawn(ask_to_end(shim.clone(), record.clone()));
-                kill_at = Some(Instant::now() + grace);
+                ending_it = Some(tokio::spawn(end_it(shim.clone(), record.clone())));
+                give_up_at = Some(Instant::now() + grace + LAST_PATIENCE);
             }
             () = async { drop(cancelled.wait_for(|cancelled| *cancelled).await) }, if work.stopped.is_none() => {
                 work.log.note("the step is cancelled");
                 work.stopped = Some(Ended::Cancelled);
-                tokio::spawn(ask_to_end(shim.clone(), record.clone()));
-                kill_at = Some(Instant::now() + grace);
+                ending_it = Some(tokio::spawn(end_it(shim.clone(), record.clone())));
+                give_up_at = Some(Instant::now() + grace + LAST_PATIENCE);
             }
-            () = until(kill_at) => {
-                kill_at = None;
-                give_up_at = Some(Instant::now() + LAST_PATIENCE);
-                tokio::spawn(kill(shim.clone(), record.clone()));
-            }
-            () = until(give_up_at) => break (None, true),
+            () = until(give_up_at) => break true,
         }
     };
+    if let Some(ending_it) = ending_it {
+        ending_it.abort();
+    }
     drain(work, &mut ears, &mut status);
     started |= status.contains(STARTED);
     if gave_up {
         work.log.note("the step's container could not be killed in time");
-        let _ = watcher.identity.signal(Signal::KILL);
     }
-    let stopped = work.stopped.take();
-    let ended = match (stopped, ending) {
-        (Some(why), _) => why,
-        // The engine's own codes begin at 125, and a program may have them too.
-        (None, Some(Ending::Code(code))) if started && !was_running && code < 125 => exit(code),
-        (None, _) => match state(shim, &record.engine, &record.name).await {
-            Ok(Some(state)) if state.status == "running" && gave_up => Ended::Signalled { signal: 9 },
-            Ok(Some(state)) if state.status == "running" => {
-                // Only the engine's command has ended: somebody killed it.
-                return match Watcher::spawn(shim, record.engine.spec(["wait", &record.name]), 0) {
-                    Ok(watcher) => Box::pin(listen_from(work, shim, record, ears, watcher, true)).await,
-                    Err(reason) => Contained {
-                        ended: Ended::CouldNotStart { reason },
-                        record: Some(record),
-                    },
-                };
-            }
-            _ if status.contains(NO_PROGRAM) => Ended::CouldNotStart {
-                reason: format!(
-                    "the image `{}` has no program `{}` (hint: name another `shell`, or another image)",
-                    record.container.image.name, work.program
-                ),
-            },
-            Ok(Some(state)) if started => {
-                if state.out_of_memory {
-                    work.log.note("the step used more memory than its limit and was killed");
-                }
-                exit(state.code)
-            }
-            Ok(None) if started => {
-                work.log.note("somebody removed the container of this step");
-                Ended::Signalled { signal: 9 }
-            }
-            Err(why) if started => {
-                work.log
-                    .note(&format!("the engine does not say how the step ended: {why}"));
-                Ended::Signalled { signal: 9 }
-            }
-            _ => Ended::CouldNotStart {
-                reason: watcher.complaint("the container never started"),
-            },
+    let ended = match work.stopped.take() {
+        Some(why) => why,
+        None if status.contains(NO_PROGRAM) => Ended::CouldNotStart {
+            reason: format!(
+                "the image `{}` has no program `{}` (hint: name another `shell`, or another image)",
+                record.container.image.name, work.program
+            ),
+        },
+        None if started => told(work, shim, &record).await,
+        None => Ended::CouldNotStart {
+            reason: starter.map_or_else(String::new, |starter| starter.complaint("the container never started")),
         },
     };
     Contained {
         ended,
         record: Some(record),
+    }
+}
+
+/// How the engine says that a step ended.
+async fn told(work: &mut Work<'_>, shim: &Shim, record: &Record) -> Ended {
+    let killed = Ended::Signalled {
+        signal: Signal::KILL.as_raw(),
+    };
+    match state(shim, &record.engine, &record.name).await {
+        Ok(Some(state)) if state.status == "running" => {
+            work.log
+                .note("somebody ended the process that watched this step's container");
+            killed
+        }
+        Ok(Some(state)) => {
+            if state.out_of_memory {
+                work.log.note("the step used more memory than its limit and was killed");
+            }
+            exit(state.code)
+        }
+        Ok(None) => {
+            work.log.note("somebody removed the container of this step");
+            killed
+        }
+        Err(why) => {
+            work.log
+                .note(&format!("the engine does not say how the step ended: {why}"));
+            killed
+        }
     }
 }
 
@@ -444,13 +487,13 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// Asks every process of the container to end. The engine reaches the first one only; the others are
+/// Asks every process of the container to end, and kills it after its grace. The engine reaches the first one only; the others are
 /// processes of this machine, where the engine is.
-async fn ask_to_end(shim: Arc<Shim>, record: Record) {
+async fn end_it(shim: Arc<Shim>, record: Record) {
     let first = match state(&shim, &record.engine, &record.name).await {
         Ok(Some(state)) if state.status == "running" => Identity::of_pid(state.process),
         // It has not started yet: there is nobody to ask.
-        Ok(_) => return kill(shim, record).await,
+        Ok(_) => return kill(&shim, &record).await,
         Err(_) => None,
     };
     let below = first.map(tree::descendants).unwrap_or_default();
@@ -458,15 +501,17 @@ async fn ask_to_end(shim: Arc<Shim>, record: Record) {
         .ask(record.engine.spec(["kill", "--signal=TERM", &record.name]))
         .await;
     tree::signal_all(&below, Signal::TERM);
+    tokio::time::sleep(Duration::from_millis(record.grace_ms)).await;
+    kill(&shim, &record).await;
 }
 
-async fn kill(shim: Arc<Shim>, record: Record) {
+async fn kill(shim: &Shim, record: &Record) {
     let killed = shim
         .ask(record.engine.spec(["kill", "--signal=KILL", &record.name]))
         .await;
     if killed.is_err() {
         // One that is only just made cannot be killed, and can be removed.
-        let _ = remove(&shim, &record).await;
+        let _ = remove(shim, record).await;
     }
 }
 
@@ -492,7 +537,11 @@ pub(crate) async fn tidy(shim: &Shim, record: &Record) -> Result<(), String> {
 
 /// Who watches over the container of an attempt, as far as Podman has said so.
 pub(crate) fn engine_process(run_folder: &Path, attempt: &Attempt) -> Option<Identity> {
-    let file = record::pipes(run_folder, attempt).join(record::WATCHER);
+    noted(&record::pipes(run_folder, attempt).join(record::WATCHER))
+}
+
+/// The process whose number stands in a file.
+fn noted(file: &Path) -> Option<Identity> {
     let pid = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
     Identity::of_pid(pid)
 }

@@ -81,7 +81,7 @@ fn opening(secret_variables: &[&str]) -> String {
 
 /// Options that every container gets, of a step or a service.
 pub(crate) fn common(engine: &Engine, name: &str, home: &str, limits: &Limits) -> Vec<OsString> {
-    let mut all: Vec<String> = ["run", "--name", name, "--log-driver=none", "--pull=never"]
+    let mut all: Vec<String> = ["run", "--detach", "--name", name, "--log-driver=none", "--pull=never"]
         .map(str::to_owned)
         .into();
     all.push(format!("--label={LABEL_HOME}={home}"));
@@ -120,7 +120,7 @@ fn limited(engine: &Engine, limits: &Limits) -> Vec<String> {
     all
 }
 
-/// The arguments of the engine that run the container and wait for its end.
+/// The arguments of the engine that start the container.
 pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     let Wanted { engine, container, .. } = wanted;
     let mut all = common(engine, wanted.name, wanted.home, wanted.limits);
@@ -136,8 +136,6 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
         add(&"--conmon-pidfile");
         add(&wanted.pipes.join(WATCHER));
     }
-    // Signals are sent by name, and the end of the command must not be the end of the container.
-    add(&"--sig-proxy=false");
     add(&"--network=host");
     let (user, group) = wanted.own;
     match &container.user {

@@ -82,6 +82,18 @@ impl Engine {
             .folder("/")
     }
 
+    /// The same, by a shell that first writes its number, which is then the command's, into a file.
+    pub(crate) fn spec_noted(&self, note: &Path, arguments: &[std::ffi::OsString]) -> Spec {
+        Spec::new("/bin/sh")
+            .args(["-c", "echo $$ >\"$0\" && exec \"$@\""])
+            .arg(note)
+            .arg(&self.program)
+            .args(&self.general)
+            .args(arguments)
+            .variables(&self.variables)
+            .folder("/")
+    }
+
     /// Asks it something; the answer is its standard output, or what it complains of.
     pub(crate) async fn ask(&self, arguments: &[&str], patience: Duration) -> Result<String, String> {
         answered(self.spec(arguments), patience).await

@@ -24,6 +24,8 @@ pub(crate) const ERROR: &str = "err";
 pub(crate) const STATUS: &str = "status";
 /// The file into which Podman writes which process watches the container.
 pub(crate) const WATCHER: &str = "conmon.pid";
+/// The file into which the command that starts the container writes its own number.
+pub(crate) const STARTER: &str = "starter.pid";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {

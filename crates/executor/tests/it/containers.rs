@@ -189,7 +189,13 @@ async fn a_container_that_ended_while_nobody_listened_still_has_its_outcome() {
     std::fs::write(bench.work.join("go"), "").unwrap();
     let name = containers_of(&bench).await.pop().unwrap();
     in_time(command(&["podman", "wait", &name])).await.unwrap();
-    let outcome = in_time(bench.executor.wait(&bench.key("step"))).await.unwrap();
+    let outcome = in_time(bench.executor.wait(&bench.key("step"))).await;
+    let outcome = outcome.unwrap_or_else(|error| {
+        panic!(
+            "{error}: {}",
+            std::fs::read_to_string(run_folder(&bench).join("shim.log")).unwrap()
+        )
+    });
     assert_eq!(outcome.ended, Ended::Failed { code: 7 });
     assert!(containers_of(&bench).await.is_empty());
     bench.executor.close(bench.run).await.unwrap();
