@@ -6,8 +6,8 @@ use workflow::model::System;
 use super::stack::Stack;
 use crate::next::Edit;
 
-/// A pipeline that builds and tests each change.
-pub(super) fn build(tree: &dyn Tree, system: Option<System>, stack: &Stack, trunk: &str) -> Option<Edit> {
+/// A pipeline that builds and tests each change; for a component, each change of its folder.
+pub(super) fn build(tree: &dyn Tree, system: Option<System>, stack: &Stack, trunk: &str, folder: &str) -> Option<Edit> {
     let has_folder = |folder: &str| tree.entries().iter().any(|entry| entry.path.starts_with(folder));
     let system = system.unwrap_or(if has_folder(".gitlab/") {
         System::GitlabCi
@@ -19,6 +19,13 @@ pub(super) fn build(tree: &dyn Tree, system: Option<System>, stack: &Stack, trun
     let commands: Vec<(&str, &str)> = stack.commands().collect();
     if commands.is_empty() {
         return None;
+    }
+    if !folder.is_empty() {
+        return match system {
+            System::GithubActions => of_component(tree, stack, trunk, folder),
+            // Elsewhere there is one definition, which is there or would be for all components.
+            _ => None,
+        };
     }
     match system {
         System::GithubActions => {
@@ -81,6 +88,35 @@ pub(super) fn build(tree: &dyn Tree, system: Option<System>, stack: &Stack, trun
         }
         _ => None,
     }
+}
+
+/// A pipeline of GitHub for one component: what changes in its folder starts it, and it works there.
+fn of_component(tree: &dyn Tree, stack: &Stack, trunk: &str, folder: &str) -> Option<Edit> {
+    let name = folder.rsplit('/').next().unwrap_or(folder);
+    // What names a file at the root is in the folder.
+    let setup: String = stack
+        .setup
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("cache:"))
+        .map(|line| match line.split_once("go-version-file: ") {
+            Some((before, file)) => format!("{before}go-version-file: {folder}/{file}\n"),
+            None if line.contains("bundler-cache: true") => {
+                format!(
+                    "{line}\n{}\n",
+                    line.replace("bundler-cache: true", &format!("working-directory: {folder}"))
+                )
+            }
+            None => format!("{line}\n"),
+        })
+        .collect();
+    let mut text = format!(
+        "name: Build {name}\n\non:\n  push:\n    branches: [{trunk}]\n    paths: ['{folder}/**']\n  pull_request:\n    paths: ['{folder}/**']\n\npermissions:\n  contents: read\n\ndefaults:\n  run:\n    working-directory: {folder}\n\njobs:\n  build:\n    runs-on: ubuntu-latest\n    timeout-minutes: 30\n    steps:\n      - uses: actions/checkout@v4\n{setup}"
+    );
+    for (name, command) in stack.commands() {
+        text.push_str(&format!("      - name: {name}\n        run: {command}\n"));
+    }
+    let file = format!(".github/workflows/build-{}.yml", folder.replace('/', "-"));
+    new(tree, &[file.as_str()], text)
 }
 
 /// Scans of dependencies, code and secrets for GitHub.

@@ -29,38 +29,72 @@ pub(super) fn trigger(file: &str, text: &str, name: &str, further: &[&str]) -> O
     edit(file, text, at + 1, added)
 }
 
-/// Adds a step that runs `command` at the end of a job.
-pub(super) fn step(system: System, job: &Job, text: &str, name: &str, command: &str) -> Option<Edit> {
+/// A step to add.
+pub(super) struct Added<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// What it runs.
+    pub command: &'a str,
+    /// Where, from the root.
+    pub folder: &'a str,
+    /// An image that brings what it needs.
+    pub image: &'a str,
+}
+
+impl Added<'_> {
+    /// The command from where the job works, for systems that have no word for a folder.
+    fn from(&self, job: &Job) -> String {
+        if self.folder.is_empty() || job.folder == self.folder {
+            self.command.to_owned()
+        } else {
+            format!("cd {} && {}", self.folder, self.command)
+        }
+    }
+
+    fn key(&self) -> String {
+        self.name.to_lowercase().replace(' ', "-")
+    }
+}
+
+/// Adds a step that runs a command at the end of a job.
+pub(super) fn step(system: System, job: &Job, text: &str, step: &Added<'_>) -> Option<Edit> {
     let lines: Vec<&str> = text.lines().collect();
+    let (name, command) = (step.name, step.from(job));
     match system {
         System::GithubActions => {
             let (line, indent) = end_of_steps(job, &lines)?;
-            let added = format!("{indent}- name: {name}\n{indent}  run: {}\n", quoted(command));
+            let mut added = format!("{indent}- name: {name}\n");
+            if command != step.command {
+                added.push_str(&format!("{indent}  working-directory: {}\n", step.folder));
+            }
+            added.push_str(&format!("{indent}  run: {}\n", quoted(step.command)));
             edit(&job.at.file, text, line, added)
         }
         System::CircleCi => {
             let (line, indent) = end_of_steps(job, &lines)?;
             let added = format!(
                 "{indent}- run:\n{indent}    name: {name}\n{indent}    command: {}\n",
-                quoted(command)
+                quoted(&command)
             );
             edit(&job.at.file, text, line, added)
         }
         System::AzurePipelines => {
             let (line, indent) = end_of_steps(job, &lines)?;
-            let added = format!("{indent}- script: {}\n{indent}  displayName: {name}\n", quoted(command));
+            let added = format!(
+                "{indent}- script: {}\n{indent}  displayName: {name}\n",
+                quoted(&command)
+            );
             edit(&job.at.file, text, line, added)
         }
         System::GitlabCi => {
-            let key = name.to_lowercase().replace(' ', "-");
-            let mut added = format!("\n{key}:\n");
+            let mut added = format!("\n{}:\n", step.key());
             if let Some(stage) = &job.stage {
                 added.push_str(&format!("  stage: {stage}\n"));
             }
             if let Some(image) = &job.image {
                 added.push_str(&format!("  image: {image}\n"));
             }
-            added.push_str(&format!("  script:\n    - {}\n", quoted(command)));
+            added.push_str(&format!("  script:\n    - {}\n", quoted(&command)));
             edit(&job.at.file, text, lines.len(), added)
         }
         System::Jenkins => {
@@ -75,9 +109,33 @@ pub(super) fn step(system: System, job: &Job, text: &str, name: &str, command: &
             let steps = lines.iter().position(|line| line.trim_end() == "steps:")?;
             let first = lines[steps + 1..].iter().find(|line| !line.trim().is_empty())?;
             let indent = indent(first);
-            let key = name.to_lowercase().replace(' ', "-");
-            let added = format!("{indent}{key}:\n{indent}  run: {}\n", quoted(command));
+            let added = format!("{indent}{}:\n{indent}  run: {}\n", step.key(), quoted(&command));
             edit(&job.at.file, text, block_end(&lines, steps), added)
+        }
+        System::Buildkite => {
+            let (line, indent) = end_of_element(job, &lines)?;
+            let added = format!("{indent}- label: {name}\n{indent}  command: {}\n", quoted(&command));
+            edit(&job.at.file, text, line, added)
+        }
+        System::Woodpecker => {
+            let steps = lines
+                .iter()
+                .position(|line| matches!(line.trim_end(), "steps:" | "pipeline:"))?;
+            let first = lines[steps + 1..]
+                .iter()
+                .find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
+            let indent = indent(first);
+            let (head, inner) = if first.trim_start().starts_with("- ") {
+                (format!("{indent}- name: {}\n", step.key()), format!("{indent}  "))
+            } else {
+                (format!("{indent}{}:\n", step.key()), format!("{indent}  "))
+            };
+            let added = format!(
+                "{head}{inner}image: {}\n{inner}commands:\n{inner}  - {}\n",
+                step.image,
+                quoted(&command)
+            );
+            edit(&job.at.file, text, end_of_list(&lines, steps), added)
         }
         _ => None,
     }
@@ -135,6 +193,15 @@ pub(super) fn keep(system: System, job: &Job, text: &str, kept: &str) -> Option<
                 format!("{indent}- publish: {path}\n{indent}  artifact: build\n"),
             )
         }
+        System::Buildkite => {
+            let (line, indent) = end_of_element(job, &lines)?;
+            edit(
+                &job.at.file,
+                text,
+                line,
+                format!("{indent}  artifact_paths: \"{}\"\n", glob(kept)),
+            )
+        }
         _ => None,
     }
 }
@@ -168,6 +235,29 @@ fn end_of_steps(job: &Job, lines: &[&str]) -> Option<(usize, String)> {
         }
     }
     Some((end, list))
+}
+
+/// The last line of the element of a list that is a job, and the spaces before its `-`.
+fn end_of_element(job: &Job, lines: &[&str]) -> Option<(usize, String)> {
+    let from = (job.at.line as usize).checked_sub(1)?;
+    let start = (0..=from).rev().find(|at| lines[*at].trim_start().starts_with("- "))?;
+    Some((block_end(lines, start), indent(lines[start])))
+}
+
+/// The last line of what stands below a key, also where a list below it is not indented.
+fn end_of_list(lines: &[&str], key: usize) -> usize {
+    let outer = indent(lines[key]).len();
+    let mut end = key + 1;
+    for (at, line) in lines.iter().enumerate().skip(key + 1) {
+        if line.trim().is_empty() || line.trim_start().starts_with('#') {
+            continue;
+        }
+        if indent(line).len() < outer || indent(line).len() == outer && !line.trim_start().starts_with("- ") {
+            break;
+        }
+        end = at + 1;
+    }
+    end
 }
 
 /// The number of the last line of the block that begins at the index `start`.

@@ -27,10 +27,12 @@ pub struct Site<'a> {
     pub tree: &'a dyn Tree,
     /// The pipelines in them.
     pub workflows: &'a Workflows,
-    /// What is known now.
+    /// What is known now: of the repository, or of one component in it.
     pub evidence: &'a Evidence,
-    /// Reads the measures of pipelines and files from a tree.
-    pub reread: &'a dyn Fn(&dyn Tree) -> Measures,
+    /// Reads the measures of pipelines from a tree.
+    pub pipelines: &'a dyn Fn(&dyn Tree) -> Measures,
+    /// Reads the measures of files from a tree.
+    pub files: &'a dyn Fn(&dyn Tree) -> Measures,
 }
 
 impl Site<'_> {
@@ -38,12 +40,19 @@ impl Site<'_> {
     pub fn propose(&self, recipe: Recipe) -> Option<Proposal> {
         let edits = self.edits(recipe)?;
         let changed = Overlay::of(self.tree, &edits)?;
-        let read = (self.reread)(&changed);
         let mut evidence = self.evidence.clone();
+        // Lines of a pipeline change nothing about the other files, which are many.
+        let definitions = matches!(
+            recipe,
+            Recipe::BuildOnPush | Recipe::RunTests | Recipe::KeepArtifacts | Recipe::StaticAnalysis | Recipe::Coverage
+        );
         evidence
             .measures
-            .retain(|name, _| !name.starts_with("pipelines.") && !name.starts_with("files."));
-        evidence.measures.extend(read);
+            .retain(|name, _| !name.starts_with("pipelines.") && (definitions || !name.starts_with("files.")));
+        evidence.measures.extend((self.pipelines)(&changed));
+        if !definitions {
+            evidence.measures.extend((self.files)(&changed));
+        }
         if recipe == Recipe::Contributing {
             // The change itself touches the guide.
             let now = Measure::of(0.0).noting("with the commit that adds the file");
@@ -54,7 +63,21 @@ impl Site<'_> {
 
     /// The edits of a recipe.
     fn edits(&self, recipe: Recipe) -> Option<Vec<Edit>> {
-        let stack = Stack::of(self.tree);
+        let folder = self.folder();
+        // What is for the whole repository is proposed for it, and not for each part of it again.
+        let for_all = matches!(
+            recipe,
+            Recipe::UpdateBot
+                | Recipe::Contributing
+                | Recipe::SecurityScans
+                | Recipe::ScheduledReport
+                | Recipe::AutomaticVersion
+                | Recipe::ContractCheck
+        );
+        if for_all && !folder.is_empty() {
+            return None;
+        }
+        let stack = Stack::of(self.tree, folder);
         let trunk = self.trunk();
         let one = |edit: Edit| Some(vec![edit]);
         match recipe {
@@ -66,21 +89,36 @@ impl Site<'_> {
                 ) {
                     return one(edit);
                 }
-                one(fresh::build(self.tree, self.system(), &stack?, &trunk)?)
+                one(fresh::build(self.tree, self.system(), &stack?, &trunk, folder)?)
             }
             Recipe::RunTests => {
                 let stack = stack?;
-                match self.step("Test", stack.test?, &[Purpose::Build, Purpose::Lint, Purpose::Types]) {
+                match self.step(
+                    "Test",
+                    stack.test?,
+                    &stack,
+                    &[Purpose::Build, Purpose::Lint, Purpose::Types],
+                ) {
                     Some(edit) => one(edit),
-                    None => one(fresh::build(self.tree, self.system(), &stack, &trunk)?),
+                    None => one(fresh::build(self.tree, self.system(), &stack, &trunk, folder)?),
                 }
             }
             Recipe::KeepArtifacts => one(self.keep(&stack?)?),
-            Recipe::StaticAnalysis => one(self.step("Lint", stack?.lint?, &[Purpose::Test, Purpose::Build])?),
-            Recipe::Coverage => one(self.step("Coverage", stack?.coverage?, &[Purpose::Test, Purpose::Build])?),
+            Recipe::StaticAnalysis => {
+                let stack = stack?;
+                one(self.step("Lint", stack.lint?, &stack, &[Purpose::Test, Purpose::Build])?)
+            }
+            Recipe::Coverage => {
+                let stack = stack?;
+                one(self.step("Coverage", stack.coverage?, &stack, &[Purpose::Test, Purpose::Build])?)
+            }
             Recipe::SecurityScans => match self.system() {
                 Some(System::GithubActions) => one(fresh::security(self.tree, &stack?, &trunk)?),
-                _ => one(self.step("Scan dependencies", stack?.audit?, &[Purpose::Test, Purpose::Build])?),
+                _ => {
+                    let stack = stack?;
+                    let beside = [Purpose::Test, Purpose::Build];
+                    one(self.step("Scan dependencies", stack.audit?, &stack, &beside)?)
+                }
             },
             Recipe::ScheduledReport => {
                 let scans = [
@@ -160,11 +198,17 @@ impl Site<'_> {
     }
 
     /// Adds a step with a command to the job that fits best: one that does one of `beside` for each change.
-    fn step(&self, name: &str, command: &str, beside: &[Purpose]) -> Option<Edit> {
+    fn step(&self, name: &str, command: &str, stack: &Stack, beside: &[Purpose]) -> Option<Edit> {
+        let added = insert::Added {
+            name,
+            command,
+            folder: self.folder(),
+            image: stack.image,
+        };
         beside.iter().find_map(|purpose| {
             self.jobs(*purpose).find_map(|(workflow, job)| {
                 let text = self.text(&job.at.file)?;
-                insert::step(workflow.system, job, &text, name, command)
+                insert::step(workflow.system, job, &text, &added)
             })
         })
     }
@@ -179,24 +223,66 @@ impl Site<'_> {
                     .filter(|(_, job)| job.occasions.may(Occasion::Trunk))
                     .find_map(|(workflow, job)| {
                         let text = self.text(&job.at.file)?;
-                        insert::keep(workflow.system, job, &text, kept)
+                        insert::keep(workflow.system, job, &text, &join(self.folder(), kept))
                     })
             })
     }
 
-    /// The jobs that stand in a file of their own tree and do `purpose` for each change.
+    /// The jobs that stand in a file of their own tree and do `purpose` for each change; those that work in the folder
+    /// of the component first, and none that works in another one.
     fn jobs(&self, purpose: Purpose) -> impl Iterator<Item = (&Workflow, &Job)> {
-        self.workflows
+        let folder = self.folder();
+        let mut found: Vec<(&Workflow, &Job)> = self
+            .workflows
             .list
             .iter()
             .flat_map(|workflow| workflow.jobs.iter().map(move |job| (workflow, job)))
             .filter(|(_, job)| job.chain.is_empty())
             .filter(|(_, job)| job.occasions.may(Occasion::Trunk) || job.occasions.may(Occasion::Request))
-            .filter(move |(_, job)| does(job, &[purpose]))
+            .filter(|(_, job)| does(job, &[purpose]))
+            .filter(|(workflow, job)| folder.is_empty() || works_for(workflow, job, folder))
+            .collect();
+        found.sort_by_key(|(_, job)| !works_in(job, folder));
+        found.into_iter()
+    }
+
+    /// The folder of the component that is looked at; empty for the repository.
+    fn folder(&self) -> &str {
+        self.evidence
+            .subject
+            .component
+            .as_ref()
+            .map_or("", |component| component.folder.as_str())
     }
 
     fn text(&self, file: &str) -> Option<String> {
         text(self.tree, file)
+    }
+}
+
+/// Whether a job works in a folder, as a whole or in one of its steps.
+fn works_in(job: &Job, folder: &str) -> bool {
+    job.folder == folder || job.steps.iter().any(|step| step.folder == folder)
+}
+
+/// Whether a job may be given steps for a component: it works in its folder, or in none, and its changes start it.
+fn works_for(workflow: &Workflow, job: &Job, folder: &str) -> bool {
+    let starts = |paths: &[String]| {
+        paths.is_empty()
+            || paths
+                .iter()
+                .any(|path| path.trim_start_matches('/').starts_with(folder))
+    };
+    let at_root = job.folder.is_empty() && job.steps.iter().all(|step| step.folder.is_empty());
+    (works_in(job, folder) || at_root) && starts(&workflow.paths) && starts(&job.paths)
+}
+
+/// A path below a folder.
+fn join(folder: &str, path: &str) -> String {
+    if folder.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{folder}/{path}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use evidence::Tree;
 
-use super::text;
+use super::{join, text};
 
 /// A stack with its usual commands. What it does not know is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +34,10 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    /// The stack at the root of a tree.
-    pub fn of(tree: &dyn Tree) -> Option<Self> {
-        let has = |path: &str| tree.has(path);
-        let package = text(tree, "package.json").unwrap_or_default();
+    /// The stack of a folder, of the root where it is empty.
+    pub fn of(tree: &dyn Tree, folder: &str) -> Option<Self> {
+        let has = |path: &str| tree.has(&join(folder, path));
+        let package = text(tree, &join(folder, "package.json")).unwrap_or_default();
         let script = |name: &str| package.contains(&format!("\"{name}\":"));
         if has("Cargo.toml") {
             return Some(Self {
@@ -234,11 +234,12 @@ impl Stack {
                 release: "php",
             });
         }
+        let within =
+            |path: &str| folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         if tree
             .entries()
             .iter()
-            .any(|entry| !entry.path.contains('/') && entry.path.ends_with(".sln"))
-            || tree.entries().iter().any(|entry| entry.path.ends_with(".csproj"))
+            .any(|entry| (entry.path.ends_with(".sln") || entry.path.ends_with(".csproj")) && within(&entry.path))
         {
             return Some(Self {
                 name: ".NET",
@@ -272,7 +273,7 @@ impl Stack {
             });
         }
         if has("Makefile") {
-            let makefile = text(tree, "Makefile").unwrap_or_default();
+            let makefile = text(tree, &join(folder, "Makefile")).unwrap_or_default();
             let target = |name: &str| makefile.lines().any(|line| line.starts_with(&format!("{name}:")));
             return Some(Self {
                 name: "make",

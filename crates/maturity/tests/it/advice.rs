@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use evidence::{Evidence, Measure, Measures, MemoryTree, Stream, Subject, Tree};
+use evidence::{Component, Evidence, Measure, Measures, MemoryTree, Stream, Subject, Tree};
 use maturity::advice::Site;
 use maturity::model::Recipe;
 use maturity::next::{self, Ground, NextStep};
 use maturity::{Model, Profile, Statements};
 
-fn read(tree: &dyn Tree) -> Measures {
-    let workflows = workflow::read(tree, Some("main"));
-    let inventory = inventory::read(tree);
-    let mut measures = workflow::measures(&workflows, None);
-    measures.extend(inventory::measures(&inventory, None));
-    measures
+fn pipelines(tree: &dyn Tree, component: Option<&Component>) -> Measures {
+    workflow::measures(&workflow::read(tree, Some("main")), component)
 }
 
-fn evidence(tree: &dyn Tree) -> Evidence {
-    let mut measures = read(tree);
+fn files(tree: &dyn Tree, component: Option<&Component>) -> Measures {
+    inventory::measures(&inventory::read(tree), component)
+}
+
+fn evidence(tree: &dyn Tree, component: Option<&Component>) -> Evidence {
+    let mut measures = pipelines(tree, component);
+    measures.extend(files(tree, component));
     measures.insert("history.default_branch".to_owned(), Measure::of("main"));
     measures.insert("history.commits".to_owned(), Measure::of(40usize));
     Evidence {
@@ -26,7 +27,7 @@ fn evidence(tree: &dyn Tree) -> Evidence {
             commit: None,
             at: "2026-03-01T00:00:00Z".parse().unwrap(),
             window_days: 90,
-            component: None,
+            component: component.cloned(),
         },
         streams: BTreeSet::from([Stream::History, Stream::Files, Stream::Pipelines]),
         measures,
@@ -35,9 +36,13 @@ fn evidence(tree: &dyn Tree) -> Evidence {
     }
 }
 
-fn steps(files: &[(&str, &str)]) -> Vec<NextStep> {
-    let tree = MemoryTree::of(files.iter().copied());
-    let evidence = evidence(&tree);
+pub fn steps(all: &[(&str, &str)]) -> Vec<NextStep> {
+    steps_of(all, None)
+}
+
+pub fn steps_of(all: &[(&str, &str)], component: Option<&Component>) -> Vec<NextStep> {
+    let tree = MemoryTree::of(all.iter().copied());
+    let evidence = evidence(&tree, component);
     let (model, statements) = (Model::shipped(), Statements::default());
     let profile = Profile::of(&evidence, &model, &statements);
     let workflows = workflow::read(&tree, Some("main"));
@@ -45,7 +50,8 @@ fn steps(files: &[(&str, &str)]) -> Vec<NextStep> {
         tree: &tree,
         workflows: &workflows,
         evidence: &evidence,
-        reread: &read,
+        pipelines: &|tree| pipelines(tree, component),
+        files: &|tree| files(tree, component),
     };
     let ground = Ground {
         profile: &profile,
@@ -57,7 +63,7 @@ fn steps(files: &[(&str, &str)]) -> Vec<NextStep> {
 }
 
 /// The step that brings a practice, with lines to add.
-fn advice<'a>(steps: &'a [NextStep], practice: &str) -> &'a NextStep {
+pub fn advice<'a>(steps: &'a [NextStep], practice: &str) -> &'a NextStep {
     let step = steps
         .iter()
         .find(|step| step.practices.iter().any(|wanted| wanted.id == practice))
@@ -70,8 +76,8 @@ fn advice<'a>(steps: &'a [NextStep], practice: &str) -> &'a NextStep {
     step
 }
 
-const RUST: (&str, &str) = ("Cargo.toml", "[package]\nname = \"a\"\nversion = \"0.1.0\"\n");
-const RUST_CODE: (&str, &str) = (
+pub const RUST: (&str, &str) = ("Cargo.toml", "[package]\nname = \"a\"\nversion = \"0.1.0\"\n");
+pub const RUST_CODE: (&str, &str) = (
     "src/lib.rs",
     "#[cfg(test)]\nmod tests {\n    #[test]\n    fn it() {}\n}\n",
 );

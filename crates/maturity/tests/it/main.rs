@@ -3,4 +3,5 @@
 mod advice;
 mod documents;
 mod sarif;
+mod systems;
 mod verdicts;

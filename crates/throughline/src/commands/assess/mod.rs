@@ -69,7 +69,7 @@ pub(super) fn assess(args: &AssessArgs, around: &Around, printer: &mut Printer) 
         assessment.components = survey
             .components
             .iter()
-            .map(|component| said.component(component, &model, args.steps))
+            .map(|component| said.component(&survey, component, &model, args.steps))
             .collect();
     }
     assessment.history = months
@@ -244,25 +244,21 @@ impl Said {
         let trunk = trunk(evidence);
         let workflows = workflow::read(tree, trunk.as_deref());
         let of = evidence.subject.component.as_ref();
-        let reread = |tree: &dyn Tree| read(tree, trunk.as_deref(), of);
+        let pipelines = |tree: &dyn Tree| workflow::measures(&workflow::read(tree, trunk.as_deref()), of);
+        let files = |tree: &dyn Tree| inventory::measures(&inventory::read(tree), of);
         let site = Site {
             tree,
             workflows: &workflows,
             evidence,
-            reread: &reread,
+            pipelines: &pipelines,
+            files: &files,
         };
         next::steps(ground, most, &|recipe| site.propose(recipe))
     }
 
-    fn component(&self, evidence: &Evidence, model: &Model, most: usize) -> ComponentAssessment {
+    fn component(&self, survey: &Survey, evidence: &Evidence, model: &Model, most: usize) -> ComponentAssessment {
         let profile = Profile::of(evidence, model, &self.statements);
-        let ground = Ground {
-            profile: &profile,
-            evidence,
-            model,
-            statements: &self.statements,
-        };
-        let next = next::steps(ground, most, &|_| None);
+        let next = self.next(survey, evidence, &profile, model, most);
         let (name, folder) = match &evidence.subject.component {
             Some(component) => (component.name.clone(), component.folder.clone()),
             None => (evidence.subject.repository.clone(), String::new()),
@@ -275,13 +271,6 @@ impl Said {
             next,
         }
     }
-}
-
-/// The measures of pipelines and files that a tree shows.
-fn read(tree: &dyn Tree, trunk: Option<&str>, component: Option<&Component>) -> Measures {
-    let mut measures = workflow::measures(&workflow::read(tree, trunk), component);
-    measures.extend(inventory::measures(&inventory::read(tree), component));
-    measures
 }
 
 fn trunk(evidence: &Evidence) -> Option<String> {
