@@ -15,7 +15,7 @@ use engine::{ActionOutcome, StepAction, StepContext, StepResult};
 use facts::published::Judgement;
 use facts::{Clock, Digest, StepName};
 use pipeline::Plan;
-use pipeline::plan::{EffectClass, PACKAGE, PackageInput, PlannedStep, RUN, VERSION};
+use pipeline::plan::{EffectClass, GroupRule, PACKAGE, PackageInput, PlannedStep, RUN, VERSION};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -96,13 +96,15 @@ pub fn plan(build: &Plan, against: Digest) -> Plan {
         }
     }
     let steps = build.steps.iter().filter(|step| needed.contains(&step.name));
-    Plan {
-        steps: steps.map(|step| again(step, against)).collect(),
-    }
+    Plan::of(steps.map(|step| again(step, against)).collect())
 }
 
 fn again(step: &PlannedStep, against: Digest) -> PlannedStep {
     let mut step = step.clone();
+    // A rebuild waits for its turn like others, and takes nobody's.
+    if let Some(concurrency) = &mut step.concurrency {
+        concurrency.rule = GroupRule::Queue;
+    }
     let left_out = |why: &str| (LEAVE_OUT.to_owned(), json!({ "why": why }));
     match step.action.as_str() {
         PACKAGE => {
@@ -449,6 +451,7 @@ mod tests {
         );
         publish.effect = EffectClass::Effect;
         let build = Plan {
+            concurrency: None,
             steps: vec![
                 step("lint", RUN, &[], json!({ "script": "lint" })),
                 step(

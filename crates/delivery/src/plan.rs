@@ -126,7 +126,7 @@ pub fn plan(is_return: bool, strategy: &Strategy, beside: bool, document: &Packa
             };
         }
     }
-    Ok(Plan { steps })
+    Ok(Plan::of(steps))
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         runs_folder: path.join("runs"),
         logs: Some(Arc::new(NoLogs)),
         max_parallel: 64,
+        memory: None,
         grace: GRACE,
     })
     .await?;

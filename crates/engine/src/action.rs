@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use facts::{Digest, NewFact, RunId, StepName, Trust};
 use pipeline::EffectClass;
+use pipeline::plan::Resources;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,8 @@ pub struct StepContext {
     pub outputs_of_needs: BTreeMap<StepName, Value>,
     /// What a repetition would do to the world.
     pub effect: EffectClass,
+    /// What it says it takes of the machine.
+    pub resources: Option<Resources>,
     /// How long the attempt may take. The engine enforces it by cancelling; an action whose work
     /// outlives the server may enforce it as well.
     pub timeout: Option<Duration>,

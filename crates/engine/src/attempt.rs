@@ -69,6 +69,7 @@ impl Live {
             input: planned.input.clone(),
             outputs_of_needs: state.outputs_of_needs(place),
             effect: planned.effect,
+            resources: planned.resources,
             timeout: state.timeout(place),
             log: LogSink::new(path, Arc::clone(&inner.clock)),
             cancel: cancel.clone(),

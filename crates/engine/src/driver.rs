@@ -16,6 +16,7 @@ use tracing::{error, warn};
 use crate::attempt::{Live, Work};
 use crate::decide::{Action, Attempt, Input};
 use crate::engine::{Answer, Inner, Message, WishError};
+use crate::groups::{TurnSearch, group_of_claim, turn_claim};
 use crate::kinds::stream_of;
 use crate::open_run::{Done, OpenRun, Turn};
 use crate::places::RunPlaces;
@@ -223,6 +224,15 @@ impl<'a> Task<'a> {
                 self.open.conflicted(state, read_at);
                 Ok(None)
             }
+            // Somebody else has this turn of a group: whose it is now stands in the ledger.
+            Err(AppendError::Claimed { key, .. }) if group_of_claim(&key).is_some() => {
+                if let Some(group) = group_of_claim(&key) {
+                    learn(self.inner, group).await?;
+                }
+                let (state, read_at) = load(self.inner, self.run).await?;
+                self.open.conflicted(state, read_at);
+                Ok(None)
+            }
             // There is no room. Whoever wished for something hears that; outcomes wait for room.
             Err(AppendError::Full) if !self.inner.stopping.is_cancelled() => {
                 let wishes = self.open.withdraw_wishes();
@@ -338,6 +348,23 @@ async fn load(inner: &Inner, run: RunId) -> Result<(RunState, Position), Halt> {
             other => return other,
         }
     }
+}
+
+/// Reads from the ledger which turn of a group was the last, and who is in it.
+async fn learn(inner: &Inner, group: &str) -> Result<(), Halt> {
+    let mut search = TurnSearch::default();
+    let mut last = None;
+    while let Some(turn) = search.next() {
+        let fact = inner.ledger.find_claim(&turn_claim(group, turn)).await?;
+        search.found(fact.is_some());
+        last = fact.or(last);
+    }
+    let holder = match last.and_then(|fact| fact.stream().key().parse().ok()) {
+        Some(run) => load(inner, run).await?.0.holder(group),
+        None => None,
+    };
+    inner.places.groups().learn(group, search.last(), holder);
+    Ok(())
 }
 
 async fn read(ledger: &dyn Ledger, run: RunId, inner: &Inner) -> Result<(RunState, Position), Halt> {

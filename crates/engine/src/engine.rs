@@ -14,9 +14,10 @@ use tokio_util::task::TaskTracker;
 use crate::action::StepAction;
 use crate::decide::{Input, Refused, Situation, request_facts};
 use crate::driver::{self, Origin};
+use crate::groups::Waiting;
 use crate::kinds::{claim_of, stream_of};
 use crate::log::LogStore;
-use crate::places::PlacePool;
+use crate::places::{Load, PlacePool};
 use crate::query::{self, QueryError};
 use crate::request::RunRequest;
 use crate::result::{RunResult, State};
@@ -39,6 +40,9 @@ pub struct Ports {
     pub logs: Option<Arc<dyn LogStore>>,
     /// How many steps may work at the same time.
     pub max_parallel: usize,
+    /// How many bytes of memory the steps that work may say they need together; without a limit where
+    /// absent.
+    pub memory: Option<u64>,
     /// How long an attempt that was told to stop may take before the engine gives up on it.
     pub grace: Duration,
 }
@@ -163,7 +167,7 @@ impl Engine {
             runs_folder: ports.runs_folder,
             logs: ports.logs,
             grace: ports.grace,
-            places: PlacePool::new(ports.max_parallel),
+            places: PlacePool::new(ports.max_parallel, ports.memory),
             epoch: u32::from_le_bytes(epoch),
             stopping: CancellationToken::new(),
             open: Mutex::new(HashMap::new()),
@@ -258,6 +262,16 @@ impl Engine {
         }
     }
 
+    /// What the steps of a run, or the run itself, wait for because something else is in their group.
+    pub fn waiting(&self, run: RunId) -> Vec<Waiting> {
+        self.inner.places.groups().waiting(run)
+    }
+
+    /// All that steps may take of this machine.
+    pub fn machine(&self) -> Load {
+        self.inner.places.machine()
+    }
+
     /// How many steps work at the moment.
     pub fn working(&self) -> usize {
         self.inner.places.taken()
@@ -292,13 +306,19 @@ impl Inner {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn submit(self: Arc<Self>, request: RunRequest, together_with: Append) -> Result<Submitted, SubmitError> {
+    async fn submit(self: Arc<Self>, mut request: RunRequest, together_with: Append) -> Result<Submitted, SubmitError> {
         if let Some(there) = self.claimed(&request.key).await? {
             return Ok(there);
         }
         let run = request.run;
-        if let Ok(plan) = &request.plan {
+        let named: [(&str, Option<String>); 3] = [
+            ("THROUGHLINE_COMPONENT", Some(request.component_name.to_string())),
+            ("THROUGHLINE_BRANCH", request.line.as_ref().map(ToString::to_string)),
+            ("THROUGHLINE_COMMIT", request.commit.as_ref().map(ToString::to_string)),
+        ];
+        if let Ok(plan) = &mut request.plan {
             plan.check_for(request.trust)?;
+            plan.name_groups(|name| named.iter().find(|(known, _)| *known == name)?.1.clone());
         }
         let situation = Situation {
             now: self.clock.now(),

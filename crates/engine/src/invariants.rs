@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use facts::{Fact, StepName, Timestamp};
+use facts::{Fact, RunId, StepName, Timestamp};
 use pipeline::{EffectClass, PlannedStep};
 
 use crate::kinds::{Next, RunFact, Seen};
@@ -86,7 +86,11 @@ impl History {
             return Err(("I6", format!("`{}` after the run was finished", read.kind())));
         }
         match read {
-            RunFact::Requested(_) | RunFact::Started(_) | RunFact::CancelRequested(_) => {}
+            RunFact::Requested(_)
+            | RunFact::Started(_)
+            | RunFact::CancelRequested(_)
+            | RunFact::GroupEntered(_)
+            | RunFact::Superseded(_) => {}
             RunFact::Planned(body) => {
                 for planned in &body.steps {
                     let known = Known {
@@ -231,6 +235,96 @@ impl History {
         self.steps
             .get_mut(name)
             .ok_or_else(|| ("I5", format!("there is no step `{name}`")))
+    }
+}
+
+/// Who is in which group, over all runs: never two in one, and nobody begins who should be in one and is
+/// not.
+#[derive(Debug, Default)]
+pub struct Groups {
+    runs: BTreeMap<RunId, GroupsOfRun>,
+    /// By group, who is in it.
+    inside: BTreeMap<String, (RunId, Option<StepName>)>,
+}
+
+#[derive(Debug, Default)]
+struct GroupsOfRun {
+    /// What comes before the names of its groups.
+    scope: String,
+    own: Option<String>,
+    steps: BTreeMap<StepName, String>,
+}
+
+impl Groups {
+    /// Takes in the next fact of the ledger.
+    ///
+    /// # Errors
+    /// When a rule does not hold.
+    pub fn check(&mut self, fact: &Fact) -> Result<(), Violation> {
+        let (Ok(run), Ok(Some(read))) = (fact.stream().key().parse::<RunId>(), RunFact::read(&fact.new)) else {
+            return Ok(());
+        };
+        self.take(run, read).map_err(|text| Violation {
+            rule: "group",
+            seq: fact.seq,
+            stream: fact.stream().to_string(),
+            text,
+        })
+    }
+
+    fn take(&mut self, run: RunId, read: RunFact) -> Result<(), String> {
+        let known = self.runs.entry(run).or_default();
+        let mut left: Vec<StepName> = Vec::new();
+        let mut follow = |step: StepName, next: Next| {
+            if matches!(next, Next::Finished { .. }) {
+                left.push(step);
+            }
+        };
+        match read {
+            RunFact::Requested(body) => {
+                known.scope = format!("{}/{}", body.component, body.trust);
+                known.own = body.concurrency.map(|concurrency| concurrency.group);
+            }
+            RunFact::Planned(body) => {
+                for step in body.steps {
+                    let group = step.concurrency.map(|concurrency| concurrency.group);
+                    known.steps.extend(group.map(|group| (step.name, group)));
+                }
+            }
+            RunFact::GroupEntered(body) => {
+                let group = format!("{}/{}", known.scope, body.group);
+                if let Some((other, step)) = self.inside.insert(group, (run, body.step)) {
+                    return Err(format!("`{}` is entered while {other} {step:?} is in it", body.group));
+                }
+            }
+            RunFact::AttemptStarted(body) => {
+                let own = known.own.iter().map(|group| (group, None));
+                let is_other = |group: &&String| known.own.as_ref() != Some(*group);
+                let of_step = known
+                    .steps
+                    .get(&body.step)
+                    .filter(is_other)
+                    .map(|group| (group, Some(body.step.clone())));
+                for (group, member) in own.chain(of_step) {
+                    if self.inside.get(&format!("{}/{group}", known.scope)) != Some(&(run, member)) {
+                        return Err(format!("`{}` begins outside of its group `{group}`", body.step));
+                    }
+                }
+            }
+            RunFact::AttemptFinished(body) => follow(body.step, body.next),
+            RunFact::Observed(body) => follow(body.step, body.next),
+            RunFact::Resolved(body) => follow(body.step, body.next),
+            RunFact::Settled(body) => left = body.steps,
+            RunFact::Finished(_) => self.inside.retain(|_, inside| *inside != (run, None)),
+            RunFact::Started(_)
+            | RunFact::Superseded(_)
+            | RunFact::CancelRequested(_)
+            | RunFact::Reopened(_)
+            | RunFact::Reset(_) => {}
+        }
+        self.inside
+            .retain(|_, (other, step)| *other != run || step.as_ref().is_none_or(|step| !left.contains(step)));
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use facts::{
 };
 use facts::{NewFact, Stream};
 use pipeline::PlannedStep;
+use pipeline::plan::Concurrency;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,6 +47,10 @@ pub enum RunFact {
     Resolved(StepResolved),
     /// Steps ended without an attempt.
     Settled(StepsSettled),
+    /// A step, or the whole run, enters a group: the claim that stands before it begins.
+    GroupEntered(GroupEntered),
+    /// A newer run takes the turn of a step, or of the whole run, in a group.
+    Superseded(Superseded),
     /// Somebody wants the run to end.
     CancelRequested(CancelRequested),
     /// Somebody wants what did not succeed to be attempted again.
@@ -104,6 +109,8 @@ kinds! {
     Observed(StepObserved) = "step.observed", OBSERVED;
     Resolved(StepResolved) = "step.resolved", RESOLVED;
     Settled(StepsSettled) = "steps.settled", SETTLED;
+    GroupEntered(GroupEntered) = "group.entered", GROUP_ENTERED;
+    Superseded(Superseded) = "run.superseded", SUPERSEDED;
     CancelRequested(CancelRequested) = "run.cancel-requested", CANCEL_REQUESTED;
     Reopened(Reopened) = "run.reopened", REOPENED;
     Reset(StepsReset) = "steps.reset", RESET;
@@ -143,6 +150,9 @@ pub struct Requested {
     /// What is wrong with the definition, where something is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<BrokenDefinition>,
+    /// The group that the whole run is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
 }
 
 /// The body of `run.planned`: a part of the plan, so that no fact grows with the number of steps.
@@ -266,6 +276,30 @@ pub struct StepsSettled {
     pub result: RunResult,
     /// Why.
     pub message: String,
+}
+
+/// The body of `group.entered`. Its external key claims the turn, so that no two can have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupEntered {
+    /// What the group is called, within the component and the trust of the run.
+    pub group: String,
+    /// Which turn of the group it is, from 1.
+    pub turn: u64,
+    /// The step; absent for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepName>,
+}
+
+/// The body of `run.superseded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Superseded {
+    /// What the group is called.
+    pub group: String,
+    /// The newer run.
+    pub by: RunId,
+    /// The step that ends; absent for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepName>,
 }
 
 /// The body of `run.cancel-requested`. Who wants it stands in the envelope.

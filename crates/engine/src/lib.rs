@@ -15,6 +15,7 @@ mod attempt;
 pub mod decide;
 mod driver;
 pub mod engine;
+pub mod groups;
 pub mod invariants;
 pub mod kinds;
 pub mod log;

@@ -55,6 +55,12 @@ mutations! {
     DropPublishedFacts,
     /// A refused outcome is dropped instead of recorded as a failure.
     DropRefusedOutcomes,
+    /// A step enters a group though another is in it.
+    EnterHeldGroups,
+    /// A group counts as left before that is durable.
+    LeaveGroupsEarly,
+    /// A turn of a group is not claimed in the ledger.
+    ClaimNoTurn,
 }
 
 #[cfg(test)]

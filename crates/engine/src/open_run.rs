@@ -4,22 +4,33 @@
 //! and reports back. The rules it keeps: facts before actions; one append at a time; what an append
 //! was made from is kept until the append is durable, so a refused append loses no outcome.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use facts::{Position, Timestamp};
 use ledger::Append;
+use pipeline::plan::Concurrency;
 
 use crate::action::{ActionOutcome, StepResult};
 use crate::decide::{Action, Claim, Decision, Input, Refused, Situation, claim, decide};
+use crate::groups::{CalledOff, Holding, Wanted};
 use crate::kinds::stream_of;
 use crate::mutation::{self, Mutation};
+use crate::places::Load;
 use crate::state::{Impossible, RunState};
 
-/// Places among the limited number of steps that work at the same time.
+/// What a run shares with others: the machine, and groups of which one works at a time.
 pub trait Places {
-    /// Says how many places the run holds and how many more it wants; answers how many of those it
-    /// gets now.
-    fn settle(&mut self, held: usize, wanted: usize) -> usize;
+    /// All that there is of the machine.
+    fn machine(&self) -> Load;
+    /// Says what of the machine the run holds and what the steps take that may begin next, in their order;
+    /// answers how many of those it gets now.
+    fn settle(&mut self, held: Load, wanted: &[Load]) -> usize;
+    /// Says which groups the run is in, as the ledger says.
+    fn hold(&mut self, holding: &Holding<'_>);
+    /// Says which groups the run wants to enter, all of them; answers for each the turn that it may claim.
+    fn enter(&mut self, wanted: &[Wanted]) -> Vec<Option<u64>>;
+    /// What of this run a newer run takes the turn of, since this was last asked.
+    fn called_off(&mut self) -> Vec<CalledOff>;
 }
 
 /// What is to be done next.
@@ -105,6 +116,13 @@ impl<T> OpenRun<T> {
             return Ok(Turn::Idle);
         }
         let situation = Situation { now, epoch: self.epoch };
+        if self.state.grouped {
+            // Nothing is on its way: what the state says is what the ledger says.
+            places.hold(&self.state.holding());
+            for off in places.called_off() {
+                self.push(Input::Superseded(off), None);
+            }
+        }
         if self.inbox.is_empty() && self.state.next_deadline().is_some_and(|at| at <= now) {
             self.push(Input::Look, None);
         }
@@ -119,15 +137,11 @@ impl<T> OpenRun<T> {
             all.actions.extend(decision.actions);
             refused.push(decision.refused);
         }
-        let granted = places.settle(self.state.placed, self.state.ready.len());
-        let begun = claim(
-            &mut self.state,
-            Claim {
-                places: granted,
-                free: usize::MAX,
-            },
-            situation,
-        )?;
+        if self.state.grouped && mutation::is(Mutation::LeaveGroupsEarly) {
+            places.hold(&self.state.holding());
+        }
+        let may = self.may_begin(places);
+        let begun = claim(&mut self.state, may, situation)?;
         all.facts.extend(begun.facts);
         all.actions.extend(begun.actions);
 
@@ -152,6 +166,74 @@ impl<T> OpenRun<T> {
         let append = flight.append.clone();
         self.flight = Some(flight);
         Ok(Turn::Append(append))
+    }
+
+    /// What may begin now: what has its turn in its group, as far as there are places.
+    fn may_begin(&self, places: &mut dyn Places) -> Claim {
+        let state = &self.state;
+        let mut turns: HashMap<usize, Option<u64>> = HashMap::new();
+        let mut run_turn = None;
+        if state.grouped {
+            let wanted = self.wanted();
+            let given = places.enter(&wanted);
+            for (wanted, given) in wanted.iter().zip(given) {
+                match wanted.member.place {
+                    Some(place) => _ = turns.insert(place, given),
+                    None if given.is_none() => {
+                        places.settle(state.placed, &[]);
+                        return Claim::default();
+                    }
+                    None => run_turn = given,
+                }
+            }
+        }
+        let has_turn = |place: &usize| {
+            !state.grouped
+                || state.concurrency_of(*place).is_none()
+                || state.steps[*place].turn.is_some()
+                || turns.get(place).copied().flatten().is_some()
+        };
+        // More than the whole machine is never given at once.
+        let (machine, mut sum) = (places.machine(), Load::default());
+        let (mut next, mut loads) = (Vec::new(), Vec::new());
+        for place in state.ready.iter().copied().filter(has_turn) {
+            let load = state.load(place);
+            next.push(place);
+            loads.push(load);
+            sum = sum.and(load);
+            if sum.places_milli >= machine.places_milli || sum.memory >= machine.memory {
+                break;
+            }
+        }
+        next.truncate(places.settle(state.placed, &loads));
+        next.extend(state.ready_free.iter().copied().filter(has_turn));
+        let turn_of = |place: usize| (place, turns.get(&place).copied().flatten());
+        Claim {
+            turn: run_turn,
+            steps: next.into_iter().map(turn_of).collect(),
+        }
+    }
+
+    /// The groups that have to be entered before what is ready may begin. The run enters its own first, so
+    /// that nobody holds a step's group while he waits for a run's.
+    fn wanted(&self) -> Vec<Wanted> {
+        let state = &self.state;
+        let wanted = |concurrency: &Concurrency, place: Option<usize>| Wanted {
+            key: state.group_key(&concurrency.group),
+            name: concurrency.group.clone(),
+            member: state.member(place),
+            rule: concurrency.rule,
+        };
+        let ready = || state.ready.iter().chain(&state.ready_free).copied();
+        if let Some(concurrency) = state.concurrency()
+            && state.run_turn.is_none()
+        {
+            return ready().next().map(|_| wanted(concurrency, None)).into_iter().collect();
+        }
+        ready()
+            .filter(|place| state.steps[*place].turn.is_none())
+            .filter_map(|place| Some(wanted(state.concurrency_of(place)?, Some(place))))
+            .collect()
     }
 
     /// The append is durable up to `last`: what follows from it may be done.

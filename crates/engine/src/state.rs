@@ -10,11 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{FactId, NewFact, RunId, StepName, Timestamp};
+use pipeline::plan::Concurrency;
 use pipeline::{EffectClass, Plan, PlannedStep};
 use serde_json::Value;
 
+use crate::groups::{Holding, Member};
 use crate::kinds::{Next, Requested, RunFact, Seen, stream_of};
 use crate::mutation::{self, Mutation};
+use crate::places::Load;
 use crate::request::RunRequest;
 use crate::result::{RunResult, State};
 pub(crate) use crate::step::{Phase, Step};
@@ -62,8 +65,18 @@ pub struct RunState {
     pub(crate) ready_free: BTreeSet<usize>,
     /// Derived: when a step has to be looked at again.
     pub(crate) deadlines: BTreeSet<(Timestamp, usize)>,
-    /// Open attempts that take a place.
-    pub(crate) placed: usize,
+    /// What open attempts take of the machine.
+    pub(crate) placed: Load,
+    /// When the run was asked for.
+    requested_at: Timestamp,
+    /// Whether any part of it is in a group.
+    pub(crate) grouped: bool,
+    /// By group, the last turn that this run had.
+    had: BTreeMap<String, u64>,
+    /// The turn that the whole run has in its group.
+    pub(crate) run_turn: Option<u64>,
+    /// The group in which a newer run took this run's turn, and that run.
+    pub(crate) superseded: Option<(String, RunId)>,
 }
 
 impl RunState {
@@ -108,9 +121,13 @@ impl RunState {
             context: body.context,
             plan: match body.broken {
                 Some(broken) => Err(broken),
-                None => Ok(Plan::default()),
+                None => Ok(Plan {
+                    concurrency: body.concurrency,
+                    ..Plan::default()
+                }),
             },
         };
+        let grouped = request.plan.as_ref().is_ok_and(|plan| plan.concurrency.is_some());
         Self {
             request: Arc::new(request),
             loading: Vec::new(),
@@ -133,7 +150,12 @@ impl RunState {
             ready: BTreeSet::new(),
             ready_free: BTreeSet::new(),
             deadlines: BTreeSet::new(),
-            placed: 0,
+            placed: Load::default(),
+            requested_at: fact.occurred_at,
+            grouped,
+            had: BTreeMap::new(),
+            run_turn: None,
+            superseded: None,
         }
     }
 
@@ -249,6 +271,30 @@ impl RunState {
                     self.follow(place, next, &Value::Null, Some(&body.message), id);
                 }
             }
+            RunFact::GroupEntered(body) => {
+                let key = self.group_key(&body.group);
+                self.had.insert(key, body.turn);
+                match &body.step {
+                    None => self.run_turn = Some(body.turn),
+                    Some(step) => {
+                        let place = self.place(step)?;
+                        if self.steps[place].phase.finished().is_some() {
+                            return Err(format!("step `{step}` is finished"));
+                        }
+                        self.steps[place].turn = Some(body.turn);
+                    }
+                }
+            }
+            RunFact::Superseded(body) => match &body.step {
+                None => {
+                    self.cancelling = true;
+                    self.superseded = Some((body.group.clone(), body.by));
+                }
+                Some(step) => {
+                    let place = self.place(step)?;
+                    self.steps[place].superseded = true;
+                }
+            },
             RunFact::CancelRequested(_) => self.cancelling = true,
             RunFact::Reopened(body) => {
                 if self.result.take().is_none() {
@@ -256,6 +302,7 @@ impl RunState {
                 }
                 self.round = body.round;
                 self.cancelling = false;
+                self.superseded = None;
                 self.trouble = None;
             }
             RunFact::Reset(body) => {
@@ -270,6 +317,7 @@ impl RunState {
                     return Err(format!("{} steps are not finished", self.unfinished));
                 }
                 self.result = Some(body.result);
+                self.run_turn = None;
                 self.undecided.clear();
             }
         }
@@ -305,13 +353,17 @@ impl RunState {
                 missing: needs.len(),
                 doubt: false,
                 outputs: Value::Null,
+                turn: None,
+                superseded: false,
                 last_fact: None,
             });
             self.needs.push(needs.into_iter().collect());
         }
         self.unfinished = self.steps.len();
+        self.grouped = self.grouped || steps.iter().any(|step| step.concurrency.is_some());
         let mut request = (*self.request).clone();
-        request.plan = Ok(Plan { steps });
+        let concurrency = request.plan.as_ref().ok().and_then(|plan| plan.concurrency.clone());
+        request.plan = Ok(Plan { steps, concurrency });
         self.request = Arc::new(request);
     }
 
@@ -347,6 +399,7 @@ impl RunState {
         step.failures = 0;
         step.losses = 0;
         step.outputs = Value::Null;
+        step.superseded = false;
         for at in 0..self.dependents[place].len() {
             let dependent = self.dependents[place][at];
             if open(self, dependent) {
@@ -362,6 +415,7 @@ impl RunState {
     /// Moves a step to another phase and keeps what is derived from phases.
     pub(crate) fn enter(&mut self, place: usize, phase: Phase) {
         let takes_place = self.takes_place(place);
+        let load = self.load(place);
         match self.steps[place].phase {
             Phase::Ready => {
                 self.ready.remove(&place);
@@ -371,7 +425,9 @@ impl RunState {
                 if let Some(due) = self.due(place, since) {
                     self.deadlines.remove(&(due, place));
                 }
-                self.placed -= usize::from(takes_place);
+                if takes_place {
+                    self.placed = self.placed.without(load);
+                }
             }
             Phase::Backoff { at } => {
                 self.deadlines.remove(&(at, place));
@@ -389,12 +445,15 @@ impl RunState {
                 if let (Some(due), false) = (self.due(place, since), overdue) {
                     self.deadlines.insert((due, place));
                 }
-                self.placed += usize::from(takes_place);
+                if takes_place {
+                    self.placed = self.placed.and(load);
+                }
             }
             Phase::Backoff { at } => {
                 self.deadlines.insert((at, place));
             }
             Phase::Finished(result) => {
+                self.steps[place].turn = None;
                 self.unfinished -= 1;
                 *self.ended.entry(result).or_default() += 1;
                 for at in 0..self.dependents[place].len() {
@@ -427,6 +486,63 @@ impl RunState {
 
     fn takes_place(&self, place: usize) -> bool {
         !self.free_kinds.contains(&self.planned(place).action)
+    }
+
+    /// What the step takes of the machine while it works.
+    pub(crate) fn load(&self, place: usize) -> Load {
+        Load::of(self.planned(place).resources)
+    }
+
+    /// A group of this run among all groups of the ledger.
+    pub(crate) fn group_key(&self, group: &str) -> String {
+        format!("{}/{}/{group}", self.request.component, self.request.trust)
+    }
+
+    /// The group that the whole run is in.
+    pub(crate) fn concurrency(&self) -> Option<&Concurrency> {
+        self.request.plan.as_ref().ok()?.concurrency.as_ref()
+    }
+
+    /// The group that a step has to enter; not the run's own, which it is in already.
+    pub(crate) fn concurrency_of(&self, place: usize) -> Option<&Concurrency> {
+        let concurrency = self.planned(place).concurrency.as_ref()?;
+        let is_own = self.concurrency().is_some_and(|own| own.group == concurrency.group);
+        (!is_own).then_some(concurrency)
+    }
+
+    /// This run, or a step of it, as a member of a group.
+    pub(crate) fn member(&self, place: Option<usize>) -> Member {
+        Member {
+            since: self.requested_at,
+            run: self.request.run,
+            place,
+            step: place.map(|place| self.name(place).clone()),
+        }
+    }
+
+    /// Who of this run is in the group `key`.
+    pub(crate) fn holder(&self, key: &str) -> Option<Member> {
+        let is_key = |concurrency: &Concurrency| self.group_key(&concurrency.group) == key;
+        if self.run_turn.is_some() && self.concurrency().is_some_and(is_key) {
+            return Some(self.member(None));
+        }
+        let holds = |place: &usize| {
+            let concurrency = self.planned(*place).concurrency.as_ref();
+            self.steps[*place].turn.is_some() && concurrency.is_some_and(is_key)
+        };
+        (0..self.steps.len()).find(holds).map(|place| self.member(Some(place)))
+    }
+
+    /// The groups that this run is or was in.
+    pub(crate) fn holding(&self) -> Holding<'_> {
+        let now = self
+            .had
+            .keys()
+            .filter_map(|key| Some((key.as_str(), self.holder(key)?)));
+        Holding {
+            had: &self.had,
+            now: now.collect(),
+        }
     }
 
     pub(crate) fn place(&self, step: &StepName) -> Result<usize, String> {
@@ -544,6 +660,8 @@ impl RunState {
                 self.result,
                 self.unfinished,
                 self.placed,
+                self.run_turn,
+                &self.superseded,
             ) == (
                 other.started,
                 other.cancelling,
@@ -551,6 +669,8 @@ impl RunState {
                 other.result,
                 other.unfinished,
                 other.placed,
+                other.run_turn,
+                &other.superseded,
             )
             && self.steps.len() == other.steps.len()
             && self.steps.iter().zip(&other.steps).all(|(a, b)| same(a, b))

@@ -57,6 +57,10 @@ pub(crate) struct Step {
     /// person asked, before another attempt.
     pub doubt: bool,
     pub outputs: Value,
+    /// The turn that it has in its group.
+    pub turn: Option<u64>,
+    /// A newer run took its turn in the group.
+    pub superseded: bool,
     /// The last fact about it.
     pub last_fact: Option<FactId>,
 }

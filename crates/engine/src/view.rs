@@ -251,6 +251,7 @@ impl Folding<'_> {
                 }
                 Ok(())
             }
+            RunFact::GroupEntered(_) | RunFact::Superseded(_) => Ok(()),
             RunFact::CancelRequested(_) => {
                 let actor = self.fact.new.actor.to_string();
                 self.run(|row| row.set("cancelled_by", actor))

@@ -34,6 +34,7 @@ mod limits;
 mod local;
 mod log_writer;
 pub mod logs;
+pub mod machine;
 mod secrets;
 mod shim;
 mod wire;

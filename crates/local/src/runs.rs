@@ -170,6 +170,7 @@ impl Local {
             runs_folder: folders.runs(),
             logs: None,
             max_parallel: options.max_parallel,
+            memory: executor::machine::memory(),
             grace: GRACE,
         });
         Ok(Self {

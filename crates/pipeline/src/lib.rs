@@ -13,6 +13,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod duration;
 pub mod environments;
+mod fill;
 mod globs;
 mod named;
 pub mod placed;

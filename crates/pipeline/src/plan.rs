@@ -31,6 +31,43 @@ pub const PACKAGE: &str = "package";
 pub struct Plan {
     /// The steps; each names the ones it needs.
     pub steps: Vec<PlannedStep>,
+    /// The group that the whole run is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+}
+
+/// A group of which one works at a time: a step, or a whole run, in it and what happens to others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concurrency {
+    /// The group's name, within the component and the trust of its changes.
+    pub group: String,
+    /// What happens when several want to be in it.
+    #[serde(default)]
+    pub rule: GroupRule,
+}
+
+/// What happens when several runs want to be in one group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupRule {
+    /// Each waits for its turn, the run that was asked for first goes first.
+    #[default]
+    Queue,
+    /// What works goes on; of those that wait only that of the newest run stays, the others end.
+    Newest,
+    /// What works is stopped when a newer run comes, and those that wait end.
+    Replace,
+}
+
+/// What a step takes of the machine while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Processors, in thousandths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus_milli: Option<u64>,
+    /// Memory, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 /// One step of a plan.
@@ -58,6 +95,12 @@ pub struct PlannedStep {
     /// What a repetition would do to the world.
     #[serde(default)]
     pub effect: EffectClass,
+    /// The group that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// What it takes of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// Of which step with a matrix it is an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
@@ -84,6 +127,8 @@ impl PlannedStep {
             timeout_seconds: None,
             retries: Retries::default(),
             effect: EffectClass::default(),
+            concurrency: None,
+            resources: None,
             instance: None,
         }
     }
@@ -335,7 +380,30 @@ impl Plan {
         let steps = self.steps.iter().zip(taken).filter(|(_, taken)| *taken);
         Ok(Self {
             steps: steps.map(|(step, _)| step.clone()).collect(),
+            concurrency: self.concurrency.clone(),
         })
+    }
+
+    /// The plan of these steps, in no group.
+    pub fn of(steps: Vec<PlannedStep>) -> Self {
+        Self {
+            steps,
+            concurrency: None,
+        }
+    }
+
+    /// Whether any part of it is in a group.
+    pub fn has_groups(&self) -> bool {
+        self.concurrency.is_some() || self.steps.iter().any(|step| step.concurrency.is_some())
+    }
+
+    /// Fills in what the names of groups name of the run, such as `$THROUGHLINE_BRANCH`. What has no value
+    /// is empty.
+    pub fn name_groups(&mut self, value: impl Fn(&str) -> Option<String>) {
+        let steps = self.steps.iter_mut().filter_map(|step| step.concurrency.as_mut());
+        for concurrency in steps.chain(self.concurrency.as_mut()) {
+            concurrency.group = crate::fill::fill_all(&concurrency.group, |name| value(name).unwrap_or_default());
+        }
     }
 
     /// Whether the plan can be driven: names are unique, needs are known, nothing waits for itself,
@@ -456,14 +524,12 @@ mod tests {
 
     #[test]
     fn a_cycle_is_named_as_a_path() {
-        let plan = Plan {
-            steps: vec![
-                step("z", &["a"]),
-                step("a", &["b"]),
-                step("b", &["c"]),
-                step("c", &["a"]),
-            ],
-        };
+        let plan = Plan::of(vec![
+            step("z", &["a"]),
+            step("a", &["b"]),
+            step("b", &["c"]),
+            step("c", &["a"]),
+        ]);
         assert_eq!(
             plan.check().unwrap_err().to_string(),
             "steps wait for one another: a -> b -> c -> a"
@@ -472,10 +538,11 @@ mod tests {
             .map(|n| step(&format!("s{n}"), &[format!("s{}", (n + 1) % 100).as_str()]))
             .collect();
         assert_eq!(
-            Plan { steps: many }.check().unwrap_err().to_string(),
+            Plan::of(many).check().unwrap_err().to_string(),
             "steps wait for one another: s0 -> s1 -> s2 -> s3 -> s4 -> s5 -> s6 -> s7 -> (91 more) -> s99 -> s0"
         );
         let own = Plan {
+            concurrency: None,
             steps: vec![step("a", &["a"])],
         };
         assert_eq!(
@@ -487,10 +554,12 @@ mod tests {
     #[test]
     fn unknown_needs_and_twins_are_refused() {
         let plan = Plan {
+            concurrency: None,
             steps: vec![step("a", &["b"])],
         };
         assert!(matches!(plan.check(), Err(PlanError::UnknownNeed { .. })));
         let plan = Plan {
+            concurrency: None,
             steps: vec![step("a", &[]), step("a", &[])],
         };
         assert!(matches!(plan.check(), Err(PlanError::Duplicate(_))));
@@ -502,7 +571,7 @@ mod tests {
         for n in 1..MOST_STEPS {
             steps[MOST_STEPS - n - 1].needs = vec![StepName::new(format!("s{}", MOST_STEPS - n)).unwrap()];
         }
-        let mut plan = Plan { steps };
+        let mut plan = Plan::of(steps);
         assert_eq!(plan.check(), Ok(()));
         assert!(matches!(
             plan.check_for(Trust::Untrusted),

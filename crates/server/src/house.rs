@@ -378,6 +378,7 @@ impl House {
             runs_folder: data.join("runs"),
             logs: Some(logs.clone()),
             max_parallel: settings.max_parallel,
+            memory: executor::machine::memory(),
             grace: engine::GRACE,
         });
         let engine = Arc::new(engine.await.map_err(room("the engine"))?);

@@ -307,7 +307,7 @@ impl Deployment {
             actor: Actor::System,
             cause: None,
             context: json!(context),
-            plan: Ok(Plan { steps: Vec::new() }),
+            plan: Ok(Plan::of(Vec::new())),
         };
         StepContext {
             run: request.run,
@@ -318,6 +318,7 @@ impl Deployment {
             request: Arc::new(request),
             input,
             outputs_of_needs: outputs,
+            resources: None,
             effect: EffectClass::Idempotent,
             timeout: None,
             log: LogSink::new(self.folder.path().join("log"), Arc::new(self.clock.clone())),

@@ -22,6 +22,11 @@ pub(super) fn cancel(deciding: &mut Deciding<'_>, actor: Actor) -> Result<(), Im
         deciding.emit(RunFact::CancelRequested(CancelRequested {}), cause)?;
         deciding.actor = Actor::System;
     }
+    stop_everything(deciding)
+}
+
+/// Tells what works to stop, and ends what does not.
+pub(super) fn stop_everything(deciding: &mut Deciding<'_>) -> Result<(), Impossible> {
     let (mut skipped, mut stopped, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for place in 0..deciding.state.steps.len() {
         let step = &deciding.state.steps[place];

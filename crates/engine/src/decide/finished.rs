@@ -5,7 +5,7 @@ use std::time::Duration;
 use facts::StepName;
 use pipeline::EffectClass;
 
-use super::Deciding;
+use super::{Deciding, superseded};
 use crate::action::{ActionOutcome, StepResult};
 use crate::kinds::{AttemptFinished, Next, RunFact, stream_of};
 use crate::mutation::{self, Mutation};
@@ -57,10 +57,12 @@ pub(super) fn finished(
 /// The attempt's end was seen.
 fn ended(deciding: &Deciding<'_>, place: usize, overdue: bool, outcome: &ActionOutcome) -> AttemptFinished {
     let limit = deciding.state.timeout(place);
+    let superseded = deciding.state.steps[place].superseded;
     let (result, message, code) = match &outcome.result {
         StepResult::Succeeded => (RunResult::Succeeded, None, None),
         StepResult::Failed { message, code } => (RunResult::Failed, Some(message.clone()), *code),
         StepResult::Unknown { reason } => (RunResult::Unknown, Some(reason.clone()), None),
+        StepResult::Cancelled if superseded => (RunResult::Cancelled, Some(superseded::MESSAGE.to_owned()), None),
         // Nobody but the deadline stops an attempt of a run that is not cancelled.
         StepResult::Cancelled if overdue || (limit.is_some() && !deciding.state.cancelling) => {
             (RunResult::TimedOut, Some(took_too_long(limit)), None)
@@ -72,7 +74,7 @@ fn ended(deciding: &Deciding<'_>, place: usize, overdue: bool, outcome: &ActionO
     let may_repeat = outcome.retry || result == RunResult::TimedOut;
     let next = match result {
         RunResult::Unknown if !deciding.state.cancelling => Next::Ask,
-        RunResult::Failed | RunResult::TimedOut if may_repeat && !deciding.state.cancelling => {
+        RunResult::Failed | RunResult::TimedOut if may_repeat && !deciding.state.cancelling && !superseded => {
             let failures = match mutation::is(Mutation::RetryForEver) {
                 false => deciding.state.steps[place].failures + 1,
                 true => 1,
@@ -114,7 +116,7 @@ fn lost(deciding: &Deciding<'_>, place: usize, outcome: &ActionOutcome) -> Attem
         } else {
             Next::Again { at: now }
         }
-    } else if deciding.state.cancelling {
+    } else if deciding.state.cancelling || deciding.state.steps[place].superseded {
         Next::Finished {
             result: RunResult::Cancelled,
         }

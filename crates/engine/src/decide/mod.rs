@@ -18,11 +18,13 @@ mod resolve;
 mod retry;
 mod settle;
 mod start;
+mod superseded;
 mod timer;
 
 use facts::{Actor, FactId, NewFact, StepName, Timestamp};
 
 use crate::action::{ActionOutcome, Observation};
+use crate::groups::CalledOff;
 use crate::kinds::{RunFact, VERSION, stream_of};
 use crate::mutation::{self, Mutation};
 use crate::state::{Impossible, RunState};
@@ -55,6 +57,8 @@ pub enum Input {
         /// What was seen.
         observation: Observation,
     },
+    /// A newer run takes the turn of a step, or of the whole run, in a group.
+    Superseded(CalledOff),
     /// Somebody wants the run to end.
     Cancel {
         /// Who.
@@ -162,6 +166,7 @@ pub fn decide(state: &mut RunState, input: &Input, situation: Situation) -> Resu
         } => {
             observed::observed(&mut deciding, step, *attempt, observation)?;
         }
+        Input::Superseded(off) => superseded::superseded(&mut deciding, off)?,
         Input::Cancel { actor } => cancel::cancel(&mut deciding, *actor)?,
         Input::Retry { actor } => retry::retry(&mut deciding, *actor)?,
         Input::Resolve { step, done, actor } => resolve::resolve(&mut deciding, step, *done, *actor)?,
@@ -171,13 +176,13 @@ pub fn decide(state: &mut RunState, input: &Input, situation: Situation) -> Resu
     Ok(deciding.decision)
 }
 
-/// Begins attempts of ready steps, at most as many as there are places.
+/// Begins attempts of these ready steps.
 ///
 /// # Errors
 /// As for [`decide`].
 pub fn claim(state: &mut RunState, claim: Claim, situation: Situation) -> Result<Decision, Impossible> {
     let mut deciding = Deciding::new(state, situation);
-    claim::claim(&mut deciding, claim)?;
+    claim::claim(&mut deciding, &claim)?;
     Ok(deciding.decision)
 }
 
@@ -205,6 +210,11 @@ impl<'a> Deciding<'a> {
 
     /// Makes a fact, folds it into the state and says its id.
     fn emit(&mut self, fact: RunFact, cause: FactId) -> Result<FactId, Impossible> {
+        self.emit_claiming(fact, cause, None)
+    }
+
+    /// The same, with what the fact claims.
+    fn emit_claiming(&mut self, fact: RunFact, cause: FactId, claim: Option<String>) -> Result<FactId, Impossible> {
         let request = &self.state.request;
         let stream = stream_of(request.run);
         let id = fact_id(self.situation, &stream, self.state.version + 1);
@@ -218,7 +228,7 @@ impl<'a> Deciding<'a> {
             trust: request.trust,
             cause: Some(cause),
             correlation: Some(request.run.to_string()),
-            external_key: None,
+            external_key: claim,
             body: fact.body(),
             stream,
         };

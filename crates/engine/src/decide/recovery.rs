@@ -18,7 +18,8 @@ pub(super) fn recover(deciding: &mut Deciding<'_>) {
             false => Action::Resume(attempt.clone()),
             true => Action::Perform(attempt.clone()),
         });
-        if deciding.state.cancelling && !mutation::is(Mutation::ForgetToStopAgain) {
+        let ends = deciding.state.cancelling || deciding.state.steps[place].superseded;
+        if ends && !mutation::is(Mutation::ForgetToStopAgain) {
             deciding.act(Action::Stop(attempt));
         }
     }

@@ -113,7 +113,10 @@ fn finish(deciding: &mut Deciding<'_>) -> Result<(), Impossible> {
             };
             let reason = match &state.trouble {
                 _ if result == RunResult::Succeeded => None,
-                _ if result == RunResult::Cancelled && state.cancelling => Some("somebody cancelled it".to_owned()),
+                _ if result == RunResult::Cancelled && state.cancelling => Some(match &state.superseded {
+                    Some((group, by)) => format!("run {by}, which is newer, took its turn in the group `{group}`"),
+                    None => "somebody cancelled it".to_owned(),
+                }),
                 Some((place, message)) => Some(format!("step `{}`: {message}", state.name(*place))),
                 None => None,
             };

@@ -31,6 +31,7 @@ pub fn request_facts(request: &RunRequest, situation: Situation) -> Vec<NewFact>
         context: request.context.clone(),
         steps: steps.len() as u64,
         broken,
+        concurrency: request.plan.as_ref().ok().and_then(|plan| plan.concurrency.clone()),
     });
     let stream = stream_of(request.run);
     let mut facts: Vec<NewFact> = Vec::new();

@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub cancelled: usize,
     pub reopened: usize,
     pub refused: usize,
+    pub entered: usize,
+    pub superseded: usize,
 }
 
 impl std::ops::AddAssign for Seen {
@@ -50,6 +52,8 @@ impl std::ops::AddAssign for Seen {
         self.cancelled += other.cancelled;
         self.reopened += other.reopened;
         self.refused += other.refused;
+        self.entered += other.entered;
+        self.superseded += other.superseded;
     }
 }
 
@@ -98,6 +102,8 @@ fn every_history_keeps_the_invariants_and_ends_when_faults_stop() {
         all.cancelled,
         all.reopened,
         all.refused,
+        all.entered,
+        all.superseded,
     ];
     assert!(seeds < SEEDS || met.iter().all(|count| *count >= 20), "{all:?}");
 }

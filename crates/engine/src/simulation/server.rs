@@ -8,6 +8,7 @@ use facts::{Actor, Position, RunId};
 use super::ledger::SimLedger;
 use crate::attempt::Work;
 use crate::decide::{Attempt, Input};
+use crate::groups::{TurnSearch, turn_claim};
 use crate::kinds::stream_of;
 use crate::open_run::OpenRun;
 use crate::places::{PlacePool, RunPlaces};
@@ -52,6 +53,20 @@ pub(crate) fn load(ledger: &SimLedger, run: RunId) -> Option<(RunState, Position
     Some((state, facts.last().map_or(0, |fact| fact.seq)))
 }
 
+/// Reads from the ledger which turn of a group was the last, and who is in it.
+pub(crate) fn learn(ledger: &SimLedger, pool: &PlacePool, group: &str) {
+    let mut search = TurnSearch::default();
+    let mut last = None;
+    while let Some(turn) = search.next() {
+        let fact = ledger.claim(&turn_claim(group, turn));
+        search.found(fact.is_some());
+        last = fact.or(last);
+    }
+    let run: Option<RunId> = last.map(|fact| fact.stream().key().parse().expect("a run"));
+    let holder = run.and_then(|run| load(ledger, run)?.0.holder(group));
+    pool.groups().learn(group, search.last(), holder);
+}
+
 impl SimRun {
     /// The ledger says something else than was thought.
     pub(crate) fn conflicted(&mut self, state: RunState, read_at: Position) {
@@ -71,7 +86,7 @@ impl Server {
         Self {
             id,
             epoch,
-            pool: PlacePool::new(places),
+            pool: PlacePool::new(places, None),
             runs: BTreeMap::new(),
         }
     }

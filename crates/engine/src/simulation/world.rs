@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use facts::{Actor, ComponentId, ComponentName, Digest, RunId, StepName, Timestamp, Trust};
 use ledger::Append;
-use pipeline::plan::Retries;
+use pipeline::plan::{Concurrency, GroupRule, Retries};
 use pipeline::{EffectClass, Plan, PlannedStep};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ use super::rows::Tables;
 use super::server::Server;
 use crate::action::ActionOutcome;
 use crate::decide::Input;
-use crate::invariants::History;
+use crate::invariants::{Groups, History};
 use crate::request::RunRequest;
 use crate::state::RunState;
 
@@ -120,6 +120,7 @@ pub(super) struct World {
     places: usize,
     ledger: SimLedger,
     histories: BTreeMap<RunId, History>,
+    groups: Groups,
     truth: BTreeMap<RunId, RunState>,
     tables: Tables,
     servers: Vec<Server>,
@@ -166,6 +167,7 @@ impl World {
             places,
             ledger: SimLedger::default(),
             histories: BTreeMap::new(),
+            groups: Groups::default(),
             truth: BTreeMap::new(),
             tables: Tables::default(),
             servers: Vec::new(),
@@ -272,6 +274,7 @@ impl World {
     fn request(&mut self, client: usize) -> RunRequest {
         let steps = 1 + self.random.below(7);
         let mut plan: Vec<PlannedStep> = Vec::new();
+        let grouped = self.random.percent(50);
         for at in 0..steps {
             let name = StepName::new(format!("s{at}")).expect("a name");
             let action = if self.random.percent(10) { "approve" } else { "run" };
@@ -296,7 +299,14 @@ impl World {
                 factor: 2,
                 longest_delay_ms: 3_000,
             };
+            if grouped {
+                step.concurrency = self.concurrency(30);
+            }
             plan.push(step);
+        }
+        let mut plan = Plan::of(plan);
+        if grouped {
+            plan.concurrency = self.concurrency(20);
         }
         RunRequest {
             run: RunId::of_key("later"),
@@ -312,8 +322,24 @@ impl World {
             actor: Actor::System,
             cause: None,
             context: json!(null),
-            plan: Ok(Plan { steps: plan }),
+            plan: Ok(plan),
         }
+    }
+
+    fn concurrency(&mut self, percent: u64) -> Option<Concurrency> {
+        if !self.random.percent(percent) {
+            return None;
+        }
+        let rules = [
+            GroupRule::Queue,
+            GroupRule::Queue,
+            GroupRule::Newest,
+            GroupRule::Replace,
+        ];
+        Some(Concurrency {
+            group: format!("g{}", self.random.below(2)),
+            rule: *self.random.pick(&rules).unwrap_or(&GroupRule::Queue),
+        })
     }
 
     fn happen(&mut self, event: Event) {

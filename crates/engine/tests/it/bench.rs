@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::invariants::History;
+use engine::invariants::{Groups, History};
 use engine::{
     ActionOutcome, BrokenDefinition, Engine, LogStore, Observation, Ports, Resumed, RunRequest, RunResult, RunsView,
     StepAction, StepContext, StepResult,
@@ -232,6 +232,7 @@ impl Bench {
             runs_folder: self.folder.path().join("runs"),
             logs: Some(self.logs.clone()),
             max_parallel: self.max_parallel,
+            memory: None,
             grace: self.grace,
         })
         .await
@@ -261,12 +262,27 @@ impl Bench {
             .collect()
     }
 
+    /// What `look` finds, once it finds something; that somebody waits is no fact that could be followed.
+    pub async fn until<T>(&self, look: impl Fn() -> Option<T>) -> T {
+        let found = async {
+            loop {
+                match look() {
+                    Some(found) => return found,
+                    None => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), found).await.unwrap()
+    }
+
     /// The views are what the facts say, and the chain holds.
     pub async fn check(&self) {
         assert!(!self.ledger.rebuild(&|_| {}).await.unwrap().differed());
         let mut histories: BTreeMap<_, History> = BTreeMap::new();
+        let mut groups = Groups::default();
         for fact in self.ledger.read(0, 100_000).await.unwrap() {
             if fact.stream().kind() == "run" {
+                groups.check(&fact).unwrap();
                 histories
                     .entry(fact.stream().clone())
                     .or_default()
@@ -328,7 +344,7 @@ pub fn request(steps: Vec<PlannedStep>) -> RunRequest {
         actor: Actor::System,
         cause: None,
         context: json!({"ref": "refs/heads/main"}),
-        plan: Ok(Plan { steps }),
+        plan: Ok(Plan::of(steps)),
     }
 }
 

@@ -4,6 +4,7 @@ mod bench;
 
 mod cancelling;
 mod claims;
+mod groups;
 mod kinds;
 mod logs;
 mod recovery;

@@ -51,6 +51,7 @@ async fn publishing(bench: &Bench) -> Engine {
         runs_folder: bench.folder.path().to_owned(),
         logs: Some(bench.logs.clone()),
         max_parallel: 4,
+        memory: None,
         grace: engine::GRACE,
     })
     .await

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::concurrency::InGroup;
 use super::image::Image;
 use super::matrix::Matrix;
+use super::resources::Resources;
 use crate::configuration::Setting;
 use crate::duration;
 use crate::named::Named;
@@ -20,8 +22,8 @@ use crate::schema::Scalar;
 #[serde(deny_unknown_fields)]
 #[schemars(
     title = "throughline.yaml",
-    extend("x-later" = ["concurrency", "contracts", "flags", "image", "matrix", "model", "modules",
-        "notifications", "on", "reports", "resources", "secrets", "services", "uses"])
+    extend("x-later" = ["contracts", "flags", "image", "matrix", "model", "modules",
+        "notifications", "on", "reports", "secrets", "services", "uses"])
 )]
 pub(crate) struct File {
     /// The version of this file's language: 1.
@@ -40,6 +42,8 @@ pub(crate) struct File {
     /// At a repository's top: the components that it holds, by their names, each with a folder and a file
     /// like this one in it. Only those that a change concerns are built for it.
     pub components: Option<Named<Component>>,
+    /// The group that the whole run is in: of all runs in a group one works at a time.
+    pub concurrency: Option<InGroup>,
     /// What is done, by the name of the step. Steps run beside one another unless one needs another.
     #[serde(default)]
     pub steps: Named<Step>,
@@ -137,8 +141,7 @@ pub(crate) struct VersionRule {
 /// A step: commands that run in a fresh copy of the component's folder.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["concurrency", "identity", "network", "reports", "resources", "services",
-    "uses"]))]
+#[schemars(extend("x-later" = ["identity", "network", "reports", "services", "uses"]))]
 pub(crate) struct Step {
     /// The commands. The step fails with the first that fails.
     pub run: String,
@@ -175,6 +178,10 @@ pub(crate) struct Step {
     /// Folders kept from run to run, for the tools' own caches; per component and trust.
     #[serde(default)]
     pub cache: Vec<Cache>,
+    /// The group that the step is in: of all steps in a group one works at a time.
+    pub concurrency: Option<InGroup>,
+    /// What it takes of the machine; how many steps work beside one another follows from it.
+    pub resources: Option<Resources>,
     /// How long one attempt may take; without limit by default.
     #[schemars(regex(pattern = duration::PATTERN))]
     pub timeout: Option<String>,

@@ -7,9 +7,9 @@ use facts::{Digest, StepName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::fill::{FillError, fill};
 use super::{Reader, file};
 use crate::checks::to_text;
+use crate::fill::{FillError, fill};
 use crate::named::Named;
 use crate::plan::{Instance, PlannedStep};
 use crate::schema::Scalar;
@@ -282,6 +282,15 @@ impl Reader<'_> {
         }
         if let Some(image) = &mut filled.image {
             put(image.name_mut(), node.place_of(&["image"]));
+        }
+        if let Some(group) = &mut filled.concurrency {
+            // What is the run's is filled in when there is a run.
+            let mut own = group
+                .name_mut()
+                .replace("$THROUGHLINE_", "\0")
+                .replace("${THROUGHLINE_", "\u{1}");
+            put(&mut own, node.place_of(&["concurrency"]));
+            *group.name_mut() = own.replace('\0', "$THROUGHLINE_").replace('\u{1}', "${THROUGHLINE_");
         }
         for (number, cache) in filled.cache.iter_mut().enumerate() {
             put(&mut cache.path, element("cache", number));

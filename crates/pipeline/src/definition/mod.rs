@@ -1,12 +1,13 @@
 //! `throughline.yaml`: how a component is built, packaged and run.
 
 pub mod components;
+mod concurrency;
 mod file;
-mod fill;
 mod image;
 mod kept;
 mod matrix;
 mod parts;
+mod resources;
 mod steps;
 mod version;
 
@@ -50,6 +51,8 @@ pub struct Definition {
     file: String,
     /// Environments that the definition names, with their places.
     mentioned: Vec<(String, Place)>,
+    /// What steps say that they take of a machine.
+    asked: Vec<resources::Asked>,
 }
 
 impl Definition {
@@ -205,6 +208,20 @@ impl Reader<'_> {
             None => self.nothing_without_package(),
         }
         matrix::needs_of_instances(&mut steps);
+        let concurrency = self.concurrency(self.root, parsed.concurrency, None);
+        let own = concurrency.as_ref().map(|concurrency| &concurrency.group);
+        for step in &steps {
+            let named = step.instance.as_ref().map_or(&step.name, |instance| &instance.of);
+            let node = self.root.get("steps").and_then(|steps| steps.get(named.as_str()));
+            if let (Some(group), Some(node)) = (step.concurrency.as_ref().map(|own| &own.group), node)
+                && Some(group) == own
+            {
+                let message = "without effect: the whole run is in this group already";
+                let hint = "take `concurrency` away here, or from the top of the file";
+                self.checks.say(node.place_of(&["concurrency"]), message, Some(hint));
+            }
+        }
+        let asked = self.asked(&steps);
         let absent = |key: &str| self.root.get(key).is_none();
         if steps.is_empty() && names.is_empty() && absent("package") && absent("components") {
             let hint = "write what is done, such as `steps: { test: { run: make test } }`";
@@ -215,7 +232,7 @@ impl Reader<'_> {
             );
         }
         Definition {
-            plan: Plan { steps },
+            plan: Plan { steps, concurrency },
             document,
             tag: version.tag,
             tag_is_named,
@@ -223,6 +240,7 @@ impl Reader<'_> {
             digest: Digest::of(self.checks.source.text),
             file: file.to_owned(),
             mentioned,
+            asked,
         }
     }
 

@@ -173,11 +173,15 @@ impl Reader<'_> {
             kept,
             fresh: false,
         };
+        let concurrency = self.concurrency(node, step.concurrency, Some(effect));
+        let resources = self.resources(node, step.resources.as_ref());
         let mut planned = PlannedStep::new(checks.name(place, name)?, RUN, json!(input)).needing(needs);
         planned.when = step.when;
         planned.timeout_seconds = timeout_seconds;
         planned.retries = retries;
         planned.effect = effect;
+        planned.concurrency = concurrency;
+        planned.resources = resources;
         Some(planned)
     }
 

@@ -167,7 +167,7 @@ fn unknown_keys_come_with_the_nearest_name() {
     check(
         "throughline: 1\nsteps: {a: {run: x}}\nzebra: {}",
         &[
-            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `variables`, `shell`, `components`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
+            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `variables`, `shell`, `components`, `concurrency`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
         ],
     );
 }
@@ -210,7 +210,7 @@ fn an_image_is_a_name_or_a_map_and_its_mistakes_are_placed() {
 
 #[test]
 fn keys_that_come_later_say_so() {
-    for key in ["services", "resources", "reports", "concurrency", "uses"] {
+    for key in ["services", "reports", "uses"] {
         check(
             &step(&format!("{key}: x")),
             &[&format!(
@@ -218,7 +218,7 @@ fn keys_that_come_later_say_so() {
             )],
         );
     }
-    for key in ["modules", "flags", "concurrency"] {
+    for key in ["modules", "flags"] {
         assert!(wrong(&format!("throughline: 1\n{key}: x"))[0].contains("is not supported by this version"));
     }
     check(

@@ -7,6 +7,7 @@ mod environments;
 mod limits;
 mod matrix;
 mod schemas;
+mod sharing;
 mod version;
 
 /// Dedents a text that is written inside a test.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access::{Action, Resource};
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use engine::groups::Waiting;
 use engine::query::{AttemptRow, RunFilter, RunRow, StepRow};
 use facts::{Actor, RunId, StepName};
 use serde::Deserialize;
@@ -67,7 +68,8 @@ pub(crate) fn run_line(run: RunRow) -> wire::RunLine {
     }
 }
 
-fn step_line(step: StepRow, attempts: &[AttemptRow]) -> wire::StepLine {
+fn step_line(step: StepRow, attempts: &[AttemptRow], waiting: &[Waiting]) -> wire::StepLine {
+    let waits = waiting.iter().find(|waiting| waiting.step.as_ref() == Some(&step.step));
     let attempts = attempts
         .iter()
         .filter(|attempt| attempt.step == step.step)
@@ -86,7 +88,7 @@ fn step_line(step: StepRow, attempts: &[AttemptRow]) -> wire::StepLine {
         needs: step.needs.iter().map(ToString::to_string).collect(),
         state: step.state.to_string(),
         result: step.result.map(|result| result.to_string()),
-        message: step.message,
+        message: step.message.or_else(|| waits.map(ToString::to_string)),
         outputs: step.outputs.unwrap_or_default(),
         started_at: step.started_at,
         finished_at: step.finished_at,
@@ -166,11 +168,19 @@ pub async fn one(
     let row = run_of(&house, &caller, &run).await?;
     let steps = engine::query::steps(&*house.ledger, row.id).await?.rows;
     let attempts = engine::query::attempts(&*house.ledger, row.id, None).await?;
+    let waiting = house.engine.waiting(row.id);
+    let mut run = run_line(row.clone());
+    if let Some(whole) = waiting.iter().find(|waiting| waiting.step.is_none()) {
+        run.reason.get_or_insert_with(|| whole.to_string());
+    }
     Ok(Json(wire::Run {
         schema: "run/1".to_owned(),
         page: Some(format!("{}{}", house.url(), pages::links::run(row.id))),
-        run: run_line(row),
-        steps: steps.into_iter().map(|step| step_line(step, &attempts)).collect(),
+        run,
+        steps: steps
+            .into_iter()
+            .map(|step| step_line(step, &attempts, &waiting))
+            .collect(),
     }))
 }
 

@@ -311,7 +311,14 @@ impl Builds {
                     hint: Some(format!("move `components` into {DEFINITION} at the top")),
                 })
             }
-            Ok(definition) => Ok(definition.plan()),
+            Ok(definition) => {
+                let (plan, machine) = (definition.plan(), self.engine.machine());
+                let too_large = definition.too_large(&plan, machine.places(), machine.counted_memory());
+                match Diagnostics::none_of(too_large) {
+                    Ok(()) => Ok(plan),
+                    Err(diagnostics) => Err(broken(&diagnostics)),
+                }
+            }
             Err(diagnostics) => Err(broken(&diagnostics)),
         };
         Ok((digest, plan))

@@ -77,7 +77,7 @@ pub(super) fn request(run: RunId, component: &Component, package: &delivery::Pac
         actor: Actor::System,
         cause: None,
         context: json!(context),
-        plan: Ok(Plan { steps: vec![step] }),
+        plan: Ok(Plan::of(vec![step])),
     }
 }
 

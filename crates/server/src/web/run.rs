@@ -7,13 +7,16 @@ use access::{Action, Resource};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use build::rebuild::REBUILD;
+use engine::groups::Waiting;
 use engine::kinds::{Planned, Requested};
 use engine::query::{AttemptRow, RunRow, StepRow};
 use facts::published::Judgement;
 use facts::{StepName, Stream};
 use maud::Markup;
 use pages::links;
-use pages::model::{Attempt, Broken, Button, ButtonWeight, LogView, Question, Rebuilt, RebuiltFile, RunPage, Step};
+use pages::model::{
+    Attempt, Broken, Button, ButtonWeight, LogView, Question, Rebuilt, RebuiltFile, RunLine, RunPage, Step,
+};
 use serde::Deserialize;
 
 use super::names::{self, Components};
@@ -59,6 +62,8 @@ pub(super) async fn show(
     };
     let log = opened(&house, &row, &steps, &attempts, &open).await?;
     let may_resolve = visit.may(Action::Resolve, &Resource::Component(row.component_name.clone()));
+    let waiting = house.engine.waiting(row.id);
+    let line = waits(line, &waiting);
     let broken = match &first.broken {
         Some(broken) => Some(excerpted(&house, &row, broken).await),
         None => None,
@@ -74,7 +79,7 @@ pub(super) async fn show(
         steps: steps
             .iter()
             .take(SHOWN)
-            .map(|one| step(one, &attempts, &first, may_resolve))
+            .map(|one| step(one, &attempts, &first, &waiting, may_resolve))
             .collect(),
         more_steps: steps.len().saturating_sub(SHOWN),
         log,
@@ -221,7 +226,19 @@ async fn opened(
     }
 }
 
-fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, may_resolve: bool) -> Step {
+/// A run that waits for another one in its group says so.
+fn waits(line: RunLine, waiting: &[Waiting]) -> RunLine {
+    let whole = waiting.iter().find(|waiting| waiting.step.is_none());
+    RunLine {
+        reason: line
+            .reason
+            .or_else(|| Some(super::guard::sentence(&whole?.to_string()))),
+        ..line
+    }
+}
+
+fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, waiting: &[Waiting], may_resolve: bool) -> Step {
+    let waits = waiting.iter().find(|waiting| waiting.step.as_ref() == Some(&row.step));
     let own = attempts
         .iter()
         .filter(|attempt| attempt.step == row.step)
@@ -251,6 +268,7 @@ fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, may_resolve: bool
         message: row
             .message
             .clone()
+            .or_else(|| waits.map(ToString::to_string))
             .or_else(|| not_isolated(row))
             .filter(|_| question.is_none()),
         attempts: own.collect(),

@@ -36,7 +36,7 @@ pub struct RunLine {
     pub state: String,
     /// Once finished: `succeeded`, `failed`, `cancelled`, `timed-out` or `unknown`.
     pub result: Option<String>,
-    /// Why it ended so.
+    /// Why it ended so, or what it waits for.
     pub reason: Option<String>,
     /// When it was asked for.
     #[schema(value_type = String)]
@@ -76,7 +76,7 @@ pub struct StepLine {
     pub state: String,
     /// As of a run; also `skipped`.
     pub result: Option<String>,
-    /// What it says about its end.
+    /// What it says about its end, or what it waits for.
     pub message: Option<String>,
     /// What it reported.
     #[schema(value_type = Object)]

@@ -3,8 +3,9 @@
 use facts::RunId;
 use ledger::{Append, AppendError};
 
-use super::super::server::{Server, SimRun, load};
+use super::super::server::{Server, SimRun, learn, load};
 use super::{Event, Key, World};
+use crate::groups::group_of_claim;
 use crate::open_run::Turn;
 
 impl World {
@@ -50,7 +51,11 @@ impl World {
     pub(super) fn take_over(&mut self) {
         let open = self.open_runs();
         for server in &mut self.servers {
-            for run in &open {
+            for group in server.pool.groups().keys() {
+                learn(&self.ledger, &server.pool, &group);
+            }
+            let driven: Vec<RunId> = server.runs.keys().copied().collect();
+            for run in open.iter().chain(&driven) {
                 let driven = server.runs.contains_key(run);
                 let Some(sim) = server.open(&self.ledger, *run) else {
                     continue;
@@ -235,7 +240,15 @@ impl World {
                 let Some(sim) = self.servers[at].runs.get_mut(&run) else {
                     return;
                 };
-                if matches!(refused, AppendError::Conflict { .. } | AppendError::Reused { .. }) {
+                let group = match &refused {
+                    AppendError::Claimed { key, .. } => group_of_claim(key).map(str::to_owned),
+                    _ => None,
+                };
+                if let Some(group) = group {
+                    sim.conflicted(state, read_at);
+                    learn(&self.ledger, &self.servers[at].pool, &group);
+                    self.seen.conflicts += 1;
+                } else if matches!(refused, AppendError::Conflict { .. } | AppendError::Reused { .. }) {
                     sim.conflicted(state, read_at);
                     self.seen.conflicts += 1;
                 } else {

@@ -20,6 +20,9 @@ impl World {
         if let Err(violation) = self.histories.entry(run).or_default().check(fact) {
             return self.fault(violation.to_string());
         }
+        if let Err(violation) = self.groups.check(fact) {
+            return self.fault(violation.to_string());
+        }
         match self.truth.get_mut(&run) {
             None => {
                 let state = RunState::begin(&fact.new, free_kinds()).expect("a run begins");
@@ -64,6 +67,8 @@ impl World {
                     self.fault(format!("an observation was invented: {body:?}"));
                 }
             }
+            Some(RunFact::GroupEntered(_)) => self.seen.entered += 1,
+            Some(RunFact::Superseded(_)) => self.seen.superseded += 1,
             Some(RunFact::CancelRequested(_)) => self.seen.cancelled += 1,
             Some(RunFact::Reopened(_)) => self.seen.reopened += 1,
             _ => {}

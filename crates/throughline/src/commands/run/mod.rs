@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use facts::{RunId, StepName};
 use local::{Folders, Local, LocalError, Options};
-use pipeline::{Definition, Plan};
+use pipeline::{Definition, Diagnostics, Plan};
 use zeroize::Zeroizing;
 
 use super::{Around, read_file};
@@ -128,6 +128,11 @@ async fn read(
         }
     };
     let plan = select(definition.plan(), &args.steps)?;
+    let too_large = definition.too_large(&plan, settings.max_parallel, executor::machine::memory());
+    if let Err(wrong) = Diagnostics::none_of(too_large) {
+        super::check::tell(&wrong, printer)?;
+        return Err(Failure::told(Exit::BadFile));
+    }
     let here = here::look(folder, settings).await?;
     Ok(Wanted { here, definition, plan })
 }

@@ -157,9 +157,22 @@ pub(super) fn drawn(steps: &[StepRow], now: Timestamp, size: (usize, usize), loc
         let said = last_lines(&log, 1).pop().unwrap_or_default();
         lines.push(line.with(Tone::Quiet, format!("  {}", said.trim())));
     }
+    let turns = steps
+        .first()
+        .map(|step| local.engine.waiting(step.run))
+        .unwrap_or_default();
+    let waits = |step: &StepRow| turns.iter().find(|turn| turn.step.as_ref() == Some(&step.step));
+    for (step, turn) in steps.iter().filter_map(|step| Some((step, waits(step)?))).take(8) {
+        let by = turn.by.as_ref().map_or("another run", |step| step.as_str());
+        let line = Line::default()
+            .with(Tone::Quiet, "○")
+            .with(Tone::Plain, format!(" {}", step.step));
+        let text = format!("waits for {by} in the group {}", turn.group);
+        lines.push(line.up_to(NAMES).with(Tone::Quiet, text));
+    }
     let waiting: Vec<&str> = steps
         .iter()
-        .filter(|step| !matches!(step.state, State::Finished | State::Running))
+        .filter(|step| !matches!(step.state, State::Finished | State::Running) && waits(step).is_none())
         .map(|step| step.step.as_str())
         .collect();
     if !waiting.is_empty() {

@@ -1,5 +1,7 @@
 //! Names of variables in texts of the definition, filled in with their values before anything runs.
 
+use std::convert::Infallible;
+
 /// A text names a variable that nothing fills in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("nothing fills in `${0}` here")]
@@ -10,6 +12,16 @@ pub(crate) struct FillError(pub String);
 /// # Errors
 /// The first name without a value.
 pub(crate) fn fill<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> Result<String, FillError> {
+    let value = |name: &str| value(name).ok_or_else(|| FillError(name.to_owned()));
+    replace(text, value)
+}
+
+/// The same where every name has a value.
+pub(crate) fn fill_all(text: &str, value: impl Fn(&str) -> String) -> String {
+    replace(text, |name| Ok::<_, Infallible>(value(name))).unwrap_or_else(|never| match never {})
+}
+
+fn replace<S: AsRef<str>, E>(text: &str, value: impl Fn(&str) -> Result<S, E>) -> Result<String, E> {
     let mut full = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -29,7 +41,7 @@ pub(crate) fn fill<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> R
         if name.is_empty() {
             full.push('$');
         } else {
-            full.push_str(value(name).ok_or_else(|| FillError(name.to_owned()))?);
+            full.push_str(value(name)?.as_ref());
         }
         rest = left;
     }
