@@ -10,6 +10,7 @@ mod kept;
 mod package;
 pub mod ports;
 pub mod rebuild;
+pub mod reports;
 mod run;
 mod verdict;
 mod version;

@@ -12,10 +12,12 @@ use executor::{
     Adopted, AttemptKey, Container, Ended, Executor, ExecutorError, Job, Limits, Outcome, Pull, SecretForStep,
 };
 use facts::{Commit, ComponentName, StepName, Trust};
-use pipeline::plan::{EffectClass, ImagePull, ImageUse, KeptResult, RUN, RunInput, SecretUse};
+use pipeline::plan::{EffectClass, ImagePull, ImageUse, KeptResult, RUN, ReportFiles, Resources, RunInput, SecretUse};
+use zeroize::Zeroizing;
 
 use crate::kept::{KeptResults, Looked, Sought};
 use crate::ports::{Commits, Secrets, Workspace};
+use crate::reports::{self, Before};
 use crate::workspace::beneath;
 
 /// How much a step may log, in bytes.
@@ -204,7 +206,7 @@ impl RunAction {
             durable_outcome: step.effect == EffectClass::Effect,
             nice: NICE,
             log_budget: LOG_BUDGET,
-            limits: Limits::default(),
+            limits: limits(step.resources),
             container,
         };
         Ok((job, workspace))
@@ -273,11 +275,13 @@ impl RunAction {
         let input = input(step)?;
         let (job, workspace) = self.job(step, &input, &input.script).await?;
         let Some(wanted) = input.kept.as_ref().filter(|_| !input.fresh) else {
+            let tests = Tests::before(&input, &job, &workspace);
             let outcome = self.start_and_wait(step, job).await;
             self.kept.has_run(step.run, &step.step);
-            return Ok(outcome);
+            return Ok(tests.told(outcome).await);
         };
         self.ask_tools(step, &job, wanted).await?;
+        let mut tests = Tests::before(&input, &job, &workspace);
         let (kept, context, run_input, depends) = (self.kept.clone(), step.clone(), input.clone(), wanted.clone());
         let domain = self.kept.domain(step.trust);
         let looked = tokio::task::spawn_blocking(move || {
@@ -297,7 +301,11 @@ impl RunAction {
             kept.look(&context, &sought)
         });
         let (prepared, why) = match looked.await.map_err(|panic| ActionOutcome::failed(panic.to_string()))? {
-            Looked::PutBack(outcome) => return Ok(outcome),
+            Looked::PutBack(outcome) => {
+                // What was put back is of this step, whenever it was written.
+                tests.before.clear();
+                return Ok(tests.told(outcome).await);
+            }
             Looked::Failed(reason) => return Err(ActionOutcome::failed_for_now(reason)),
             Looked::Run { prepared, why } => (prepared, why),
         };
@@ -318,6 +326,7 @@ impl RunAction {
                 step.log.err(&format!("the result is not kept: {trouble}"));
             }
         }
+        outcome = tests.told(outcome).await;
         if let Some(outputs) = outcome.outputs.as_object_mut() {
             outputs.insert("why".to_owned(), serde_json::json!(why));
         }
@@ -373,7 +382,36 @@ impl RunAction {
         }
     }
 
+    /// What the tests of an attempt say whose beginning nobody saw here.
+    async fn tell_tests(&self, step: &StepContext, outcome: ActionOutcome) -> ActionOutcome {
+        let Ok(input) = input(step) else { return outcome };
+        let Some(commit) = step.request.commit.as_ref().filter(|_| !input.reports.is_empty()) else {
+            return outcome;
+        };
+        let workspace = self
+            .workspace
+            .ready(step.run, &step.request.component_name, commit)
+            .await;
+        let (Ok(workspace), Ok(secrets)) = (workspace, self.secrets(step, &input.secrets)) else {
+            return outcome;
+        };
+        let tests = Tests {
+            wanted: input.reports,
+            workspace,
+            before: Before::default(),
+            secrets: secrets.into_iter().map(|secret| secret.value).collect(),
+        };
+        tests.told(outcome).await
+    }
+
     async fn adopt(&self, step: &StepContext) -> Resumed {
+        match self.adopted(step).await {
+            Resumed::Outcome(outcome) => Resumed::Outcome(self.tell_tests(step, outcome).await),
+            other => other,
+        }
+    }
+
+    async fn adopted(&self, step: &StepContext) -> Resumed {
         let key = Self::key(step);
         match self.executor.adopt(&key).await {
             Ok(Adopted::Finished(outcome)) => Resumed::Outcome(ended(&outcome)),
@@ -383,6 +421,61 @@ impl RunAction {
                 reason: error.to_string(),
             },
         }
+    }
+}
+
+/// What a step takes is also its limit.
+fn limits(resources: Option<Resources>) -> Limits {
+    Limits {
+        cpus: resources.and_then(|resources| resources.cpus_milli).map(|milli| milli as f64 / 1_000.0),
+        memory_bytes: resources.and_then(|resources| resources.memory_bytes),
+        pids: None,
+    }
+}
+
+/// What is to be read of the tests of a step once it has ended.
+struct Tests {
+    wanted: Vec<ReportFiles>,
+    workspace: PathBuf,
+    before: Before,
+    secrets: Vec<Zeroizing<String>>,
+}
+
+impl Tests {
+    /// Looks which files of earlier runs lie there.
+    fn before(input: &RunInput, job: &Job, workspace: &Path) -> Self {
+        Self {
+            wanted: input.reports.clone(),
+            before: reports::there(workspace, &input.reports),
+            workspace: workspace.to_owned(),
+            secrets: job.secrets.iter().map(|secret| secret.value.clone()).collect(),
+        }
+    }
+
+    /// The outcome with what the tests say.
+    async fn told(self, mut outcome: ActionOutcome) -> ActionOutcome {
+        let over = !matches!(outcome.result, StepResult::Lost | StepResult::Unknown { .. });
+        if self.wanted.is_empty() || !over {
+            return outcome;
+        }
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut report = reports::collect(&self.workspace, &self.wanted, &self.before);
+            report.mask(self.secrets.iter().map(|secret| secret.as_str()));
+            report
+        });
+        let Ok(report) = reading.await else { return outcome };
+        if let StepResult::Failed { message, .. } = &mut outcome.result
+            && report.failed > 0
+        {
+            *message = format!("{message}; {}", report.in_words());
+        }
+        if outcome.outputs.is_null() {
+            outcome.outputs = serde_json::json!({});
+        }
+        if let Some(outputs) = outcome.outputs.as_object_mut() {
+            outputs.insert("reports".to_owned(), serde_json::json!(report));
+        }
+        outcome
     }
 }
 

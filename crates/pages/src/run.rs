@@ -4,7 +4,7 @@ use facts::Trust;
 use facts::published::Judgement;
 use maud::{Markup, html};
 
-use crate::model::{Broken, Frame, Outcome, Progress, Rebuilt, RunKind, RunLine, RunPage, Step, Tone};
+use crate::model::{Broken, Frame, Outcome, Progress, Rebuilt, RunKind, RunLine, RunPage, Step, Tests, Tone};
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::graph;
 use crate::parts::mark::{Mark, Status, tone_word};
@@ -174,6 +174,7 @@ fn row(frame: &Frame, run: &RunLine, step: &Step, selected: bool) -> Markup {
                     }
                 }
             }
+            @if let Some(tests) = &step.tests { (tests_of(tests)) }
             @if let Some(question) = &step.question {
                 div.question {
                     p { (Mark::Person.picture()) strong { (question.text) } }
@@ -182,6 +183,32 @@ fn row(frame: &Frame, run: &RunLine, step: &Step, selected: bool) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// What the tests of a step say: the counts, and what failed.
+fn tests_of(tests: &Tests) -> Markup {
+    html! {
+        p.step-message { (tests.words) }
+        @if !tests.failures.is_empty() {
+            details.step-tests open[tests.failures.len() <= 5] {
+                summary { (small::plural(usize::try_from(tests.failed).unwrap_or(usize::MAX), "failed test", "failed tests")) }
+                ul {
+                    @for case in &tests.failures {
+                        li {
+                            code { (case.name) }
+                            @if let Some(suite) = &case.suite { " " span.faint { (suite) } }
+                            @if let Some(file) = &case.file { " " span.faint { (file) } }
+                            @if let Some(message) = &case.message { pre { (message) } }
+                        }
+                    }
+                }
+                @if tests.failed > tests.failures.len() as u64 {
+                    p.faint { "and " (tests.failed - tests.failures.len() as u64) " more" }
+                }
+            }
+        }
+        @for note in &tests.notes { p.step-message.faint { (note) } }
     }
 }
 

@@ -226,6 +226,9 @@ pub struct RunInput {
     /// What its result depends on and consists of; absent for a step that runs each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptResult>,
+    /// The files in which its tests say what came of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ReportFiles>,
     /// The step runs whatever is kept, and its result is not kept, as in a rebuild.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
@@ -268,6 +271,25 @@ pub struct KeptResult {
     /// Commands that print the versions of the tools it uses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
+}
+
+/// Files in which tests say what came of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportFiles {
+    /// A file or a pattern, relative to the component's folder.
+    pub path: String,
+    /// What they hold.
+    pub format: ReportFormat,
+}
+
+/// What files of tests hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportFormat {
+    /// JUnit XML.
+    Junit,
+    /// TAP, the Test Anything Protocol.
+    Tap,
 }
 
 /// A secret handed to a step.

@@ -31,8 +31,8 @@ pub use package::{
     Stay, StayState,
 };
 pub use run::{
-    Attempt, Broken, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind, RunLine, RunPage, RunsFilter,
-    RunsPage, RunsShown, Step,
+    Attempt, Broken, FailedCase, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind, RunLine, RunPage,
+    RunsFilter, RunsPage, RunsShown, Step, Tests,
 };
 pub use search::{SearchGroup, SearchHit, SearchPage};
 pub use settings::{SettingLine, SettingsPage, TokenLine};

@@ -148,6 +148,8 @@ pub struct Step {
     pub attempts: Vec<Attempt>,
     /// How many attempts it may have.
     pub attempts_allowed: u32,
+    /// What its tests say.
+    pub tests: Option<Tests>,
     /// What it asks a person.
     pub question: Option<Question>,
     /// How long it usually takes.
@@ -160,6 +162,32 @@ impl Step {
         let to = self.finished_at.unwrap_or(now);
         Duration::try_from(to.duration_since(self.started_at?)).ok()
     }
+}
+
+/// What the tests of a step say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Tests {
+    /// The counts, in words.
+    pub words: String,
+    /// How many failed.
+    pub failed: u64,
+    /// The first that failed.
+    pub failures: Vec<FailedCase>,
+    /// What could not be read, and why.
+    pub notes: Vec<String>,
+}
+
+/// A case that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FailedCase {
+    /// Its name.
+    pub name: String,
+    /// What it belongs to.
+    pub suite: Option<String>,
+    /// What it said.
+    pub message: Option<String>,
+    /// Where it stands.
+    pub file: Option<String>,
 }
 
 /// One attempt of a step.

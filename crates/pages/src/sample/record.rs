@@ -144,6 +144,7 @@ pub fn component_page() -> ComponentPage {
         message: None,
         attempts: Vec::new(),
         attempts_allowed: 1,
+        tests: None,
         question: None,
         usually: None,
     };

@@ -63,6 +63,7 @@ fn one(name: &str, action: &str, needs: &[&str], progress: Progress, span: Optio
             .into_iter()
             .collect(),
         attempts_allowed: 1,
+        tests: None,
         question: None,
         usually: None,
     }

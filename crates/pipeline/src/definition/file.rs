@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::concurrency::InGroup;
 use super::image::Image;
 use super::matrix::Matrix;
+use super::reports::Report;
 use super::resources::Resources;
 use crate::configuration::Setting;
 use crate::duration;
@@ -23,7 +24,7 @@ use crate::schema::Scalar;
 #[schemars(
     title = "throughline.yaml",
     extend("x-later" = ["contracts", "flags", "image", "matrix", "model", "modules",
-        "notifications", "on", "reports", "secrets", "services", "uses"])
+        "notifications", "on", "secrets", "services", "uses"])
 )]
 pub(crate) struct File {
     /// The version of this file's language: 1.
@@ -141,7 +142,7 @@ pub(crate) struct VersionRule {
 /// A step: commands that run in a fresh copy of the component's folder.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["identity", "network", "reports", "services", "uses"]))]
+#[schemars(extend("x-later" = ["identity", "network", "services", "uses"]))]
 pub(crate) struct Step {
     /// The commands. The step fails with the first that fails.
     pub run: String,
@@ -182,6 +183,9 @@ pub(crate) struct Step {
     pub concurrency: Option<InGroup>,
     /// What it takes of the machine; how many steps work beside one another follows from it.
     pub resources: Option<Resources>,
+    /// The files in which its tests say what came of them: JUnit XML, or TAP.
+    #[serde(default)]
+    pub reports: Vec<Report>,
     /// How long one attempt may take; without limit by default.
     #[schemars(regex(pattern = duration::PATTERN))]
     pub timeout: Option<String>,

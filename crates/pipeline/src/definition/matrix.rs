@@ -104,13 +104,29 @@ impl Reader<'_> {
                 return None;
             }
             let filled = self.filled(step, node, &values)?;
-            for pattern in filled.outputs.iter().filter(|pattern| !pattern.starts_with('!')) {
-                if step.inputs.is_some() && outputs.insert(pattern.clone(), number).is_some() {
+            let mut left = filled.outputs.clone();
+            left.extend(
+                filled
+                    .reports
+                    .iter()
+                    .cloned()
+                    .map(|mut report| std::mem::take(report.path_mut())),
+            );
+            left.sort();
+            left.dedup();
+            for pattern in left.iter().filter(|pattern| !pattern.starts_with('!')) {
+                let kept = step.inputs.is_some() || !filled.outputs.contains(pattern);
+                if kept && outputs.insert(pattern.clone(), number).is_some() {
                     let message = format!("two instances would leave `{pattern}`");
                     let axis = values.first().map_or("AXIS", |(axis, _)| axis.as_str());
                     let hint =
                         format!("let each leave files of its own: put the axis into the path, such as `out/${axis}`");
-                    self.checks.say(node.place_of(&["outputs"]), message, Some(&hint));
+                    let key = if filled.outputs.contains(pattern) {
+                        "outputs"
+                    } else {
+                        "reports"
+                    };
+                    self.checks.say(node.place_of(&[key]), message, Some(&hint));
                     return None;
                 }
             }
@@ -282,6 +298,9 @@ impl Reader<'_> {
         }
         if let Some(image) = &mut filled.image {
             put(image.name_mut(), node.place_of(&["image"]));
+        }
+        for (number, report) in filled.reports.iter_mut().enumerate() {
+            put(report.path_mut(), element("reports", number));
         }
         if let Some(group) = &mut filled.concurrency {
             // What is the run's is filled in when there is a run.

@@ -7,6 +7,7 @@ mod image;
 mod kept;
 mod matrix;
 mod parts;
+mod reports;
 mod resources;
 mod steps;
 mod version;

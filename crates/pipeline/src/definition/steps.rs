@@ -113,7 +113,7 @@ impl Reader<'_> {
     fn step(
         &self,
         name: &str,
-        step: file::Step,
+        mut step: file::Step,
         place: Place,
         node: &Node,
         reading: &Reading<'_>,
@@ -149,7 +149,13 @@ impl Reader<'_> {
             EffectClass::default()
         };
         let effect = step.effect.unwrap_or(usual);
-        let kept = self.kept(node, &step, effect);
+        let reports = self.reports(node, std::mem::take(&mut step.reports));
+        let mut kept = self.kept(node, &step, effect);
+        // What tests say belongs to the result.
+        if let Some(kept) = &mut kept {
+            let lacking = reports.iter().filter(|report| !step.outputs.contains(&report.path));
+            kept.outputs.extend(lacking.map(|report| report.path.clone()));
+        }
         self.observed(node, effect, step.observe.is_some());
         let timeout_seconds = step
             .timeout
@@ -171,6 +177,7 @@ impl Reader<'_> {
             cache: self.cache(node, step.cache),
             observe: step.observe,
             kept,
+            reports,
             fresh: false,
         };
         let concurrency = self.concurrency(node, step.concurrency, Some(effect));

@@ -210,7 +210,7 @@ fn an_image_is_a_name_or_a_map_and_its_mistakes_are_placed() {
 
 #[test]
 fn keys_that_come_later_say_so() {
-    for key in ["services", "reports", "uses"] {
+    for key in ["services", "uses"] {
         check(
             &step(&format!("{key}: x")),
             &[&format!(

@@ -144,6 +144,7 @@ async fn definition(house: &House, component: &Component, commit: &Commit) -> Re
                     message: None,
                     attempts: Vec::new(),
                     attempts_allowed: 1,
+                    tests: None,
                     question: None,
                     usually: None,
                 })

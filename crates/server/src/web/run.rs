@@ -7,6 +7,7 @@ use access::{Action, Resource};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use build::rebuild::REBUILD;
+use build::reports::TestReport;
 use engine::groups::Waiting;
 use engine::kinds::{Planned, Requested};
 use engine::query::{AttemptRow, RunRow, StepRow};
@@ -15,7 +16,8 @@ use facts::{StepName, Stream};
 use maud::Markup;
 use pages::links;
 use pages::model::{
-    Attempt, Broken, Button, ButtonWeight, LogView, Question, Rebuilt, RebuiltFile, RunLine, RunPage, Step,
+    Attempt, Broken, Button, ButtonWeight, FailedCase, LogView, Question, Rebuilt, RebuiltFile, RunLine, RunPage, Step,
+    Tests,
 };
 use serde::Deserialize;
 
@@ -273,9 +275,27 @@ fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, waiting: &[Waitin
             .filter(|_| question.is_none()),
         attempts: own.collect(),
         attempts_allowed: first.allowed.get(&row.step).copied().unwrap_or(1),
+        tests: tests(row),
         question,
         usually: None,
     }
+}
+
+/// What the tests of a step say.
+fn tests(row: &StepRow) -> Option<Tests> {
+    let report = TestReport::of_outputs(row.outputs.as_ref()?)?;
+    let failed = |case: build::reports::FailedCase| FailedCase {
+        name: case.name,
+        suite: case.suite,
+        message: case.message,
+        file: case.file,
+    };
+    Some(Tests {
+        words: report.in_words(),
+        failed: report.failed,
+        failures: report.failures.into_iter().map(failed).collect(),
+        notes: report.notes,
+    })
 }
 
 /// A step that ran beside others without isolation, although that was wanted.

@@ -1,5 +1,6 @@
 //! Runs, steps, and lines of logs.
 
+use build::reports::TestReport;
 use facts::{RunId, Timestamp};
 
 use super::paint::{Table, Tone, clean, clean_log, paint, short};
@@ -40,6 +41,11 @@ fn subject(run: &RunLine) -> String {
         (None, None) => String::new(),
     }
 }
+
+/// How many failed cases are shown.
+const SHOWN_CASES: usize = 10;
+/// How many lines of what one says are shown.
+const SHOWN_LINES: usize = 6;
 
 /// The last digits of a run's id: enough to name it.
 pub fn short_run(run: RunId) -> String {
@@ -151,6 +157,11 @@ pub fn run(run: &Run, sight: &Sight) -> String {
         ]);
     }
     text.push_str(&table.render(sight.width));
+    for step in &run.steps {
+        if let Some(report) = TestReport::of_outputs(&step.outputs) {
+            text.push_str(&tests(&step.name, &report));
+        }
+    }
     for step in run.steps.iter().filter(|step| step.state == "asking") {
         text.push('\n');
         text.push_str(&format!(
@@ -233,4 +244,38 @@ impl<'a> LogLine<'a> {
         text.push('\n');
         text
     }
+}
+
+/// What the tests of a step say: the counts, the cases that failed, and what could not be read.
+pub fn tests(step: &str, report: &TestReport) -> String {
+    let mut text = format!(
+        "\n{} {}\n",
+        paint(Tone::Strong, &clean(step)),
+        clean(&report.in_words())
+    );
+    for case in report.failures.iter().take(SHOWN_CASES) {
+        let suite = case.suite.as_deref().filter(|suite| !case.name.contains(suite));
+        let about: Vec<String> = suite.into_iter().chain(case.file.as_deref()).map(clean).collect();
+        let about = paint(Tone::Quiet, &about.join("  "));
+        text.push_str(&format!("  {} {}  {about}\n", paint(Tone::Bad, "✗"), clean(&case.name)));
+        let message = case.message.iter().flat_map(|message| message.lines());
+        for line in message
+            .map(str::trim_end)
+            .filter(|line| !line.trim().is_empty())
+            .take(SHOWN_LINES)
+        {
+            text.push_str(&format!("    {}\n", clean(line)));
+        }
+    }
+    let shown = report.failures.len().min(SHOWN_CASES) as u64;
+    if report.failed > shown {
+        text.push_str(&format!(
+            "  {}\n",
+            paint(Tone::Quiet, &format!("and {} more", report.failed - shown))
+        ));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("  {} {}\n", paint(Tone::Waiting, "!"), clean(note)));
+    }
+    text
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use build::reports::TestReport;
 use engine::query::StepRow;
 use facts::{Digest, StepName};
 use local::Foreseen;
@@ -45,6 +46,9 @@ struct StepDocument {
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// What its tests say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<TestReport>,
     /// The file that holds its log.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<PathBuf>,
@@ -82,6 +86,7 @@ impl RunDocument {
                 attempts: step.attempt,
                 seconds: seconds(step.started_at, step.finished_at),
                 message: step.message.clone(),
+                tests: TestReport::of_outputs(&outputs),
                 log: log(step),
             }
         };

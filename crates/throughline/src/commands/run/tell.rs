@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use build::reports::TestReport;
 use engine::query::StepRow;
 use engine::{RunResult, State};
 use facts::{StepName, Timestamp};
@@ -15,6 +16,7 @@ use crate::cli::LocalRunArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::show;
 use crate::show::paint::{Tone, clean_log, paint, short};
 use crate::show::screen::Line;
 use crate::show::time::{between, length};
@@ -113,6 +115,11 @@ pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
             tone,
             format!("  {}", step.message.as_deref().unwrap_or("did not succeed")),
         ),
+    };
+    let tests = step.outputs.as_ref().and_then(TestReport::of_outputs);
+    let line = match tests.filter(|tests| step.result == Some(RunResult::Succeeded) && tests.tests > 0) {
+        Some(tests) => line.with(Tone::Quiet, format!("  {}", tests.in_words())),
+        None => line,
     };
     let reasons = why(step);
     match reasons.split_first() {
@@ -235,6 +242,13 @@ pub(super) fn ended(
             )
         }) {
             tell_log(failed, log(failed), printer);
+        }
+        for step in &ended.steps {
+            let report = step.outputs.as_ref().and_then(TestReport::of_outputs);
+            // Where all is well the counts beside the step are enough.
+            if let Some(report) = report.filter(|report| report.failed > 0 || !report.notes.is_empty()) {
+                printer.say(show::run::tests(step.step.as_str(), &report).trim_end());
+            }
         }
         if let Some(package) = &package {
             let size: u64 = package.manifest.layers.iter().map(|layer| layer.size).sum();
