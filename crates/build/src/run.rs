@@ -427,7 +427,9 @@ impl RunAction {
 /// What a step takes is also its limit.
 fn limits(resources: Option<Resources>) -> Limits {
     Limits {
-        cpus: resources.and_then(|resources| resources.cpus_milli).map(|milli| milli as f64 / 1_000.0),
+        cpus: resources
+            .and_then(|resources| resources.cpus_milli)
+            .map(|milli| milli as f64 / 1_000.0),
         memory_bytes: resources.and_then(|resources| resources.memory_bytes),
         pids: None,
     }
