@@ -12,12 +12,11 @@ use executor::{
     Adopted, AttemptKey, Container, Ended, Executor, ExecutorError, Job, Limits, Outcome, Pull, SecretForStep,
 };
 use facts::{Commit, ComponentName, StepName, Trust};
-use pipeline::plan::{EffectClass, ImagePull, ImageUse, KeptResult, RUN, ReportFiles, Resources, RunInput, SecretUse};
-use zeroize::Zeroizing;
+use pipeline::plan::{EffectClass, ImagePull, ImageUse, KeptResult, RUN, Resources, RunInput, SecretUse};
 
 use crate::kept::{KeptResults, Looked, Sought};
 use crate::ports::{Commits, Secrets, Workspace};
-use crate::reports::{self, Before};
+use crate::reports::{Before, Tests};
 use crate::workspace::beneath;
 
 /// How much a step may log, in bytes.
@@ -432,52 +431,6 @@ fn limits(resources: Option<Resources>) -> Limits {
             .map(|milli| milli as f64 / 1_000.0),
         memory_bytes: resources.and_then(|resources| resources.memory_bytes),
         pids: None,
-    }
-}
-
-/// What is to be read of the tests of a step once it has ended.
-struct Tests {
-    wanted: Vec<ReportFiles>,
-    workspace: PathBuf,
-    before: Before,
-    secrets: Vec<Zeroizing<String>>,
-}
-
-impl Tests {
-    /// Looks which files of earlier runs lie there.
-    fn before(input: &RunInput, job: &Job, workspace: &Path) -> Self {
-        Self {
-            wanted: input.reports.clone(),
-            before: reports::there(workspace, &input.reports),
-            workspace: workspace.to_owned(),
-            secrets: job.secrets.iter().map(|secret| secret.value.clone()).collect(),
-        }
-    }
-
-    /// The outcome with what the tests say.
-    async fn told(self, mut outcome: ActionOutcome) -> ActionOutcome {
-        let over = !matches!(outcome.result, StepResult::Lost | StepResult::Unknown { .. });
-        if self.wanted.is_empty() || !over {
-            return outcome;
-        }
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut report = reports::collect(&self.workspace, &self.wanted, &self.before);
-            report.mask(self.secrets.iter().map(|secret| secret.as_str()));
-            report
-        });
-        let Ok(report) = reading.await else { return outcome };
-        if let StepResult::Failed { message, .. } = &mut outcome.result
-            && report.failed > 0
-        {
-            *message = format!("{message}; {}", report.in_words());
-        }
-        if outcome.outputs.is_null() {
-            outcome.outputs = serde_json::json!({});
-        }
-        if let Some(outputs) = outcome.outputs.as_object_mut() {
-            outputs.insert("reports".to_owned(), serde_json::json!(report));
-        }
-        outcome
     }
 }
 

@@ -5,16 +5,17 @@
 //! because it can be derived again (which steps are ready, which are being observed, which deadlines
 //! have passed), is kept here beside what facts say and marked as such.
 
+mod agreement;
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{FactId, NewFact, RunId, StepName, Timestamp};
-use pipeline::plan::Concurrency;
 use pipeline::{EffectClass, Plan, PlannedStep};
 use serde_json::Value;
 
-use crate::groups::{Holding, Member};
 use crate::kinds::{Next, Requested, RunFact, Seen, stream_of};
 use crate::mutation::{self, Mutation};
 use crate::places::Load;
@@ -493,58 +494,6 @@ impl RunState {
         Load::of(self.planned(place).resources)
     }
 
-    /// A group of this run among all groups of the ledger.
-    pub(crate) fn group_key(&self, group: &str) -> String {
-        format!("{}/{}/{group}", self.request.component, self.request.trust)
-    }
-
-    /// The group that the whole run is in.
-    pub(crate) fn concurrency(&self) -> Option<&Concurrency> {
-        self.request.plan.as_ref().ok()?.concurrency.as_ref()
-    }
-
-    /// The group that a step has to enter; not the run's own, which it is in already.
-    pub(crate) fn concurrency_of(&self, place: usize) -> Option<&Concurrency> {
-        let concurrency = self.planned(place).concurrency.as_ref()?;
-        let is_own = self.concurrency().is_some_and(|own| own.group == concurrency.group);
-        (!is_own).then_some(concurrency)
-    }
-
-    /// This run, or a step of it, as a member of a group.
-    pub(crate) fn member(&self, place: Option<usize>) -> Member {
-        Member {
-            since: self.requested_at,
-            run: self.request.run,
-            place,
-            step: place.map(|place| self.name(place).clone()),
-        }
-    }
-
-    /// Who of this run is in the group `key`.
-    pub(crate) fn holder(&self, key: &str) -> Option<Member> {
-        let is_key = |concurrency: &Concurrency| self.group_key(&concurrency.group) == key;
-        if self.run_turn.is_some() && self.concurrency().is_some_and(is_key) {
-            return Some(self.member(None));
-        }
-        let holds = |place: &usize| {
-            let concurrency = self.planned(*place).concurrency.as_ref();
-            self.steps[*place].turn.is_some() && concurrency.is_some_and(is_key)
-        };
-        (0..self.steps.len()).find(holds).map(|place| self.member(Some(place)))
-    }
-
-    /// The groups that this run is or was in.
-    pub(crate) fn holding(&self) -> Holding<'_> {
-        let now = self
-            .had
-            .keys()
-            .filter_map(|key| Some((key.as_str(), self.holder(key)?)));
-        Holding {
-            had: &self.had,
-            now: now.collect(),
-        }
-    }
-
     pub(crate) fn place(&self, step: &StepName) -> Result<usize, String> {
         self.places
             .get(step)
@@ -635,45 +584,6 @@ impl RunState {
         needs
             .map(|need| (self.name(*need).clone(), self.steps[*need].outputs.clone()))
             .collect()
-    }
-
-    /// Whether both say the same about what facts say; what can be derived again may differ.
-    pub fn agrees_with(&self, other: &Self) -> bool {
-        // Ready and looking follow from waiting or from a pause that is over.
-        let follows = |phase: Phase| matches!(phase, Phase::Ready | Phase::Looking);
-        let before = |phase: Phase| follows(phase) || matches!(phase, Phase::Waiting | Phase::Backoff { .. });
-        let same_phase = |a: Phase, b: Phase| match (a, b) {
-            (Phase::Running { since: a, .. }, Phase::Running { since: b, .. }) => a == b,
-            (a, b) => a == b || ((follows(a) || follows(b)) && before(a) && before(b)),
-        };
-        let rest = |step: &Step| Step {
-            phase: Phase::Waiting,
-            ..step.clone()
-        };
-        let same = |a: &Step, b: &Step| same_phase(a.phase, b.phase) && rest(a) == rest(b);
-        self.version == other.version
-            && self.request == other.request
-            && (
-                self.started,
-                self.cancelling,
-                self.round,
-                self.result,
-                self.unfinished,
-                self.placed,
-                self.run_turn,
-                &self.superseded,
-            ) == (
-                other.started,
-                other.cancelling,
-                other.round,
-                other.result,
-                other.unfinished,
-                other.placed,
-                other.run_turn,
-                &other.superseded,
-            )
-            && self.steps.len() == other.steps.len()
-            && self.steps.iter().zip(&other.steps).all(|(a, b)| same(a, b))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod checks;
 pub mod configuration;
+mod cycle;
 pub mod definition;
 pub mod diagnostic;
 pub mod document;

@@ -8,10 +8,12 @@ mod junit;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use collect::{Before, collect, there};
+pub(crate) use told::Tests;
 
 /// How many cases that failed are named; of more only the number is told.
 const NAMED: usize = 50;

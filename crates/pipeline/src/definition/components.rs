@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::{file, text_of};
 use crate::checks::Checks;
+use crate::cycle::{find_cycle, path_text};
 use crate::diagnostic::Diagnostics;
 use crate::globs::Globs;
 use crate::named::Named;
-use crate::plan::{find_cycle, path_text};
 use crate::reading::check_language;
 use crate::schema;
 use crate::yaml::{Kind, Node, Source};

@@ -10,11 +10,9 @@ use serde_json::json;
 
 use super::{Reader, file};
 use crate::checks::to_text;
+use crate::cycle::{find_cycle, path_text};
 use crate::named::Named;
-use crate::plan::{
-    CacheFolder, EffectClass, MOST_STEPS, PACKAGE, PlannedStep, RUN, Retries, RunInput, SecretUse, find_cycle,
-    path_text,
-};
+use crate::plan::{CacheFolder, EffectClass, MOST_STEPS, PACKAGE, PlannedStep, RUN, Retries, RunInput, SecretUse};
 use crate::schema::Scalar;
 use crate::yaml::{Node, Place};
 

@@ -9,9 +9,9 @@ use policy::{Gate, scope};
 
 use super::{Approval, Canary, Database, Environment, Environments, Latency, SCHEMA, Strategy, Target, file};
 use crate::checks::Checks;
+use crate::cycle::{find_cycle, path_text};
 use crate::diagnostic::Diagnostics;
 use crate::document::DatabaseEngine;
-use crate::plan::{find_cycle, path_text};
 use crate::reading;
 use crate::yaml::{Node, Place, Source};
 

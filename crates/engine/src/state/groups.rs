@@ -1,0 +1,60 @@
+//! The groups of a run: which it and its steps are in, and as whom.
+
+use pipeline::plan::Concurrency;
+
+use super::RunState;
+use crate::groups::{Holding, Member};
+
+impl RunState {
+    /// A group of this run among all groups of the ledger.
+    pub(crate) fn group_key(&self, group: &str) -> String {
+        format!("{}/{}/{group}", self.request.component, self.request.trust)
+    }
+
+    /// The group that the whole run is in.
+    pub(crate) fn concurrency(&self) -> Option<&Concurrency> {
+        self.request.plan.as_ref().ok()?.concurrency.as_ref()
+    }
+
+    /// The group that a step has to enter; not the run's own, which it is in already.
+    pub(crate) fn concurrency_of(&self, place: usize) -> Option<&Concurrency> {
+        let concurrency = self.planned(place).concurrency.as_ref()?;
+        let is_own = self.concurrency().is_some_and(|own| own.group == concurrency.group);
+        (!is_own).then_some(concurrency)
+    }
+
+    /// This run, or a step of it, as a member of a group.
+    pub(crate) fn member(&self, place: Option<usize>) -> Member {
+        Member {
+            since: self.requested_at,
+            run: self.request.run,
+            place,
+            step: place.map(|place| self.name(place).clone()),
+        }
+    }
+
+    /// Who of this run is in the group `key`.
+    pub(crate) fn holder(&self, key: &str) -> Option<Member> {
+        let is_key = |concurrency: &Concurrency| self.group_key(&concurrency.group) == key;
+        if self.run_turn.is_some() && self.concurrency().is_some_and(is_key) {
+            return Some(self.member(None));
+        }
+        let holds = |place: &usize| {
+            let concurrency = self.planned(*place).concurrency.as_ref();
+            self.steps[*place].turn.is_some() && concurrency.is_some_and(is_key)
+        };
+        (0..self.steps.len()).find(holds).map(|place| self.member(Some(place)))
+    }
+
+    /// The groups that this run is or was in.
+    pub(crate) fn holding(&self) -> Holding<'_> {
+        let now = self
+            .had
+            .keys()
+            .filter_map(|key| Some((key.as_str(), self.holder(key)?)));
+        Holding {
+            had: &self.had,
+            now: now.collect(),
+        }
+    }
+}
