@@ -4,6 +4,7 @@
 //! workspace comes from ([`Workspace`]), what is known of a commit ([`Commits`]) and of versions
 //! ([`Names`]), and who opens secrets ([`Secrets`]).
 
+pub mod beside;
 mod choose;
 mod graph;
 mod kept;
@@ -16,6 +17,7 @@ mod verdict;
 mod version;
 mod workspace;
 
+pub use beside::{Beside, BesideAction};
 pub use kept::{KeptResults, Prepared, Sought};
 pub use package::PackageAction;
 pub use ports::{Commits, Names, Secrets, Workspace};

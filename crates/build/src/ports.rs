@@ -20,6 +20,9 @@ pub trait Workspace: Send + Sync {
     /// When it cannot be made ready.
     async fn ready(&self, run: RunId, component: &ComponentName, commit: &Commit) -> Result<PathBuf, WorkspaceError>;
 
+    /// The folder for what the run has beside its own files, whether it is there or not.
+    fn needs(&self, run: RunId, workspace: &Path) -> PathBuf;
+
     /// Brings the folders that a step keeps from run to run into `workspace`, which [`Workspace::ready`] gave.
     ///
     /// # Errors

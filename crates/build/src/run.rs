@@ -194,6 +194,10 @@ impl RunAction {
                 variables.insert(name.to_owned(), value);
             }
         }
+        let needs = self.workspace.needs(step.run, &workspace);
+        if needs.is_dir() {
+            variables.insert("THROUGHLINE_NEEDS".to_owned(), needs.display().to_string());
+        }
         let job = Job {
             key: Self::key(step),
             script: script.to_owned(),

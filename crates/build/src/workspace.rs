@@ -187,6 +187,10 @@ impl Workspace for Workspaces {
         Ok(of_component(folder))
     }
 
+    fn needs(&self, run: RunId, _: &Path) -> PathBuf {
+        self.folder(run).join(".throughline/needs")
+    }
+
     fn take_caches(
         &self,
         run: RunId,

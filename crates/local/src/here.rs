@@ -30,12 +30,19 @@ pub struct Component {
 pub(crate) struct Here {
     pub component: Component,
     pub secrets: BTreeMap<String, Zeroizing<String>>,
+    /// The folder of the runs.
+    pub runs: PathBuf,
 }
 
 #[async_trait]
 impl Workspace for Here {
     async fn ready(&self, _: RunId, _: &ComponentName, _: &Commit) -> Result<PathBuf, WorkspaceError> {
         Ok(self.component.folder.clone())
+    }
+
+    fn needs(&self, run: RunId, _: &Path) -> PathBuf {
+        // Below the run's own folder, which its isolated steps see.
+        self.runs.join(run.to_string()).join("work/needs")
     }
 
     /// Kept folders lie where they are; from run to run they stay by themselves.

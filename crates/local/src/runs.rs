@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact::{BlobStore, Platform};
-use build::{KeptResults, PackageAction, RunAction, StepVariables, VersionAction};
+use build::{BesideAction, KeptResults, PackageAction, RunAction, StepVariables, VersionAction};
 use cache::{Limits, Memory};
 use engine::{Engine, RunRequest};
 use executor::{ContainerChoice, Executor, IsolationMode, LocalExecutor, LocalOptions};
@@ -151,6 +151,7 @@ impl Local {
         let here = Arc::new(Here {
             component: component.clone(),
             secrets: options.secrets,
+            runs: folders.runs(),
         });
         let run = Arc::new(RunAction::new(
             executor.clone(),
@@ -161,12 +162,13 @@ impl Local {
             kept.clone(),
         ));
         let package = PackageAction::new(store.clone(), here.clone(), here.clone());
+        let beside = BesideAction::new(store.clone(), here.clone(), here.clone());
         let version = VersionAction::new(run.clone(), here);
         let engine = Engine::start(engine::Ports {
             ledger: ledger.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
-            actions: vec![run, Arc::new(package), Arc::new(version)],
+            actions: vec![run, Arc::new(package), Arc::new(version), Arc::new(beside)],
             runs_folder: folders.runs(),
             logs: None,
             max_parallel: options.max_parallel,

@@ -3,7 +3,7 @@
 use facts::Trust;
 use maud::{Markup, html};
 
-use crate::model::{ChangePage, ChangePart, ChangeState, Frame, NeverAgain, Return};
+use crate::model::{ChangePage, ChangePart, ChangeState, Frame, NeverAgain, Return, Together};
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
 use crate::parts::{canary, line, small, wait};
@@ -40,6 +40,9 @@ pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
         div id="change-waiting" data-live {
             @for waiting in &page.waiting { (wait::card(frame, waiting)) }
         }
+        div id="change-together" data-live {
+            @if !page.together.is_empty() { (together(&page.together)) }
+        }
         div id="change-returns" data-live { @for one in &page.returns { (went_back(frame, one)) } }
         div id="change-canaries" data-live { @for one in &page.canaries { (canary::card(frame, one)) } }
         div.two {
@@ -71,10 +74,33 @@ fn details(page: &ChangePage) -> Vec<(&'static str, Markup)> {
         ),
         ("Trust", html! { (page.trust) }),
     ];
+    if let Some(concern) = &page.concern {
+        rows.push(("Concerned", html! { (concern) }));
+    }
     if let ChangeState::Superseded { by } = &page.state {
         rows.push(("Goes with", small::change(by)));
     }
     rows
+}
+
+/// The other components that the commit concerns.
+fn together(all: &[Together]) -> Markup {
+    html! {
+        section.card aria-labelledby="together-title" {
+            (small::heading("together-title", "Also concerns", None))
+            (small::details(all.iter().map(|one| {
+                let name = html! {
+                    a href=(links::change(&one.change.component, &one.change.commit)) {
+                        @match &one.change.version { Some(version) => span.version { (version) }, None => "this commit" }
+                    }
+                    " " (Status::from(&one.state).badge())
+                    " " span.faint { (one.concern) }
+                    @for held in &one.held { br; span.faint { "waits: " (held) } }
+                };
+                (one.change.component.as_str(), name)
+            })))
+        }
+    }
 }
 
 /// What a part of a change is called.

@@ -11,7 +11,7 @@ use access::Access;
 use artifact::registry::Registry;
 use artifact::{BlobStore, UnpackCache};
 use build::rebuild::{CompareAction, LeaveOutAction};
-use build::{KeptResults, PackageAction, RunAction, VersionAction, Workspaces};
+use build::{BesideAction, KeptResults, PackageAction, RunAction, VersionAction, Workspaces};
 use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
@@ -359,6 +359,11 @@ impl House {
             access.clone(),
         )));
         actions.push(Arc::new(PackageAction::new(
+            store.clone(),
+            workspaces.clone(),
+            repositories.clone(),
+        )));
+        actions.push(Arc::new(BesideAction::new(
             store.clone(),
             workspaces.clone(),
             repositories.clone(),

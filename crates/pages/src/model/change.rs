@@ -33,6 +33,10 @@ pub struct ChangePage {
     pub waiting: Vec<Waiting>,
     /// How long the whole way, from commit to the last environment, usually takes.
     pub usually: Option<Usually>,
+    /// Why it concerns this component, where the repository holds several.
+    pub concern: Option<String>,
+    /// The same commit in the other components that it concerns, by name.
+    pub together: Vec<Together>,
     /// Its canaries, latest first.
     pub canaries: Vec<Canary>,
     /// When and why an environment went back from it; latest first.
@@ -43,6 +47,19 @@ pub struct ChangePage {
     pub entries: Vec<Entry>,
     /// What the viewer may do, such as promote or roll back.
     pub actions: Vec<Button>,
+}
+
+/// The same commit in another component of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Together {
+    /// The change of that component.
+    pub change: ChangeName,
+    /// Why the commit concerns it.
+    pub concern: String,
+    /// Where it stands there.
+    pub state: ChangeState,
+    /// What it waits for before it is built, each a sentence.
+    pub held: Vec<String>,
 }
 
 /// A part of a change.

@@ -18,7 +18,7 @@ mod settings;
 
 pub use canary::{Canary, CanaryGroup, Comparison, GroupKind, OnDeadline, RouteFailures, Unit};
 pub use change::{
-    ChangePage, ChangePart, ChangeState, Entry, NeverAgain, Place, Return, Station, StationState, VerdictMark,
+    ChangePage, ChangePart, ChangeState, Entry, NeverAgain, Place, Return, Station, StationState, Together, VerdictMark,
 };
 pub use component::{ComponentPage, DefinitionView, RemoteView};
 pub use environment::{DeploymentKind, DeploymentLine, EnvironmentComponent, EnvironmentPage};

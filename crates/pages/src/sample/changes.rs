@@ -69,6 +69,8 @@ fn page(number: &str, title: &str, ago: i64, state: ChangeState, stations: Vec<S
         stations,
         waiting: Vec::new(),
         usually: Some(usual(412, 1_130, 57)),
+        concern: None,
+        together: Vec::new(),
         canaries: Vec::new(),
         returns: Vec::new(),
         never_again: None,

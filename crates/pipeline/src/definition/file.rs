@@ -74,7 +74,8 @@ pub(crate) struct Component {
     /// those that begin with `!` leave files out, also of its own folder.
     #[serde(default)]
     pub also: Vec<String>,
-    /// The components that it is built after: a change that concerns one of them concerns it too.
+    /// The components that it is built after and with: it gets their packages, and a change that concerns
+    /// one of them concerns it too.
     #[serde(default)]
     pub needs: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! Builds: one run for each change, and what follows when it ends well.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use artifact::BlobStore;
@@ -13,6 +13,7 @@ use pipeline::{Definition, Diagnostics, Plan};
 use serde_json::json;
 use source::SourceError;
 
+use super::needs::{Held, Needs};
 use super::register::{Component, Register};
 use super::repositories::{Repositories, RepositoryError};
 use super::versions::Versions;
@@ -61,10 +62,12 @@ pub struct Builds {
     pub(super) engine: Arc<Engine>,
     pub(super) delivery: Delivery,
     pub(super) register: Register,
-    repositories: Arc<Repositories>,
+    pub(super) repositories: Arc<Repositories>,
     pub(super) versions: Arc<Versions>,
     pub(super) packages: Arc<StoredPackages>,
     pub(super) store: Arc<BlobStore>,
+    /// Changes that wait for other builds before their own, and for what. Worked out again after a restart.
+    pub(super) held: Mutex<BTreeMap<Held, Vec<String>>>,
     /// What tags are called by the definitions that were read last.
     pub(super) tags: Mutex<HashMap<(Digest, Option<String>), Option<String>>>,
 }
@@ -94,6 +97,7 @@ pub struct BuildParts {
 }
 
 /// A change as it was recorded.
+#[derive(Debug, Clone)]
 pub(super) struct Change {
     pub(super) component: ComponentId,
     pub(super) branch: String,
@@ -131,6 +135,7 @@ impl Builds {
         } = parts;
         Self {
             tags: Mutex::default(),
+            held: Mutex::default(),
             ledger,
             clock,
             entropy,
@@ -210,14 +215,23 @@ impl Builds {
         for row in self.ledger.select(query).await?.rows {
             self.accept(&change(&row)?, run).await?;
         }
-        Ok(())
+        self.consider_held().await
     }
 
-    async fn consider(&self, change: &Change) -> Result<(), ServerError> {
+    pub(super) async fn consider(&self, change: &Change) -> Result<(), ServerError> {
         let Some(component) = self.register.by_id(change.component).await? else {
             return Ok(());
         };
+        let beside = match self.needs(&component, change).await? {
+            Needs::Wait(reasons) => {
+                self.hold(change, reasons);
+                return Ok(());
+            }
+            Needs::Met(beside) => beside,
+        };
+        self.release(change);
         let (definition, plan) = self.definition(&component, &change.commit).await?;
+        let plan = plan.map(|plan| build::beside::with(plan, beside));
         let request = RunRequest {
             run: RunId::new(self.clock.now(), &*self.entropy),
             kind: BUILD.to_owned(),

@@ -5,6 +5,7 @@ mod builds;
 mod intake;
 pub mod kinds;
 mod members;
+mod needs;
 mod rebuilds;
 mod register;
 mod remotes;

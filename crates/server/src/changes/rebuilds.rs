@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use artifact::BlobStore;
 use build::Published;
+use build::beside::BESIDE;
 use build::rebuild::{self, COMPARE, REBUILD, REPRODUCIBLE};
 use engine::query::{RunFilter, RunRow};
 use engine::{BrokenDefinition, Engine, RunRequest, RunResult, State};
@@ -84,7 +85,14 @@ impl Rebuilds {
         let text = text.map_err(|panic| ServerError::Internal(panic.to_string()))??;
         // It was read when it was built; a newer program may see it otherwise.
         let plan = match Definition::parse_bytes(&text, DEFINITION) {
-            Ok(definition) => Ok(rebuild::plan(&definition.plan(), package)),
+            Ok(definition) => {
+                // What the build had beside it, the rebuild has too.
+                let steps = engine::query::steps(&*self.ledger, build.id).await?.rows;
+                let brought = steps.into_iter().find(|step| step.action == BESIDE);
+                let beside = brought.and_then(|step| step.outputs?.get_mut("beside").map(serde_json::Value::take));
+                let beside = beside.map(serde_json::from_value).transpose()?.unwrap_or_default();
+                Ok(rebuild::plan(&build::beside::with(definition.plan(), beside), package))
+            }
             Err(diagnostics) => {
                 let first = diagnostics.first();
                 Err(BrokenDefinition {

@@ -137,6 +137,8 @@ pub struct Read {
     pub change: ChangeRow,
     /// The run that builds it.
     pub build: Option<RunRow>,
+    /// The other builds that this one waits for, each as a sentence.
+    pub held: Vec<String>,
     /// The run that tags the commit with its version, where one was asked for.
     pub tag: Option<RunRow>,
     /// What delivery knows of the component.
@@ -247,6 +249,7 @@ impl Reader<'_> {
             build_usually: self.build_usually(component.id).await?,
             deployment_usually: self.deployment_usually(component.id, &path).await?,
             component: component.clone(),
+            held: house.builds.held_by(&change),
             tag: self.run_of(component, TAG, &change.commit).await?,
             change,
             build,

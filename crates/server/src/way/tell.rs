@@ -113,7 +113,10 @@ fn build(read: &Read) -> Station {
         note: None,
         usually_seconds: read.build_usually.map(|time| time.as_secs()),
     };
-    let Some(run) = &read.build else { return station };
+    let Some(run) = &read.build else {
+        station.note = (!read.held.is_empty()).then(|| format!("waits: {}", read.held.join("; ")));
+        return station;
+    };
     station.run = Some(run.id);
     station.started_at = Some(run.started_at.unwrap_or(run.requested_at));
     station.state = match (run.state, run.result) {

@@ -21,7 +21,7 @@ use super::guard::sentence;
 use super::names::{self, People};
 use super::visit::Visit;
 use super::waits::Before;
-use super::{Memory, commits, happened, stations};
+use super::{Memory, commits, happened, stations, together};
 use crate::api::changes::find;
 use crate::api::component;
 use crate::error::ServerError;
@@ -67,6 +67,7 @@ pub(super) async fn show(
         let known = names::deployment_usually(&house, component.id, &policy.name).await?;
         usually.extend(known.map(|usually| (policy.name.clone(), usually)));
     }
+    let (concern, together) = together::of(&house, &memory, &visit, &read).await?;
     let model = ChangePage {
         change: names::change(&house, &memory, &component, &read.change.commit).await,
         body: said.as_ref().map(|said| said.body.clone()).unwrap_or_default(),
@@ -79,6 +80,8 @@ pub(super) async fn show(
         stations: stations::stations(&read, &told.stations, &cells, &usually),
         waiting: page.waiting(),
         usually: page.whole_way().await?,
+        concern,
+        together,
         canaries: page.canaries(&cells).await?,
         returns: back,
         never_again: page.never_again(),

@@ -120,15 +120,17 @@ async fn newest(house: &House, component: &Component) -> Result<Option<(Commit, 
 
 /// How a commit says that it is built.
 async fn definition(house: &House, component: &Component, commit: &Commit) -> Result<DefinitionView, Problem> {
-    let read = house
-        .repositories
-        .file(&component.name, commit, DEFINITION, LARGEST)
-        .await;
+    let path = match house.repositories.folder(&component.name, commit).await.as_deref() {
+        Err(_) => return Ok(DefinitionView::Missing),
+        Ok("") => DEFINITION.to_owned(),
+        Ok(folder) => format!("{folder}/{DEFINITION}"),
+    };
+    let read = house.repositories.file(&component.name, commit, &path, LARGEST).await;
     let Ok(Some(bytes)) = read else {
         return Ok(DefinitionView::Missing);
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(match Definition::parse_bytes(&bytes, DEFINITION) {
+    Ok(match Definition::parse_bytes(&bytes, &path) {
         Ok(definition) => DefinitionView::Read {
             steps: definition
                 .plan()

@@ -27,6 +27,7 @@ mod runs;
 mod search;
 mod settings;
 mod stations;
+mod together;
 mod verify;
 mod visit;
 mod waits;

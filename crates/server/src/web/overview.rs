@@ -188,6 +188,7 @@ pub(super) async fn recent(
         let of_package = |one: &&Deployed| Some(one.package) == package || (one.from.is_some() && one.from == package);
         let said = memory.commits.get(house, component, &change.commit).await;
         let read = Read {
+            held: Vec::new(),
             tag: None,
             component: (*component).clone(),
             build: build_of(&builds, &change).cloned(),

@@ -307,3 +307,106 @@ fn a_commit_that_comes_to_two_lines_at_once_is_named_by_the_one_whose_build_was_
         assert_eq!(version, *expected, "{branches:?}");
     }
 }
+
+/// A step that waits until the file `go` is there and says what the component's dependency holds.
+fn waits_for(file: &std::path::Path) -> String {
+    format!("while [ ! -e '{}' ]; do sleep 0.02; done", file.display())
+}
+
+#[test]
+fn a_component_is_built_after_what_it_needs_and_with_its_package() {
+    let mut house = House::new();
+    let go = house.folder().join("go");
+    let repository = shop();
+    let api = packages("").replace("'true'", &format!("\"{}\"", waits_for(&go)));
+    repository.write("services/api/throughline.yaml", api.as_bytes());
+    let web = packages("").replace(
+        "'true'",
+        "'cat \"$THROUGHLINE_NEEDS/api/name\"; echo \" $THROUGHLINE_NEED_API\"'",
+    );
+    repository.write("web/throughline.yaml", web.as_bytes());
+    let first = repository.commit("feat: a shop");
+    repository.push(&house, "team/shop", &["main"]);
+    let waits = |house: &House| {
+        house.until("web waiting", || {
+            let change = house.change("team/shop.web", &first).to_string();
+            change.contains("team/shop.api at ").then_some(change)
+        })
+    };
+    assert!(waits(&house).contains("is built first"));
+    // It waits also for a server that was killed.
+    house.kill();
+    house.start();
+    waits(&house);
+    std::fs::write(&go, "").unwrap();
+    settled(&house, &[(&first, &["web", "api", "tools"])]);
+    let run_of = |house: &House, member: &str, commit: &str| {
+        let runs = house.runs(&format!("kind=build&commit={commit}"));
+        let run = runs
+            .into_iter()
+            .find(|run| run["component"] == format!("team/shop.{member}"));
+        run.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let package = house.step(&run_of(&house, "api", &first), "package")["outputs"]["package"].clone();
+    let web = run_of(&house, "web", &first);
+    let said = house.log_of(&web, "build");
+    assert!(
+        said.trim().ends_with(&format!("api {}", package.as_str().unwrap())),
+        "{said}"
+    );
+
+    // What does not concern the other is built with its package of before.
+    repository.write("web/name", b"new");
+    let second = repository.commit("feat: of web alone");
+    repository.push(&house, "team/shop", &["main"]);
+    settled(&house, &[(&first, &["web", "api", "tools"]), (&second, &["web"])]);
+    let web = run_of(&house, "web", &second);
+    let said = house.log_of(&web, "build");
+    assert!(
+        said.trim().ends_with(&format!("api {}", package.as_str().unwrap())),
+        "{said}"
+    );
+    house.is_whole();
+}
+
+#[test]
+fn what_needs_a_build_that_failed_waits_until_it_is_mended() {
+    let house = House::new();
+    let good = house.folder().join("good");
+    let repository = shop();
+    let api = packages("").replace("'true'", &format!("\"test -e '{}'\"", good.display()));
+    repository.write("services/api/throughline.yaml", api.as_bytes());
+    let first = repository.commit("feat: a shop");
+    repository.push(&house, "team/shop", &["main"]);
+    settled(&house, &[(&first, &["api", "tools"])]);
+    house.until("why it waits", || {
+        let change = house.change("team/shop.web", &first);
+        change
+            .to_string()
+            .contains("did not succeed; mend it, or retry it")
+            .then_some(())
+    });
+    // The page of one shows the others, and why they wait.
+    let page = house
+        .get(&format!("/components/team/shop.tools/changes/{first}"))
+        .text();
+    for expected in [
+        "team/shop.web",
+        "team/shop.api",
+        "did not succeed; mend it, or retry it",
+        "it lists the component anew",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    std::fs::write(&good, "").unwrap();
+    let runs = house.runs(&format!("kind=build&commit={first}"));
+    let failed = runs.iter().find(|run| run["result"] == "failed").unwrap();
+    house
+        .post(
+            &format!("/api/v1/runs/{}/retry", failed["id"].as_str().unwrap()),
+            &json!({}),
+        )
+        .is(200);
+    settled(&house, &[(&first, &["web", "api", "tools"])]);
+    house.is_whole();
+}

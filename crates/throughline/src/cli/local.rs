@@ -37,6 +37,10 @@ pub struct LocalRunArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub component: Component,
+    /// At the top of a repository that lists components: run those that have changed since this branch left
+    /// COMMIT, and what needs them. [default: all]
+    #[arg(long, value_name = "COMMIT")]
+    pub since: Option<String>,
     /// A secret that steps ask for, and the file that holds it; can be given several times.
     #[arg(long = "secret", value_name = "NAME=FILE")]
     pub secrets: Vec<String>,
@@ -73,7 +77,8 @@ pub struct LocalRunArgs {
 impl LocalRunArgs {
     pub(super) fn flags(&self, flags: Flags) -> Flags {
         Flags {
-            component: self.component.component.clone(),
+            // A name without a team is one in the list of the repository.
+            component: self.component.component.clone().filter(|name| name.contains('/')),
             max_parallel: self.max_parallel,
             containers: self.containers,
             cache: self.cache.clone(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use maturity::{Model, Statements};
-use pipeline::{Definition, Diagnostic, Diagnostics, Environments};
+use pipeline::{Components, Definition, Diagnostic, Diagnostics, Environments};
 use serde::Serialize;
 
 use super::read_file;
@@ -42,14 +42,32 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
         Some(file) => vec![(file.clone(), args.kind.unwrap_or_else(|| kind_of(file)))],
         None => here(folder)?,
     };
+    let (files, listed) = with_components(files, folder);
     let mut checked = Vec::new();
     let (mut definitions, mut environments) = (Vec::new(), None);
     for (file, kind) in files {
-        let bytes = read_file(&folder.join(&file), &file)?;
         let name = file.display().to_string();
+        let is_listed = listed.contains(&file);
+        if is_listed && !folder.join(&file).exists() {
+            let absent = Err(told(
+                &name,
+                "a component is listed here, and there is no definition in its folder",
+                "write one, or correct `path` in the list",
+            ));
+            checked.push(line(name, "definition", &absent, |(): &()| Vec::new()));
+            continue;
+        }
+        let bytes = read_file(&folder.join(&file), &file)?;
         checked.push(match kind {
             FileKind::Definition => {
-                let parsed = Definition::parse_bytes(&bytes, &name);
+                let mut parsed = Definition::parse_bytes(&bytes, &name);
+                if is_listed && parsed.as_ref().is_ok_and(|parsed| !parsed.components().is_empty()) {
+                    parsed = Err(told(
+                        &name,
+                        "components are listed at the repository's top, not in one of them",
+                        "move `components` into the file at the top",
+                    ));
+                }
                 let holds = |definition: &Definition| {
                     definition
                         .plan()
@@ -101,6 +119,37 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
     )
 }
 
+/// Something that is wrong with a file as a whole.
+fn told(file: &str, message: &str, hint: &str) -> Diagnostics {
+    Diagnostics::from(Diagnostic {
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    })
+}
+
+/// The files, each list of components followed by the definitions of these; and which those are.
+fn with_components(files: Vec<(PathBuf, FileKind)>, folder: &Path) -> (Vec<(PathBuf, FileKind)>, Vec<PathBuf>) {
+    let (mut all, mut listed) = (Vec::new(), Vec::new());
+    for (file, kind) in files {
+        let bytes = match kind {
+            FileKind::Definition => std::fs::read(folder.join(&file)).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let list = Components::parse_bytes(&bytes, "").unwrap_or_default();
+        let top = file.parent().unwrap_or(Path::new("")).to_owned();
+        all.push((file, kind));
+        for member in list.members() {
+            let file = top.join(&member.folder).join(pipeline::definition::FILE);
+            listed.push(file.clone());
+            all.push((file, FileKind::Definition));
+        }
+    }
+    (all, listed)
+}
+
 fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), Failure> {
     let right = checked.files.iter().all(|file| file.right);
     if json {
@@ -119,7 +168,11 @@ fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), 
                     "environments" => "environments",
                     _ => "practices",
                 };
-                let holds = paint(Tone::Quiet, &format!("{what}: {}", file.holds.join(", ")));
+                let holds = match file.holds.as_slice() {
+                    // A file that only lists components.
+                    [] => String::new(),
+                    holds => paint(Tone::Quiet, &format!("{what}: {}", holds.join(", "))),
+                };
                 printer.data(&format!("{} {} is right  {holds}\n", paint(Tone::Good, "✓"), file.file))?;
             }
         }

@@ -72,3 +72,28 @@ fn schemas_are_json_schemas() {
         assert!(schema["$schema"].is_string(), "{kind}");
     }
 }
+
+#[test]
+fn the_definitions_of_listed_components_are_checked_too() {
+    let home = Home::new();
+    home.file(
+        "throughline.yaml",
+        "throughline: 1\ncomponents: { web: {}, api: { path: services/api }, gone: {} }\n",
+    );
+    home.file("web/throughline.yaml", DEFINITION);
+    home.file(
+        "services/api/throughline.yaml",
+        "throughline: 1\nsteps: { test: { rnu: make } }\n",
+    );
+    let called = home.call(&["check"]);
+    assert_eq!(called.exit, Exit::BadFile);
+    let shown = called.shown();
+    for expected in [
+        "throughline.yaml is right",
+        "web/throughline.yaml is right",
+        "services/api/throughline.yaml:2:18: `test` has no key `rnu`",
+        "gone/throughline.yaml: a component is listed here",
+    ] {
+        assert!(shown.to_string().contains(expected), "{expected}: {shown}");
+    }
+}

@@ -16,5 +16,6 @@ mod run;
 mod sample;
 mod serving;
 mod settings;
+mod several;
 mod support;
 mod tls;

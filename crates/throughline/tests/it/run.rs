@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::program::PROGRAM;
 
 /// A folder with a definition, and a home for what is kept.
-struct Folder {
+pub struct Folder {
     folder: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
 }
@@ -32,7 +32,7 @@ package:
 ";
 
 impl Folder {
-    fn new(definition: &str) -> Self {
+    pub fn new(definition: &str) -> Self {
         let folder = Self {
             folder: testkit::folder(),
             runtime: tokio::runtime::Builder::new_multi_thread()
@@ -46,11 +46,11 @@ impl Folder {
         folder
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("work")
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         let place = self.path().join(path);
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::write(place, text).unwrap();
@@ -66,13 +66,13 @@ impl Folder {
             .variable("HOME", self.folder.path().join("home"))
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         let run = process::run(self.spec(arguments), b"", Duration::from_secs(60), 1 << 20);
         self.runtime.block_on(run).unwrap()
     }
 
     /// Runs with `--json`; the document, whatever the exit code.
-    fn document(&self, arguments: &[&str]) -> Value {
+    pub fn document(&self, arguments: &[&str]) -> Value {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
         let output = self.run(&arguments);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.complaint()))
@@ -107,7 +107,7 @@ impl Folder {
         panic!("{} never came", path.display());
     }
 
-    fn git(&self, arguments: &[&str]) {
+    pub fn git(&self, arguments: &[&str]) {
         let spec = Spec::new("git")
             .args(["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"])
             .args(arguments)

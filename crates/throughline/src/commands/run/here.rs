@@ -6,6 +6,7 @@ use std::time::Duration;
 use facts::{Commit, ComponentName, ReleaseLine, Timestamp};
 use local::{Component, NO_COMMIT};
 
+use super::targets::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::LocalSettings;
@@ -25,7 +26,7 @@ pub(super) struct Here {
 }
 
 /// Asks git about the folder. Without a repository everything goes on, with a commit of zeros.
-pub(super) async fn look(folder: &Path, settings: &LocalSettings) -> Result<Here, Failure> {
+pub(super) async fn look(folder: &Path, target: &Target, settings: &LocalSettings) -> Result<Here, Failure> {
     let git = |arguments: &'static [&'static str]| async move {
         let mut spec = process::Spec::new("git").args(arguments).folder(folder);
         for (name, value) in &settings.variables {
@@ -46,11 +47,22 @@ pub(super) async fn look(folder: &Path, settings: &LocalSettings) -> Result<Here
         .map_or((NO_COMMIT, 0), |(commit, time)| (commit, time.parse().unwrap_or(0)));
     let wrong = |error: String| Failure::new(Exit::Failed, error);
     let commit: Commit = commit.parse().map_err(|error| wrong(format!("{error}")))?;
-    let name = match &settings.component {
+    let named = settings.component.as_ref().filter(|_| target.wanted);
+    let name = match named {
         Some(name) => name
             .parse()
             .map_err(|error| Failure::new(Exit::Usage, format!("`{name}` names no component: {error}")))?,
-        None => name_of(remotes.as_deref().unwrap_or_default(), folder).map_err(wrong)?,
+        None => {
+            let top = target.top.as_deref().unwrap_or(folder);
+            let repository = name_of(remotes.as_deref().unwrap_or_default(), top).map_err(wrong)?;
+            match &target.member {
+                None => repository,
+                Some(member) => {
+                    let name = format!("{repository}.{}", member.name).parse();
+                    name.map_err(|error| wrong(format!("{error}")))?
+                }
+            }
+        }
     };
     let changed = head.as_ref().map(|_| {
         let status = status.unwrap_or_default();

@@ -3,13 +3,16 @@
 mod document;
 mod follow;
 mod here;
+mod targets;
 mod tell;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use facts::{RunId, StepName};
+use build::beside::{Beside, What};
+use facts::{Digest, RunId, StepName};
 use local::{Folders, Local, LocalError, Options};
 use pipeline::{Definition, Diagnostics, Plan};
 use zeroize::Zeroizing;
@@ -22,6 +25,8 @@ use crate::printer::Printer;
 use crate::settings::LocalSettings;
 use follow::{Ended, View};
 use here::Here;
+
+use targets::Target;
 
 /// What is run: the definition, its plan as far as it is wanted, and where it lies.
 struct Wanted {
@@ -38,10 +43,14 @@ pub(super) fn run(args: &LocalRunArgs, around: &Around, printer: &mut Printer) -
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
     let done = runtime.block_on(async {
-        if args.watch {
-            watch::watch(&file, args, &settings, around, printer).await
-        } else {
-            once(&file, args, &settings, around, printer).await
+        let targets = targets::choose(&file, args, &settings).await?;
+        match targets.as_slice() {
+            [only] if args.watch => watch::watch(only, args, &settings, around, printer).await,
+            _ if args.watch => Err(
+                Failure::new(Exit::Usage, "--watch is for one component that needs no other")
+                    .hint("name it with --component, or go to its folder"),
+            ),
+            several => all(several, args, &settings, around, printer).await,
         }
     });
     // Blocking work that still runs is not waited for.
@@ -49,21 +58,79 @@ pub(super) fn run(args: &LocalRunArgs, around: &Around, printer: &mut Printer) -
     done
 }
 
-/// Reads the definition and runs it once.
-async fn once(
-    file: &Path,
+/// Runs components one after another, each with the packages of those it needs. What needs one that failed is not
+/// run; the rest is.
+async fn all(
+    targets: &[Target],
     args: &LocalRunArgs,
     settings: &LocalSettings,
     around: &Around,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let wanted = read(file, args, settings, printer).await?;
+    if targets.is_empty() {
+        printer.say("nothing has changed that concerns a component");
+    }
+    let wanted = targets.iter().filter(|target| target.wanted).count();
+    if wanted > 1 && !args.steps.is_empty() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "steps are named for one component, and there are several here",
+        )
+        .hint("name it with --component, or go to its folder"));
+    }
+    let mut packages: BTreeMap<&str, Option<Digest>> = BTreeMap::new();
+    let mut failed = None;
+    for (number, target) in targets.iter().enumerate() {
+        let needs = target.member.iter().flat_map(|member| &member.needs);
+        let missing = needs.clone().find(|need| !packages.contains_key(need.as_str()));
+        let name = target.member.as_ref().map_or("the top", |member| member.name.as_str());
+        if let Some(missing) = missing {
+            printer.say(&format!("{name} is not run: it needs {missing}, which did not succeed"));
+            continue;
+        }
+        let beside = needs.filter_map(|need| {
+            let package = packages.get(need.as_str()).copied().flatten()?;
+            Some(Beside {
+                name: need.clone(),
+                what: What::Package(package),
+            })
+        });
+        let beside = beside.collect();
+        if number > 0 && !args.json.json {
+            printer.say("");
+        }
+        match once(target, beside, args, settings, around, printer).await {
+            Ok(package) => {
+                packages.insert(name, package);
+            }
+            Err(failure) if failure.exit == Exit::Interrupted || targets.len() == 1 => return Err(failure),
+            Err(failure) => {
+                printer.failure(&failure);
+                failed.get_or_insert(failure.exit);
+            }
+        }
+    }
+    failed.map_or(Ok(()), |exit| Err(Failure::told(exit)))
+}
+
+/// Reads the definition and runs it once; the package that it made.
+async fn once(
+    target: &Target,
+    beside: Vec<Beside>,
+    args: &LocalRunArgs,
+    settings: &LocalSettings,
+    around: &Around,
+    printer: &mut Printer,
+) -> Result<Option<Digest>, Failure> {
+    let wanted = read(target, beside, args, settings, printer).await?;
     let local = open(&wanted, args, settings, around).await?;
     if args.dry_run {
         let run = RunId::new(around.clock.now(), &*around.entropy);
         let foreseen = local.foresee(&wanted.plan, run);
         local.close(None).await;
-        return tell::foreseen(&wanted, &foreseen, args.json.json, printer);
+        tell::foreseen(&wanted, &foreseen, args.json.json, printer)?;
+        // What it would make is not known; what needs it depends on that.
+        return Ok(wanted.definition.makes_package().then(|| Digest::of("")));
     }
     let line = wanted.here.branch.clone();
     let run = local
@@ -80,13 +147,14 @@ async fn once(
             return Err(failure);
         }
     };
-    let package = package(&local, &ended, args, around).await;
+    let made = ended.package();
+    let package = package(&local, &ended, target, args, around).await;
     let collecting = local.collect_later();
     let report = tell::ended(&wanted, &ended, package, &local, args, printer);
     local.close(Some(run)).await;
     // Old results go while nobody waits for it any more.
     collecting.await;
-    report
+    report.map(|()| made)
 }
 
 fn is_dumb(settings: &LocalSettings) -> bool {
@@ -97,6 +165,7 @@ fn is_dumb(settings: &LocalSettings) -> bool {
 async fn package(
     local: &Local,
     ended: &Ended,
+    target: &Target,
     args: &LocalRunArgs,
     around: &Around,
 ) -> Result<Option<artifact::Package>, Failure> {
@@ -104,7 +173,11 @@ async fn package(
     let failed = |error: artifact::PackageError| Failure::new(Exit::Failed, error.to_string());
     let package = artifact::Package::read(&local.store, &digest).map_err(failed)?;
     if let Some(folder) = &args.output {
-        let folder = around.folder.join(folder);
+        let folder = match &target.member {
+            // Each in a folder of its own.
+            Some(member) => around.folder.join(folder).join(&member.name),
+            None => around.folder.join(folder),
+        };
         artifact::package::export_layout(&local.store, &package, None, &folder).map_err(failed)?;
     }
     Ok(Some(package))
@@ -112,14 +185,20 @@ async fn package(
 
 /// Reads and plans the definition.
 async fn read(
-    file: &Path,
+    target: &Target,
+    beside: Vec<Beside>,
     args: &LocalRunArgs,
     settings: &LocalSettings,
     printer: &mut Printer,
 ) -> Result<Wanted, Failure> {
+    let file = &target.file;
     let folder = file.parent().unwrap_or(Path::new("/"));
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = read_file(file, Path::new(&name))?;
+    let shown = match &target.top {
+        Some(top) => file.strip_prefix(top).unwrap_or(file),
+        None => Path::new(file.file_name().unwrap_or_default()),
+    };
+    let name = shown.display().to_string();
+    let bytes = read_file(file, shown)?;
     let definition = match Definition::parse_bytes(&bytes, &name) {
         Ok(definition) => definition,
         Err(wrong) => {
@@ -127,13 +206,21 @@ async fn read(
             return Err(Failure::told(Exit::BadFile));
         }
     };
-    let plan = select(definition.plan(), &args.steps)?;
+    if target.member.is_some() && !definition.components().is_empty() {
+        return Err(Failure::new(
+            Exit::BadFile,
+            format!("{name}: components are listed at the repository's top, not in one of them"),
+        ));
+    }
+    let steps: &[String] = if target.wanted { &args.steps } else { &[] };
+    let plan = select(definition.plan(), steps)?;
     let too_large = definition.too_large(&plan, settings.max_parallel, executor::machine::memory());
     if let Err(wrong) = Diagnostics::none_of(too_large) {
         super::check::tell(&wrong, printer)?;
         return Err(Failure::told(Exit::BadFile));
     }
-    let here = here::look(folder, settings).await?;
+    let plan = build::beside::with(plan, beside);
+    let here = here::look(folder, target, settings).await?;
     Ok(Wanted { here, definition, plan })
 }
 

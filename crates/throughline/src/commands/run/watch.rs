@@ -9,6 +9,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::targets::Target;
 use crate::cli::LocalRunArgs;
 use crate::commands::Around;
 use crate::exit::Exit;
@@ -22,22 +23,22 @@ const QUIET: Duration = Duration::from_millis(120);
 
 /// Runs, waits until a file that git does not ignore changes, and runs again, until Ctrl-C.
 pub(super) async fn watch(
-    file: &Path,
+    target: &Target,
     args: &LocalRunArgs,
     settings: &LocalSettings,
     around: &Around,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let folder = target.file.parent().unwrap_or(Path::new("/")).to_owned();
     let mut eyes = Eyes::open(folder)?;
     // From the beginning, so that no Ctrl-C is missed between two waits.
     let mut interrupted = signal(SignalKind::interrupt())
         .map_err(|error| Failure::new(Exit::Failed, format!("signals cannot be waited for: {error}")))?;
     loop {
-        match super::once(file, args, settings, around, printer).await {
+        match super::once(target, Vec::new(), args, settings, around, printer).await {
             Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
             Err(failure) => printer.failure(&failure),
-            Ok(()) => {}
+            Ok(_) => {}
         }
         // What the steps wrote themselves is no reason to run again.
         let mut before = eyes.look()?;

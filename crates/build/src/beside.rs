@@ -1,0 +1,228 @@
+//! What a build has beside its own files: packages of components that it needs, and the code of changes in
+//! other repositories that it depends on.
+//!
+//! A step of its own brings them before any other step of the build begins, into the folder that the variable
+//! `THROUGHLINE_NEEDS` names, each in a folder of its own. What is brought stands in the plan by digest or commit,
+//! so the run's record says what it was built with, and a retry and a rebuild have the same.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use artifact::{BlobStore, Package};
+use async_trait::async_trait;
+use engine::{ActionOutcome, StepAction, StepContext};
+use facts::{Commit, ComponentName, Digest, StepName};
+use pipeline::Plan;
+use pipeline::plan::{PlannedStep, RUN, RunInput, VERSION};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::ports::{Commits, Workspace};
+
+/// The action that brings what a build has beside it.
+pub const BESIDE: &str = "beside";
+/// The name of its step, where the definition has none of that name.
+const STEP: &str = "needs";
+
+/// Something that a build has beside its own files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// What its folder is called.
+    pub name: String,
+    /// What is in it.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What is in such a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// The files of a package.
+    Package(Digest),
+    /// The files of a commit of a repository.
+    Commit {
+        /// The repository.
+        repository: ComponentName,
+        /// The commit.
+        commit: Commit,
+    },
+}
+
+/// What the action is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct BesideInput {
+    beside: Vec<Beside>,
+}
+
+/// `plan`, with a step before all others that brings `beside`. Each step that runs commands gets a variable for each
+/// thing, such as `THROUGHLINE_NEED_CORE`, with its digest or commit: so a kept result is one for these.
+#[must_use]
+pub fn with(plan: Plan, beside: Vec<Beside>) -> Plan {
+    if beside.is_empty() || plan.steps.is_empty() {
+        return plan;
+    }
+    let taken = |name: &str| plan.steps.iter().any(|step| step.name.as_str() == name);
+    let free = std::iter::once(STEP.to_owned()).chain((2..).map(|number| format!("{STEP}-{number}")));
+    let name = free
+        .filter(|name| !taken(name))
+        .find_map(|name| StepName::new(name).ok());
+    let Some(name) = name else { return plan };
+    let variables: BTreeMap<String, String> = beside.iter().map(variable).collect();
+    let mut steps = vec![PlannedStep::new(name.clone(), BESIDE, json!(BesideInput { beside }))];
+    for mut step in plan.steps {
+        if let Some(when) = step.when.take() {
+            step.when = Some(format!("needs['{name}'].result == 'succeeded' && ({when})"));
+        }
+        step.needs.insert(0, name.clone());
+        if matches!(step.action.as_str(), RUN | VERSION)
+            && let Ok(mut input) = serde_json::from_value::<RunInput>(step.input.clone())
+        {
+            input.variables.extend(variables.clone());
+            step.input = json!(input);
+        }
+        steps.push(step);
+    }
+    Plan { steps, ..plan }
+}
+
+fn variable(beside: &Beside) -> (String, String) {
+    let name: String = beside
+        .name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let value = match &beside.what {
+        What::Package(package) => package.to_string(),
+        What::Commit { commit, .. } => commit.to_string(),
+    };
+    (format!("THROUGHLINE_NEED_{name}"), value)
+}
+
+/// The action `beside`.
+pub struct BesideAction {
+    store: Arc<BlobStore>,
+    workspace: Arc<dyn Workspace>,
+    commits: Arc<dyn Commits>,
+}
+
+impl BesideAction {
+    /// An action that brings packages from `store` and commits from `commits`.
+    pub fn new(store: Arc<BlobStore>, workspace: Arc<dyn Workspace>, commits: Arc<dyn Commits>) -> Self {
+        Self {
+            store,
+            workspace,
+            commits,
+        }
+    }
+
+    async fn bring(&self, step: &StepContext) -> Result<ActionOutcome, ActionOutcome> {
+        let input: BesideInput = serde_json::from_value(step.input.clone())
+            .map_err(|error| ActionOutcome::failed(format!("the step's input does not fit: {error}")))?;
+        let commit = step.request.commit.clone();
+        let commit = commit.ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
+        let for_now = |error: String| ActionOutcome::failed_for_now(error);
+        let ready = self.workspace.ready(step.run, &step.request.component_name, &commit);
+        let workspace = ready.await.map_err(|error| for_now(error.to_string()))?;
+        let folder = self.workspace.needs(step.run, &workspace);
+        for beside in &input.beside {
+            let place = folder.join(&beside.name);
+            if place.is_dir() {
+                continue; // An attempt that died has brought it.
+            }
+            // Made beside and renamed, so that a folder that is there is whole.
+            let fresh = folder.join(format!(".{}", beside.name));
+            clear(&fresh).map_err(|error| for_now(error.to_string()))?;
+            std::fs::create_dir_all(&fresh).map_err(|error| for_now(error.to_string()))?;
+            match &beside.what {
+                What::Package(digest) => {
+                    let (store, digest, into) = (self.store.clone(), *digest, fresh.clone());
+                    let unpacked = tokio::task::spawn_blocking(move || {
+                        let package = Package::read(&store, &digest)?;
+                        artifact::package::unpack(&store, &package, &into)
+                    });
+                    let unpacked = unpacked.await.map_err(|panic| for_now(panic.to_string()))?;
+                    unpacked.map_err(|error| for_now(format!("{}: {error}", beside.name)))?;
+                    writable(&fresh).map_err(|error| for_now(error.to_string()))?;
+                    step.log.out(&format!("{}: the package {digest}", beside.name));
+                }
+                What::Commit { repository, commit } => {
+                    let checked_out = self.commits.check_out(repository, commit, &fresh).await;
+                    checked_out.map_err(|error| for_now(format!("{}: {error}", beside.name)))?;
+                    step.log.out(&format!("{}: {repository} at {commit}", beside.name));
+                }
+            }
+            std::fs::rename(&fresh, &place).map_err(|error| for_now(error.to_string()))?;
+        }
+        Ok(ActionOutcome::succeeded(json!({ "beside": input.beside })))
+    }
+}
+
+/// Removes what an attempt that died left.
+fn clear(folder: &Path) -> std::io::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    writable(folder)?;
+    std::fs::remove_dir_all(folder)
+}
+
+/// Folders of a package are made writable: the workspace is removed with its run.
+fn writable(folder: &Path) -> std::io::Result<()> {
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            writable(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl StepAction for BesideAction {
+    fn kind(&self) -> &'static str {
+        BESIDE
+    }
+
+    async fn perform(&self, step: StepContext) -> ActionOutcome {
+        self.bring(&step).await.unwrap_or_else(|outcome| outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_waits_for_what_is_brought_and_is_told_what_it_is() {
+        let definition =
+            "throughline: 1\nsteps:\n  needs: { run: x }\n  b: { needs: [needs], run: x, when: run.line == 'main' }\n";
+        let plan = pipeline::Definition::parse(definition, "t.yaml").unwrap().plan();
+        let beside = Beside {
+            name: "the-core".to_owned(),
+            what: What::Package(Digest::of("x")),
+        };
+        let plan = with(plan, vec![beside]);
+        plan.check().unwrap();
+        let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["needs-2", "needs", "b"]);
+        assert_eq!(
+            plan.steps[2].when.as_deref(),
+            Some("needs['needs-2'].result == 'succeeded' && (run.line == 'main')")
+        );
+        let input: RunInput = serde_json::from_value(plan.steps[1].input.clone()).unwrap();
+        assert_eq!(
+            input.variables["THROUGHLINE_NEED_THE_CORE"],
+            Digest::of("x").to_string()
+        );
+    }
+}
