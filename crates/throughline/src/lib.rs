@@ -18,6 +18,7 @@ pub mod session;
 pub mod settings;
 pub mod show;
 mod terminal;
+mod tools;
 
 pub use exit::Exit;
 pub use server::wire;

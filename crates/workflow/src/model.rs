@@ -228,6 +228,8 @@ pub struct Step {
     pub ignored: bool,
     /// The folder it works in.
     pub folder: String,
+    /// The variables that are set for it, as written, by whatever level of the definition; of GitHub Actions only.
+    pub variables: Vec<(String, String)>,
     /// What it does.
     pub doings: Vec<Doing>,
 }

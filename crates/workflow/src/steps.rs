@@ -18,6 +18,7 @@ pub(crate) fn run(reader: &Reader<'_>, at: At, text: &str, folder: &str, words: 
         occasions: occasions.clone(),
         ignored: false,
         folder: folder.to_owned(),
+        variables: Vec::new(),
         doings,
     }
 }
@@ -34,6 +35,7 @@ pub(crate) fn part(reader: &Reader<'_>, at: At, used: Used, folder: &str, words:
         occasions: occasions.clone(),
         ignored: false,
         folder: folder.to_owned(),
+        variables: Vec::new(),
         doings,
     }
 }
@@ -57,6 +59,7 @@ pub(crate) fn builtin(
         occasions: occasions.clone(),
         ignored: false,
         folder: String::new(),
+        variables: Vec::new(),
         doings,
     }
 }
@@ -70,6 +73,7 @@ pub(crate) fn doing(at: At, purpose: Purpose, detail: &str, tool: &str, occasion
         occasions: occasions.clone(),
         ignored: false,
         folder: String::new(),
+        variables: Vec::new(),
         doings: vec![Doing {
             purpose,
             detail: detail.to_owned(),

@@ -1,6 +1,6 @@
 //! Which commands of another definition fit into which part, and what its steps become by them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use workflow::purpose::{Doing, Purpose};
 
@@ -16,6 +16,16 @@ struct Wanted {
     name: String,
     run: String,
     from: String,
+    variables: BTreeMap<String, String>,
+}
+
+/// A command as it stands in another definition.
+pub(super) struct Found<'a> {
+    pub command: &'a Command,
+    pub folder: &'a str,
+    pub from: String,
+    pub doings: &'a [Doing],
+    pub variables: BTreeMap<String, String>,
 }
 
 /// What is wanted of all parts.
@@ -42,15 +52,14 @@ enum Answer {
 
 impl Fit {
     /// Takes a command, or says why not.
-    pub fn take(
-        &mut self,
-        view: &View<'_>,
-        parts: &[Part],
-        command: &Command,
-        folder: &str,
-        from: &str,
-        doings: &[Doing],
-    ) -> Result<(), String> {
+    pub fn take(&mut self, view: &View<'_>, parts: &[Part], found: Found<'_>) -> Result<(), String> {
+        let Found {
+            command,
+            folder,
+            from,
+            doings,
+            variables,
+        } = found;
         let mut there: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].folder == folder).collect();
         if there.is_empty() {
             return match parts
@@ -82,7 +91,8 @@ impl Fit {
                         role,
                         name: name.to_owned(),
                         run: command.text.clone(),
-                        from: from.to_owned(),
+                        from: from.clone(),
+                        variables: variables.clone(),
                     };
                     if !self
                         .wanted
@@ -105,7 +115,7 @@ impl Fit {
         match part.tool {
             Tool::Cargo => cargo(command),
             Tool::Node => node(view, part, command, doings),
-            Tool::Python => python(part, command, doings),
+            Tool::Python => python(view, part, command, doings),
             Tool::Go => go(command),
             Tool::Maven => maven(command),
             Tool::Gradle => gradle(command),
@@ -194,19 +204,23 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
     let needs_install = part.step(Role::Install).is_some() && role != Role::Install;
     let needs_build = part.step(Role::Build).is_some() && role == Role::Test && part.tool == Tool::Node;
     let index = part.steps.iter().position(|step| step.role == role);
+    let variables: BTreeMap<String, String> = mine.iter().flat_map(|wanted| wanted.variables.clone()).collect();
     match index {
         Some(index) if role == Role::Install => {
             let step = &mut part.steps[index];
             // The environment is made as before; what goes into it is what the definition says.
-            step.run
-                .retain(|line| line.contains("-m venv") || line.contains("--upgrade pip"));
+            step.run.retain(|line| {
+                line.contains("-m venv") || line == crate::stacks::OPEN || line.contains("--upgrade pip")
+            });
             step.run.extend(run);
+            step.variables.extend(variables);
             step.from = Some(first.from.clone());
         }
         Some(index) => {
             let run = opened(part, run);
             let step = &mut part.steps[index];
             step.run = run;
+            step.variables.extend(variables);
             step.from = Some(first.from.clone());
         }
         None => {
@@ -217,6 +231,7 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
             if needs_build {
                 step = step.needs("build");
             }
+            step.variables.extend(variables);
             step.from = Some(first.from.clone());
             part.steps.push(step);
         }
@@ -246,11 +261,13 @@ fn add(part: &mut Part, role: Role, wanted: &[&Wanted]) {
                 step.from = Some(wanted.from.clone());
             }
             step.run.push(run);
+            step.variables.extend(wanted.variables.clone());
             continue;
         }
         let mut step = Step::new(role, opened(part, vec![run]));
         step.name.clone_from(&wanted.name);
         step.from = Some(wanted.from.clone());
+        step.variables.extend(wanted.variables.clone());
         if part.step(Role::Install).is_some() {
             step = step.needs("install");
         }
@@ -315,6 +332,7 @@ fn cargo(command: &Command) -> Answer {
                 Answer::Does(Role::Lint, "check")
             }
         }
+        "test" | "t" if command.has("--no-run") => Answer::Covered,
         "test" | "t" => Answer::Does(Role::Test, "test"),
         "nextest" => Answer::Not("wants `cargo nextest`; `cargo test` runs the same tests".to_owned()),
         "fmt" => Answer::Does(Role::Format, "format"),
@@ -442,7 +460,7 @@ fn node(view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> An
     if crate::stacks::wants_browser(text) {
         return Answer::Not("wants a browser, which no registry brings".to_owned());
     }
-    if script.starts_with("build") && role_of(doings).is_none_or(|(role, _)| role == Role::Build) {
+    if script.starts_with("build") {
         return if part
             .step(Role::Build)
             .is_some_and(|step| step.run.iter().any(|line| line.ends_with(script)))
@@ -452,7 +470,15 @@ fn node(view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> An
             Answer::Does(Role::Build, "build")
         };
     }
+    if part.steps.iter().any(|step| {
+        let own = step.role == Role::Build || step.role == Role::Test;
+        own && step.run.iter().any(|line| *line == command.text)
+    }) && role_of(doings).is_none_or(|(role, _)| !matches!(role, Role::Test))
+    {
+        return Answer::Covered;
+    }
     match (script, role_of(doings)) {
+        _ if script == "test" || script.starts_with("test:") => Answer::Does(Role::Test, "test"),
         (_, Some((role, name))) => Answer::Does(role, name),
         ("lint", None) => Answer::Does(Role::Lint, "lint"),
         ("test", None) => Answer::Does(Role::Test, "test"),
@@ -460,7 +486,7 @@ fn node(view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> An
     }
 }
 
-fn python(part: &Part, command: &Command, doings: &[Doing]) -> Answer {
+fn python(view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> Answer {
     let with = |program: &str| part.programs.iter().any(|known| known == program);
     let program = command.program();
     let module = (matches!(program, "python" | "python3") && command.word(1) == "-m").then(|| command.word(2));
@@ -544,6 +570,11 @@ fn python(part: &Part, command: &Command, doings: &[Doing]) -> Answer {
             Answer::Not(format!("`{tool}` is not among what the project itself installs"))
         }
         "python" | "python3" if command.word(1) == "setup.py" => Answer::Covered,
+        "python" | "python3" if view.is_file(&join(&part.folder, command.word(1))) => match role_of(doings) {
+            Some((role, name)) if role != Role::Build => Answer::Does(role, name),
+            None if command.word(1).contains("test") => Answer::Does(Role::Test, "test"),
+            _ => Answer::Not("what it is for cannot be told".to_owned()),
+        },
         "make" => Answer::Not("the steps use Python itself instead of the Makefile".to_owned()),
         _ => Answer::Other,
     }

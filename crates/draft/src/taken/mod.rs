@@ -4,7 +4,7 @@
 mod command;
 mod fit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use workflow::model::{Job, Step as OtherStep, StepKind, System, Used, Workflow};
 use workflow::occasion::{Occasion, Truth};
@@ -182,7 +182,14 @@ impl Taker<'_, '_> {
         {
             let text = format!("cargo {sub} {}", used.input("args").unwrap_or_default());
             let command = Command::new(text.trim());
-            return self.plain(&command, &file, line, &job.folder, &step.doings, parts);
+            let found = fit::Found {
+                command: &command,
+                folder: &job.folder,
+                from: format!("{file}:{line}"),
+                doings: &step.doings,
+                variables: self.variables(step),
+            };
+            return self.plain(found, &file, line, parts);
         }
         let reason = match used.name.as_str() {
             "actions/upload-artifact" | "actions/download-artifact" => {
@@ -235,19 +242,48 @@ impl Taker<'_, '_> {
             .filter(|doing| doing.first().line == line || step.doings.len() == 1)
             .cloned()
             .collect();
-        self.plain(command, &file, line, folder, &doings, parts);
+        let found = fit::Found {
+            command,
+            folder,
+            from: format!("{file}:{line}"),
+            doings: &doings,
+            variables: self.variables(step),
+        };
+        self.plain(found, &file, line, parts);
     }
 
-    fn plain(&mut self, command: &Command, file: &str, line: u32, folder: &str, doings: &[Doing], parts: &mut [Part]) {
-        if let Some(doing) = doings.iter().find(|doing| is_delivery(doing.purpose)) {
-            return self.leave(file, line, &command.text, &purpose_reason(std::slice::from_ref(doing)));
+    fn plain(&mut self, found: fit::Found<'_>, file: &str, line: u32, parts: &[Part]) {
+        let text = found.command.text.clone();
+        if let Some(doing) = found.doings.iter().find(|doing| is_delivery(doing.purpose)) {
+            return self.leave(file, line, &text, &purpose_reason(std::slice::from_ref(doing)));
         }
-        if let Err(reason) = self
-            .fit
-            .take(self.view, parts, command, folder, &format!("{file}:{line}"), doings)
-        {
-            self.leave(file, line, &command.text, &reason);
+        if let Err(reason) = self.fit.take(self.view, parts, found) {
+            self.leave(file, line, &text, &reason);
         }
+    }
+
+    /// The variables that a step may have here; the others are named.
+    fn variables(&mut self, step: &OtherStep) -> BTreeMap<String, String> {
+        const OF_THE_TERMINAL: &[&str] = &["CI", "CARGO_TERM_COLOR", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TERM"];
+        let mut taken = BTreeMap::new();
+        for (name, value) in &step.variables {
+            let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            if OF_THE_TERMINAL.contains(&name.as_str()) || !is_name || name.starts_with("THROUGHLINE") {
+                continue;
+            }
+            let strict = value.contains("-D") && (name == "RUSTFLAGS" || name == "RUSTDOCFLAGS");
+            let reason = if strict {
+                "makes every warning of a newer compiler an error"
+            } else if value.contains("${{") || value.len() > 500 || value.chars().any(char::is_control) {
+                "uses a value that only the other system knows"
+            } else {
+                taken.insert(name.clone(), value.clone());
+                continue;
+            };
+            self.leave(&step.at.file, step.at.line, &format!("variable {name}"), reason);
+        }
+        taken
     }
 }
 

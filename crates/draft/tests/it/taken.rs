@@ -131,3 +131,59 @@ fn a_test_beside_a_database_is_run_each_time() {
     assert!(!test.contains("inputs:"), "{test}");
     assert!(draft.untaken.iter().any(|part| part.what.contains("postgres:16")));
 }
+
+#[test]
+fn variables_come_along_and_what_makes_warnings_errors_does_not() {
+    let draft = rust(
+        "on: [push]\nenv: { RUSTFLAGS: \"-D warnings\", CARGO_TERM_COLOR: always }\njobs:\n  t:\n    runs-on: ubuntu-latest\n    env: { SHOP_MODE: strict }\n    steps:\n      - run: cargo test\n        env: { LIMIT: 10, TOKEN: \"${{ secrets.TOKEN }}\" }\n",
+    );
+    assert!(
+        draft
+            .text
+            .contains("variables: { LIMIT: \"10\", SHOP_MODE: \"strict\" }"),
+        "{}",
+        draft.text
+    );
+    assert!(draft.untaken.iter().any(|part| part.what == "variable RUSTFLAGS"));
+    assert!(draft.untaken.iter().any(|part| part.what == "variable TOKEN"));
+}
+
+#[test]
+fn a_program_of_the_repository_that_tests_is_started_as_it_is_there() {
+    let draft = drafted(&[
+        ("setup.py", "setup()"),
+        ("runtests.py", ""),
+        (
+            ".github/workflows/ci.yml",
+            "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: pip install redis\n      - run: python runtests.py -v 2\n",
+        ),
+    ]);
+    assert_eq!(
+        commands(&draft, "test"),
+        ". .venv/bin/activate\npython runtests.py -v 2"
+    );
+    let install = commands(&draft, "install");
+    assert!(install.contains("activate\npip install --quiet"), "{install}");
+}
+
+#[test]
+fn building_tests_is_no_testing() {
+    let draft =
+        rust("on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: cargo test --no-run\n");
+    assert_eq!(commands(&draft, "test"), "cargo test --locked");
+}
+
+#[test]
+fn a_script_called_test_tests_whatever_it_starts_on_the_way() {
+    let draft = drafted(&[
+        (
+            "package.json",
+            "{\"name\": \"a\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"tsc --build\", \"test\": \"npm run build && prettier --check . && node --test\"}}",
+        ),
+        (
+            ".github/workflows/ci.yml",
+            "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: npm install\n      - run: npm run build\n      - run: npm test\n",
+        ),
+    ]);
+    assert_eq!(names(&draft), ["install", "build", "test", "pack"]);
+}

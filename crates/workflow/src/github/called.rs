@@ -98,6 +98,7 @@ pub(super) fn unknown(reader: &Reader<'_>, target: &str, mut job: Job, place: At
         occasions: job.occasions.clone(),
         ignored: false,
         folder: String::new(),
+        variables: Vec::new(),
         doings,
     }];
     job

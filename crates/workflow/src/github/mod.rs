@@ -273,6 +273,7 @@ fn read_step(
         occasions,
         ignored: node.get("continue-on-error").is_some_and(Node::is_true),
         folder: folder.clone(),
+        variables: variables_of(node, around),
         doings: Vec::new(),
     };
     let hints = format!("{words} {}", step.name.as_deref().unwrap_or_default());
@@ -330,6 +331,16 @@ fn read_step(
         step.kind = StepKind::Use(used);
     }
     steps.push(step);
+}
+
+/// The variables that a step sees: those of the workflow, of the job, and its own.
+fn variables_of(step: &Node, around: &Around) -> Vec<(String, String)> {
+    let mut values = around.values.clone();
+    environment_values(step, &mut values);
+    let named = values
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("env.")?.to_owned(), value)));
+    named.collect()
 }
 
 fn cached(tool: &str, context: &Context) -> Doing {

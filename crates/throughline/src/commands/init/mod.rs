@@ -1,7 +1,6 @@
 //! `throughline init`: a first definition for what lies in a folder.
 
 mod folder;
-mod programs;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -16,6 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::show::paint::{Tone, clean, cut, paint, width};
+use crate::tools;
 
 /// The most parts of other definitions that are shown; the file and the document list them all.
 const MOST_UNTAKEN: usize = 12;
@@ -96,7 +96,11 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
             .map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", shown.display())))?;
     }
     let path = around.variables.get("PATH").cloned().unwrap_or_default();
-    let missing = programs::missing(&draft.programs, &path);
+    let missing: Vec<&str> = draft.programs.iter().map(String::as_str).collect();
+    let missing: Vec<&str> = missing
+        .into_iter()
+        .filter(|program| !tools::is_there(program, &path))
+        .collect();
     if args.json {
         return printer.document(&document(&draft, shown, !args.print, &missing));
     }
@@ -104,7 +108,8 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
         return printer.data(&draft.text);
     }
     tell(&draft, printer);
-    for (program, remedy) in &missing {
+    for program in &missing {
+        let remedy = tools::remedy(program).unwrap_or("its project says how it is installed");
         printer.warn(&format!(
             "`{program}` is not on this machine, and the steps start it: {remedy}"
         ));
@@ -166,7 +171,7 @@ fn write(file: &Path, bytes: &[u8], force: bool) -> std::io::Result<()> {
     kept.map(drop).map_err(|error| error.error)
 }
 
-fn document<'a>(draft: &'a Draft, file: &Path, written: bool, missing: &[(&'a str, &'static str)]) -> Drafted<'a> {
+fn document<'a>(draft: &'a Draft, file: &Path, written: bool, missing: &[&'a str]) -> Drafted<'a> {
     Drafted {
         schema: "init/1",
         file: file.display().to_string(),
@@ -203,7 +208,7 @@ fn document<'a>(draft: &'a Draft, file: &Path, written: bool, missing: &[(&'a st
             })
             .collect(),
         notes: &draft.notes,
-        missing: missing.iter().map(|(program, _)| *program).collect(),
+        missing: missing.to_vec(),
         text: &draft.text,
     }
 }

@@ -94,7 +94,7 @@ impl RunDocument {
             schema: "run/1",
             component: wanted.here.component.name.to_string(),
             commit: commit(wanted),
-            uncommitted: wanted.here.changed.unwrap_or(0),
+            uncommitted: wanted.here.changed.as_ref().map_or(0, Vec::len),
             definition: wanted.definition.digest(),
             result: ended.run.result.map(|result| result.to_string()).unwrap_or_default(),
             reason: ended.run.reason.clone(),

@@ -21,8 +21,8 @@ pub(super) struct Here {
     pub component: Component,
     /// The branch that is checked out.
     pub branch: Option<ReleaseLine>,
-    /// Files that differ from the commit; `None` where there is no commit.
-    pub changed: Option<usize>,
+    /// Files that differ from the commit, by their paths; `None` where there is no commit.
+    pub changed: Option<Vec<String>>,
 }
 
 /// Asks git about the folder. Without a repository everything goes on, with a commit of zeros.
@@ -64,10 +64,7 @@ pub(super) async fn look(folder: &Path, target: &Target, settings: &LocalSetting
             }
         }
     };
-    let changed = head.as_ref().map(|_| {
-        let status = status.unwrap_or_default();
-        status.split('\0').filter(|entry| entry.len() > 3).count()
-    });
+    let changed = head.as_ref().map(|_| paths_of(&status.unwrap_or_default()));
     Ok(Here {
         component: Component {
             folder: folder.to_owned(),
@@ -78,6 +75,22 @@ pub(super) async fn look(folder: &Path, target: &Target, settings: &LocalSetting
         branch: branch.and_then(|branch| ReleaseLine::new(branch).ok()),
         changed,
     })
+}
+
+/// The paths in what `git status --porcelain -z` says. A renamed file has its old path after it.
+fn paths_of(status: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut entries = status.split('\0');
+    while let Some(entry) = entries.next() {
+        let Some((state, path)) = entry.split_at_checked(3) else {
+            continue;
+        };
+        if state.starts_with(['R', 'C']) {
+            entries.next();
+        }
+        paths.push(path.to_owned());
+    }
+    paths
 }
 
 /// The name of a component: the last two parts of the first remote's address, as a server that follows it
@@ -133,6 +146,15 @@ mod tests {
         name_of(remotes, Path::new("/home/somebody/My Shop!"))
             .unwrap()
             .to_string()
+    }
+
+    #[test]
+    fn each_changed_file_counts_once_also_where_it_was_renamed() {
+        assert_eq!(
+            paths_of("?? new.txt\0R  to.rs\0from.rs\0 M src/main.rs\0"),
+            ["new.txt", "to.rs", "src/main.rs"]
+        );
+        assert!(paths_of("").is_empty());
     }
 
     #[test]

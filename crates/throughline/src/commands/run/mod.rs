@@ -259,7 +259,7 @@ fn find(args: &LocalRunArgs, folder: &Path) -> Result<PathBuf, Failure> {
             Exit::NotFound,
             format!("there is no {name} in {} nor in a folder above it", folder.display()),
         )
-        .hint("docs/pipeline.md says how to write one; five lines are enough"));
+        .hint("`throughline init` drafts one from what lies here"));
     };
     file.canonicalize()
         .map_err(|error| Failure::new(Exit::NotFound, format!("cannot read {}: {error}", file.display())))

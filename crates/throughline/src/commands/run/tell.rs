@@ -17,14 +17,17 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::show;
-use crate::show::paint::{Tone, clean_log, paint, short};
+use crate::show::paint::{Tone, clean, clean_log, paint, short};
 use crate::show::screen::Line;
 use crate::show::time::{between, length};
+use crate::tools;
 
 /// How many lines of a failed step's log are shown.
 const LAST_LINES: usize = 40;
 /// The most of a log's end that is read to show them, in bytes.
 const LAST_BYTES: u64 = 256 * 1024;
+/// How many files that are not committed are named.
+const MOST_NAMED: usize = 3;
 /// The column in which times stand.
 const NAMES: usize = 24;
 
@@ -32,16 +35,21 @@ const NAMES: usize = 24;
 pub(super) fn heading(wanted: &Wanted) -> Line {
     let here = &wanted.here;
     let line = Line::default().with(Tone::Strong, &here.component.name);
-    match here.changed {
-        None => line.with(Tone::Quiet, "  no commit yet"),
-        Some(changed) => {
-            let line = line.with(Tone::Quiet, format!("  at {}", short(here.component.commit.as_str())));
-            match changed {
-                0 => line,
-                1 => line.with(Tone::Waiting, "  and 1 file that is not committed so"),
-                more => line.with(Tone::Waiting, format!("  and {more} files that are not committed so")),
-            }
+    let Some(changed) = &here.changed else {
+        return line.with(Tone::Quiet, "  no commit yet");
+    };
+    let line = line.with(Tone::Quiet, format!("  at {}", short(here.component.commit.as_str())));
+    let named: Vec<String> = changed.iter().take(MOST_NAMED).map(|path| clean(path)).collect();
+    match (changed.len(), named.join(", ")) {
+        (0, _) => line,
+        (1, name) => line.with(Tone::Waiting, format!("  with {name}, which is not committed")),
+        (many, names) if many <= MOST_NAMED => {
+            line.with(Tone::Waiting, format!("  with {names}, which are not committed"))
         }
+        (many, names) => line.with(
+            Tone::Waiting,
+            format!("  with {many} files that are not committed: {names}, …"),
+        ),
     }
 }
 
@@ -277,14 +285,30 @@ fn tell_log(failed: &StepRow, log: Option<PathBuf>, printer: &mut Printer) {
         .map(|log| last_lines(log, LAST_LINES))
         .unwrap_or_default();
     let Some(log) = log.filter(|_| !lines.is_empty()) else {
-        printer.say(&format!("{name} said nothing."));
+        // What has no log says all there is in its message, which stands above but for what to do.
+        match failed
+            .message
+            .as_deref()
+            .and_then(|message| message.split_once("hint: "))
+        {
+            Some((_, hint)) => printer.hint(&clean(hint)),
+            None => printer.say(&format!("{name} said nothing.")),
+        }
         return;
     };
     let path = paint(Tone::Quiet, &log.display().to_string());
     printer.say(&format!("{name} said at last  {path}"));
     let bar = paint(Tone::Bad, "│");
-    for line in lines {
-        printer.say(&format!("{bar} {}", clean_log(&line)));
+    for line in &lines {
+        printer.say(&format!("{bar} {}", clean_log(line)));
+    }
+    if let Some(program) = tools::not_found(lines.iter().map(String::as_str)) {
+        match tools::remedy(program) {
+            Some(remedy) => printer.hint(&format!("`{program}` is not on this machine: {remedy}")),
+            None => printer.hint(&format!(
+                "`{program}` was not found: does a step before this one install it, or must it be on the machine?"
+            )),
+        }
     }
 }
 
