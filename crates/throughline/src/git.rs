@@ -42,6 +42,20 @@ pub fn checkout(folder: &Path, variables: &BTreeMap<String, String>) -> Option<C
     })
 }
 
+/// Whether git leaves a file of a folder out; `false` where it cannot be asked.
+pub fn ignores(folder: &Path, variables: &BTreeMap<String, String>, file: &str) -> bool {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return false;
+    };
+    runtime
+        .block_on(git(
+            folder,
+            variables,
+            &["check-ignore", "--quiet", "--no-index", "--", file],
+        ))
+        .is_some()
+}
+
 async fn git(folder: &Path, variables: &BTreeMap<String, String>, arguments: &[&str]) -> Option<String> {
     let mut spec = process::Spec::new("git").args(arguments).folder(folder);
     for (name, value) in variables {

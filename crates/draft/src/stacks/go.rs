@@ -32,6 +32,9 @@ pub(super) fn look(view: &View<'_>, folder: &str) -> Option<Part> {
         let (into, ignored) = view.scratch(folder, &["bin", "build", "dist", "out"]);
         let mut run = make_scratch(into, ignored);
         let mut outputs = Vec::new();
+        if !ignored {
+            outputs.push(format!("{into}/.gitignore"));
+        }
         for (name, package) in &programs {
             run.push(format!("go build -trimpath -buildvcs=false -o {into}/{name} {package}"));
             outputs.push(format!("{into}/{name}"));

@@ -1,6 +1,7 @@
 //! What other systems' definitions start, taken over where it builds, tests or checks and can run here; the rest is
 //! named with its place and the reason.
 
+mod answer;
 mod command;
 mod fit;
 
@@ -57,7 +58,7 @@ pub(crate) fn take(view: &View<'_>, parts: &mut [Part]) -> Taken {
             );
         }
     }
-    taker.fit.settle(view, parts);
+    taker.fit.settle(parts);
     let mut taken = taker.taken;
     taken.untaken.sort();
     taken.untaken.dedup();
@@ -119,10 +120,11 @@ impl Taker<'_, '_> {
             let reason = "the steps run on this machine, not in that image";
             self.leave(file, line, &format!("image {image} of {named}"), reason);
         }
-        for service in &job.services {
-            self.fit.services.push(service.clone());
-            let reason = "tests that want it must find it running";
-            self.leave(file, line, &format!("service {service} of {named}"), reason);
+        if !job.services.is_empty() {
+            self.fit.services = true;
+            let services = job.services.join(", ");
+            let reason = "tests that want them must find them running";
+            self.leave(file, line, &format!("services of {named}: {services}"), reason);
         }
         for step in &job.steps {
             self.step(workflow, job, step, parts);

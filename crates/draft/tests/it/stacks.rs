@@ -143,6 +143,8 @@ fn a_go_module_gives_the_programs_of_its_customary_places() {
         ("shop_test.go", "package main\n"),
     ]);
     assert_eq!(draft.files, ["bin/shop", "bin/import"]);
+    // Put back with the programs, so that git does not see them then either.
+    assert!(draft.text.contains("outputs: [bin/.gitignore, bin/shop, bin/import]"));
     assert_eq!(commands(&draft, "test"), "go test ./...");
 }
 

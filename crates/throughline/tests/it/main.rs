@@ -10,6 +10,7 @@ mod deliver;
 mod demo;
 mod documents;
 mod follow;
+mod init;
 mod ledger;
 mod program;
 mod run;

@@ -114,6 +114,11 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
             "`{program}` is not on this machine, and the steps start it: {remedy}"
         ));
     }
+    if crate::git::ignores(&root, &around.variables, name) {
+        printer.warn(&format!(
+            "git ignores {name} here, so it would not be committed: add a line `!/{name}` to .gitignore"
+        ));
+    }
     printer.say("");
     let tick = paint(Tone::Good, "✓");
     printer.say(&format!(

@@ -119,10 +119,9 @@ pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
                 None => line,
             }
         }
-        (_, _) => line.with(Tone::Plain, format!("{time:>8}")).with(
-            tone,
-            format!("  {}", step.message.as_deref().unwrap_or("did not succeed")),
-        ),
+        (_, _) => line
+            .with(Tone::Plain, format!("{time:>8}"))
+            .with(tone, format!("  {}", reason(step))),
     };
     let tests = step.outputs.as_ref().and_then(TestReport::of_outputs);
     let line = match tests.filter(|tests| step.result == Some(RunResult::Succeeded) && tests.tests > 0) {
@@ -141,6 +140,12 @@ pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
         }
         _ => line,
     }
+}
+
+/// Why a step did not succeed. What to do about it is said below all steps.
+fn reason(step: &StepRow) -> String {
+    let message = step.message.as_deref().unwrap_or("did not succeed");
+    clean(message.split("\nhint: ").next().unwrap_or(message))
 }
 
 /// The picture of a run that goes: what is over in short, what works with the last it said, what waits.
@@ -291,7 +296,7 @@ fn tell_log(failed: &StepRow, log: Option<PathBuf>, printer: &mut Printer) {
             .as_deref()
             .and_then(|message| message.split_once("hint: "))
         {
-            Some((_, hint)) => printer.hint(&clean(hint)),
+            Some((_, hint)) => printer.hint(&format!("{name}: {}", clean(hint))),
             None => printer.say(&format!("{name} said nothing.")),
         }
         return;
