@@ -134,7 +134,7 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
             format!("throughline run --file {shown}"),
         )
     };
-    let width = run.len();
+    let width = run.len().max(check.len());
     for (command, why) in [
         (&run, "runs the steps here and puts the package together"),
         (&check, "after each change of the file"),
