@@ -1,7 +1,7 @@
 //! A history that was read whole, put in order once for all moments that are looked at.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use crate::change::Changes;
 use crate::graph::{NEVER, Shape, first_release};
@@ -28,7 +28,7 @@ pub(crate) struct History {
     starts: Vec<u32>,
     /// The time of the oldest commit up to each position.
     oldest: Vec<Seconds>,
-    by_id: OnceCell<ById<Index>>,
+    by_id: OnceLock<ById<Index>>,
 }
 
 /// A release: a commit with a tag that is named like a version.
@@ -85,7 +85,7 @@ impl History {
             order,
             starts,
             oldest,
-            by_id: OnceCell::new(),
+            by_id: OnceLock::new(),
         }
     }
 

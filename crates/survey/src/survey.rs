@@ -1,8 +1,10 @@
 //! From a path to evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evidence::{Component, EntryKind, Evidence, Finding, Place, Stream, Subject, Tree as _};
 use gix::objs::Kind;
@@ -13,6 +15,7 @@ use crate::error::SurveyError;
 use crate::files::Files;
 use crate::history::History;
 use crate::measures;
+use crate::memory::Memory;
 use crate::moment::{AsOf, Options};
 use crate::object::CommitObject;
 use crate::person::People;
@@ -54,8 +57,8 @@ pub fn survey(path: &Path, options: &Options, progress: &dyn Progress) -> Result
     Ok(opened.at(options.as_of, progress))
 }
 
-/// Looks at a repository at several moments, reading its history once. The evidence of each moment is that
-/// which [`survey`] gives; the files that were looked at are not kept. The order is that of `moments`.
+/// Looks at a repository at several moments, reading its history once, and each content once. The evidence of each
+/// moment is that which [`survey`] gives; the files that were looked at are not kept. The order is that of `moments`.
 ///
 /// # Errors
 /// As [`survey`].
@@ -66,15 +69,23 @@ pub fn timeline(
     progress: &dyn Progress,
 ) -> Result<Vec<Survey>, SurveyError> {
     let opened = Opened::read(path, options, moments, progress)?;
-    let total = moments.len() as u64;
-    let mut surveys = Vec::with_capacity(moments.len());
-    for as_of in moments {
-        let mut survey = opened.at(*as_of, progress);
-        survey.tree = None;
-        surveys.push(survey);
-        progress.at(Phase::Moments, surveys.len() as u64, Some(total));
-    }
-    Ok(surveys)
+    Ok(opened.at_all(moments, progress))
+}
+
+/// What [`survey`] and [`timeline`] give, from one reading.
+///
+/// # Errors
+/// As [`survey`].
+pub fn survey_with_timeline(
+    path: &Path,
+    options: &Options,
+    moments: &[AsOf],
+    progress: &dyn Progress,
+) -> Result<(Survey, Vec<Survey>), SurveyError> {
+    let all: Vec<AsOf> = std::iter::once(options.as_of).chain(moments.iter().copied()).collect();
+    let opened = Opened::read(path, options, &all, progress)?;
+    let survey = opened.at(options.as_of, progress);
+    Ok((survey, opened.at_all(moments, progress)))
 }
 
 /// A repository whose history was read.
@@ -85,6 +96,8 @@ struct Opened {
     most_files: usize,
     findings: Vec<Finding>,
     limits: Vec<String>,
+    /// What moments have in common, where there are several.
+    memory: Option<Arc<Memory>>,
 }
 
 impl Opened {
@@ -157,7 +170,41 @@ impl Opened {
             most_files: options.most_files,
             findings,
             limits,
+            memory: (moments.len() > 1).then(Arc::default),
         })
+    }
+
+    /// The evidence at several moments, in their order, without the files.
+    fn at_all(&self, moments: &[AsOf], progress: &dyn Progress) -> Vec<Survey> {
+        let threads = std::thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(moments.len());
+        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = || {
+            let mut own = Vec::new();
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(as_of) = moments.get(place) else { return own };
+                let mut survey = self.at(*as_of, progress);
+                survey.tree = None;
+                own.push((place, survey));
+                let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+                progress.at(Phase::Moments, count as u64, Some(moments.len() as u64));
+            }
+        };
+        let mut all: Vec<(usize, Survey)> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut all = work();
+            for other in others {
+                match other.join() {
+                    Ok(more) => all.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            all
+        });
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, survey)| survey).collect()
     }
 
     /// The evidence at a moment.
@@ -175,7 +222,10 @@ impl Opened {
             });
         }
         let tree = commit.and_then(|commit| match self.tree_of(commit) {
-            Ok(top) => Some(GitTree::list(&self.store, top, self.most_files, progress)),
+            Ok(top) => {
+                let memory = self.memory.clone();
+                Some((top, GitTree::list(&self.store, memory, top, self.most_files, progress)))
+            }
             Err(lacking) => {
                 let place = Place::Commit {
                     commit: self.history.rows.commit(commit).id.to_string(),
@@ -185,10 +235,9 @@ impl Opened {
                 None
             }
         });
+        let files = tree.as_ref().map(|(top, tree)| self.files(*top, tree, progress));
+        let tree = tree.map(|(_, tree)| tree);
         let people = People::of(&self.history.rows.signatures, &mailmap(tree.as_ref()));
-        let files = tree
-            .as_ref()
-            .map(|tree| Files::read(tree, self.history.trunk.as_deref(), progress));
         if let Some(tree) = &tree {
             limits.extend(of_tree(tree));
         }
@@ -226,12 +275,24 @@ impl Opened {
         if components.len() < 2 {
             components.clear();
         }
-        let components = self.components(&components, &people, moment, &repository, files.as_ref());
+        let components = self.components(&components, &people, moment, &repository, files.as_deref());
         Survey {
             repository,
             components,
             tree,
         }
+    }
+
+    /// What the files of a tree show; what was found in the same tree before is taken.
+    fn files(&self, top: CommitId, tree: &GitTree, progress: &dyn Progress) -> Arc<Files> {
+        if let Some(known) = self.memory.as_ref().and_then(|memory| memory.found(&top)) {
+            return known;
+        }
+        let files = Arc::new(Files::read(tree, self.history.trunk.as_deref(), progress));
+        if let Some(memory) = &self.memory {
+            memory.keep_found(top, &files);
+        }
+        files
     }
 
     /// The evidence of components: what of the history is theirs, and what is the whole repository's.

@@ -1,11 +1,12 @@
 //! The files of one commit, read from the repository's objects. No working folder is looked at, and no link
 //! followed.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use evidence::{Entry, EntryKind, Tree, TreeError};
 use gix::objs::Kind;
 
+use crate::memory::Memory;
 use crate::progress::{Phase, Progress};
 use crate::rows::CommitId;
 use crate::store::{Lacking, Reader, Store};
@@ -25,7 +26,8 @@ pub struct GitTree {
     ids: Vec<CommitId>,
     /// What is not in the list, and why; such a list proves the absence of nothing.
     lacks: Vec<String>,
-    store: std::sync::Arc<Store>,
+    store: Arc<Store>,
+    memory: Option<Arc<Memory>>,
     readers: Mutex<Vec<Reader>>,
 }
 
@@ -37,7 +39,13 @@ impl std::fmt::Debug for GitTree {
 
 impl GitTree {
     /// Lists the files below a tree, `most` of them at most.
-    pub(crate) fn list(store: &std::sync::Arc<Store>, top: CommitId, most: usize, progress: &dyn Progress) -> Self {
+    pub(crate) fn list(
+        store: &Arc<Store>,
+        memory: Option<Arc<Memory>>,
+        top: CommitId,
+        most: usize,
+        progress: &dyn Progress,
+    ) -> Self {
         let reader = store.reader();
         let mut found: Vec<(Entry, CommitId)> = Vec::new();
         let mut lacks = Vec::new();
@@ -45,7 +53,16 @@ impl GitTree {
         let mut folders = vec![(String::new(), 0, top)];
         let mut buffer = Vec::new();
         'all: while let Some((prefix, depth, id)) = folders.pop() {
-            let content = match reader.read(&id, Kind::Tree, &mut buffer) {
+            let kept = memory.as_ref().and_then(|memory| memory.get(&id));
+            let content = match &kept {
+                Some(kept) => Ok(&**kept),
+                None => reader.read(&id, Kind::Tree, &mut buffer).inspect(|content| {
+                    if let Some(memory) = &memory {
+                        memory.keep(id, content);
+                    }
+                }),
+            };
+            let content = match content {
                 Ok(content) => content,
                 Err(lacking) => {
                     let shown = if prefix.is_empty() { "/" } else { prefix.as_str() };
@@ -97,7 +114,8 @@ impl GitTree {
             entries,
             ids,
             lacks,
-            store: std::sync::Arc::clone(store),
+            store: Arc::clone(store),
+            memory,
             readers: Mutex::new(vec![reader]),
         }
     }
@@ -159,6 +177,16 @@ impl Tree for GitTree {
             path: path.to_owned(),
             reason,
         };
+        if let Some(kept) = self.memory.as_ref().and_then(|memory| memory.get(&id)) {
+            return match kept.len() as u64 {
+                size if size > most => Err(TreeError::TooLong {
+                    path: path.to_owned(),
+                    size,
+                    most,
+                }),
+                _ => Ok(Some(kept.to_vec())),
+            };
+        }
         self.with_reader(|reader| {
             let wrong = |lacking: Lacking| unreadable(lacking.to_string());
             let size = reader.size(&id).map_err(wrong)?;
@@ -175,6 +203,9 @@ impl Tree for GitTree {
                 return Err(unreadable(
                     "its contents are kept in LFS, outside of the repository".to_owned(),
                 ));
+            }
+            if let Some(memory) = &self.memory {
+                memory.keep(id, &buffer);
             }
             Ok(Some(buffer))
         })

@@ -5,7 +5,7 @@ mod progress;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use evidence::{Component, Evidence, Finding, Measures, Place, Tree};
+use evidence::{Evidence, Finding, Place, Tree};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use maturity::advice::Site;
@@ -44,14 +44,8 @@ pub(super) fn assess(args: &AssessArgs, around: &Around, printer: &mut Printer) 
         ..Options::now(now)
     };
     let (survey, months) = progress::watched(around, printer, |progress| {
-        let survey = survey::survey(&path, &options, progress)?;
         let moments = months(as_of, args.history.unwrap_or(0));
-        let months = if moments.is_empty() {
-            Vec::new()
-        } else {
-            survey::timeline(&path, &options, &moments, progress)?
-        };
-        Ok::<_, SurveyError>((survey, months))
+        survey::survey_with_timeline(&path, &options, &moments, progress)
     })
     .map_err(|error| unread(&error))?;
 
