@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use cache::{CacheError, Input, Kept, Manifest, Memory, Reason, Store, Tree, TreeError, explain, restore};
+use cache::{CacheError, Input, Kept, Key, Manifest, Memory, Reason, Store, Tree, TreeError, explain, restore};
 use engine::{ActionOutcome, StepContext};
 use facts::{Clock, ComponentName, Digest, RunId, StepName, Trust};
 use pipeline::plan::{KeptResult, Plan, RunInput};
@@ -56,7 +56,7 @@ struct Files {
 /// A step of which everything is known that its result depends on.
 pub struct Prepared {
     /// Under which the result is kept.
-    pub key: Digest,
+    pub key: Key,
     manifest: Manifest,
     /// The step's place in its plan.
     place: usize,
@@ -356,7 +356,7 @@ impl KeptResults {
         }
         let left: Vec<Input> = kept.outputs.iter().map(cache::Output::as_input).collect();
         prepared.seen.has_left(prepared.graph(), prepared.place, &left);
-        let log = kept.log.and_then(|digest| self.store.bytes(&digest));
+        let log = self.store.log(&prepared.key, &kept);
         let log = log.and_then(|bytes| executor::logs::decompress(&bytes, LARGEST_LOG).ok());
         Ok(Some(PutBack {
             kept,
@@ -383,7 +383,7 @@ impl KeptResults {
                 let _ = write_log(step, &back.log);
                 Looked::PutBack(ActionOutcome::succeeded(serde_json::json!({
                     "kept": {
-                        "key": prepared.key,
+                        "key": prepared.key.digest(),
                         "made_by": back.kept.made_by,
                         "made_at": back.kept.made_at,
                         "took_ms": back.kept.took_ms,

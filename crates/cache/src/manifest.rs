@@ -57,13 +57,49 @@ pub struct Input {
     pub link: bool,
 }
 
+/// Under which a result is kept: the digest of its manifest's text, and the domain of trust it belongs to.
+///
+/// The domain is part of the manifest, so no digest is of two domains. It stands here as well because a share
+/// keeps the domains in folders of their own, which its owner can let different people write.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    digest: Digest,
+    domain: String,
+}
+
+impl Key {
+    /// The key of a manifest with this digest. A domain that is no plain word stands for itself by its digest.
+    pub fn new(domain: &str, digest: Digest) -> Self {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_plain = (1..=64).contains(&domain.len()) && domain.bytes().all(plain);
+        Self {
+            digest,
+            domain: if is_plain {
+                domain.to_owned()
+            } else {
+                Digest::of(domain).hex()
+            },
+        }
+    }
+
+    /// The digest of the manifest's text.
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The domain of trust, as a name of a folder.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+}
+
 impl Manifest {
     /// The version of the shape that this program writes.
     pub const VERSION: u32 = 1;
 
-    /// The key of the result: the digest of the manifest's text.
-    pub fn key(&self) -> Digest {
-        Digest::of(self.text())
+    /// The key of the result.
+    pub fn key(&self) -> Key {
+        Key::new(&self.trust, Digest::of(self.text()))
     }
 
     /// The text that the key is the digest of.

@@ -5,11 +5,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use facts::{Clock, Digest};
+use facts::Clock;
 use pipeline::Globs;
 
+use crate::files::clone_or_copy;
+use crate::manifest::Key;
 use crate::memory::{Memory, of_file};
-use crate::store::{CacheError, Kept, Output, OutputKind, Store, clone_or_copy};
+use crate::store::{CacheError, Kept, Output, OutputKind, Store};
 use crate::tree::{SeenFile, SeenKind, Tree, passes_a_link};
 
 /// What putting back came to.
@@ -34,7 +36,7 @@ pub struct Restored {
 pub fn restore(
     root: &Path,
     store: &Store,
-    key: &Digest,
+    key: &Key,
     kept: &Kept,
     outputs: &Globs,
     memory: &Memory,
@@ -50,6 +52,7 @@ pub fn restore(
             restored.removed += 1;
         }
     }
+    let mut missing = Vec::new();
     for output in &kept.outputs {
         // A record is not trusted further than the definition goes.
         if !outputs.matches(&output.path) || output.path.split('/').any(|part| part == "..") {
@@ -58,8 +61,13 @@ pub fn restore(
         }
         if is_as_kept(root, output, memory, clock)? {
             restored.left += 1;
-            continue;
+        } else {
+            missing.push(output);
         }
+    }
+    let files: Vec<_> = missing.iter().filter_map(|output| output.file()).collect();
+    store.bring(key, &files);
+    for output in missing {
         restored.bytes += put(root, store, key, output)?;
         restored.written += 1;
         memory.forget(&output.path);
@@ -88,7 +96,7 @@ fn is_as_kept(root: &Path, output: &Output, memory: &Memory, clock: &dyn Clock) 
 }
 
 /// Puts one output in its place, and says how many bytes it has.
-fn put(root: &Path, store: &Store, key: &Digest, output: &Output) -> Result<u64, CacheError> {
+fn put(root: &Path, store: &Store, key: &Key, output: &Output) -> Result<u64, CacheError> {
     let place = root.join(&output.path);
     let wrong = |source| CacheError::File {
         path: place.clone(),
@@ -119,7 +127,7 @@ fn put(root: &Path, store: &Store, key: &Digest, output: &Output) -> Result<u64,
         store.drop_damaged(key, Some(digest));
         CacheError::Damaged(output.path.clone())
     };
-    let from = store.fetch(digest).ok_or_else(damaged)?;
+    let from = store.fetch(key, digest, *size).ok_or_else(damaged)?;
     clone_or_copy(&from, &place).map_err(wrong)?;
     if of_file(&place).map_err(wrong)? != *digest {
         let _ = std::fs::remove_file(&place);

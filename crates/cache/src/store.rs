@@ -2,19 +2,27 @@
 //!
 //! `results/KEY.json` says what came of a manifest, `blobs/DIGEST` holds the bytes of files and logs,
 //! `last/COMPONENT/STEP.json` the manifest of the last time. Everything is written beside and renamed.
-//! A second folder may be shared with other machines; what is found only there is copied here.
+//! What is found only in a share is brought here first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use facts::{Digest, StepName, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Input, Manifest};
+use crate::files::{clone_or_copy, touch};
+use crate::manifest::{Input, Key, Manifest};
 use crate::memory::of_file;
+use crate::sharing::{Parcel, Shared, Sharing};
+
+/// The largest log that is brought from a share, in bytes.
+const LARGEST_LOG: u64 = 256 << 20;
+/// How many files are brought from a share at a time.
+const BRINGERS: usize = 8;
 
 /// Why the store could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -105,11 +113,11 @@ pub struct Collected {
     pub bytes: u64,
 }
 
-/// The results kept in a folder, and in a shared one behind it.
+/// The results kept in a folder, and in a share behind it.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    shared: Option<PathBuf>,
+    shared: Option<Shared>,
     next: AtomicU64,
 }
 
@@ -117,59 +125,66 @@ impl Store {
     /// The version of [`Kept`] that this program writes.
     pub const VERSION: u32 = 1;
 
-    /// Opens the store in `folder`, which is made where it is missing; `shared` is a folder that
-    /// other machines use as well.
+    /// Opens the store in `folder`, which is made where it is missing; `sharing` says what other machines
+    /// use as well, and how.
     ///
     /// # Errors
     /// When a folder cannot be made.
-    pub fn open(folder: &Path, shared: Option<PathBuf>) -> Result<Self, CacheError> {
-        for folder in [Some(folder), shared.as_deref()].into_iter().flatten() {
-            for name in ["results", "blobs", "last"] {
-                let path = folder.join(name);
-                std::fs::create_dir_all(&path).map_err(|source| CacheError::File { path, source })?;
-            }
+    pub fn open(folder: &Path, sharing: Option<Sharing>) -> Result<Self, CacheError> {
+        for name in ["results", "blobs", "last"] {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).map_err(|source| CacheError::File { path, source })?;
         }
         Ok(Self {
             folder: folder.to_owned(),
-            shared,
+            shared: sharing.map(Shared::new),
             next: AtomicU64::new(0),
         })
     }
 
     /// What is kept under `key`. A record that cannot be read is none. That it was used is noted, so
     /// that collecting keeps it.
-    pub fn find(&self, key: &Digest) -> Option<Kept> {
+    pub fn find(&self, key: &Key) -> Option<Kept> {
         let here = record(&self.folder, key);
         if let Some(kept) = read(&here) {
             touch(&here);
             return Some(kept);
         }
-        let there = record(self.shared.as_deref()?, key);
-        let kept: Kept = read(&there)?;
-        touch(&there);
+        let text = self.shared.as_ref()?.record(key)?;
+        let kept: Kept = serde_json::from_slice(&text).ok()?;
         // The next time it is found here; when that fails, it is found there again.
-        let _ = self.write(&here, &std::fs::read(&there).ok()?);
+        let _ = self.write(&here, &text);
         Some(kept)
     }
 
-    /// Keeps a result under its key: the blobs first, then the record that names them.
+    /// Keeps a result under its key, after its blobs, and has it shared.
     ///
     /// # Errors
-    /// When something cannot be written.
-    pub fn keep(&self, key: &Digest, kept: &Kept) -> Result<(), CacheError> {
+    /// When something cannot be written here. Sharing happens later and fails nothing.
+    pub fn keep(&self, key: &Key, kept: &Kept) -> Result<(), CacheError> {
         let text = serde_json::to_vec(kept).unwrap_or_default();
         crashpoint::reach("cache.result.before-record");
-        self.write(&record(&self.folder, key), &text)?;
+        let record = record(&self.folder, key);
+        self.write(&record, &text)?;
         if let Some(shared) = &self.shared {
-            for digest in kept.blobs() {
-                let (from, to) = (blob(&self.folder, &digest), blob(shared, &digest));
-                if !to.exists() {
-                    self.copy(&from, &to)?;
-                }
-            }
-            self.write(&record(shared, key), &text)?;
+            let blobs: BTreeSet<Digest> = kept.blobs().collect();
+            shared.send(Parcel {
+                key: key.clone(),
+                record,
+                blobs: blobs
+                    .into_iter()
+                    .map(|digest| (digest, blob(&self.folder, &digest)))
+                    .collect(),
+            });
         }
         Ok(())
+    }
+
+    /// Waits for at most `limit` until what was made here is shared, and tells what was not.
+    pub fn finish_sharing(&self, limit: Duration) {
+        if let Some(shared) = &self.shared {
+            shared.finish(limit);
+        }
     }
 
     /// Keeps the bytes of a file of the workspace, and says under which digest.
@@ -203,28 +218,55 @@ impl Store {
         Ok(digest)
     }
 
-    /// The bytes under a digest, checked; `None` where they are missing or others.
-    pub fn bytes(&self, digest: &Digest) -> Option<Vec<u8>> {
-        let bytes = std::fs::read(self.fetch(digest)?).ok()?;
-        (Digest::of(&bytes) == *digest).then_some(bytes)
+    /// The log of a result, checked; `None` where its bytes are missing or others.
+    pub fn log(&self, key: &Key, kept: &Kept) -> Option<Vec<u8>> {
+        let digest = kept.log?;
+        let bytes = std::fs::read(self.fetch(key, &digest, LARGEST_LOG)?).ok()?;
+        (Digest::of(&bytes) == digest).then_some(bytes)
     }
 
-    /// Where the bytes of a digest lie in this folder, brought from the shared one where needed.
-    pub(crate) fn fetch(&self, digest: &Digest) -> Option<PathBuf> {
+    /// Where the bytes of a digest lie in this folder, brought from the share where needed: `size` bytes
+    /// at most.
+    pub(crate) fn fetch(&self, key: &Key, digest: &Digest, size: u64) -> Option<PathBuf> {
         let here = blob(&self.folder, digest);
         if here.exists() {
             return Some(here);
         }
-        let there = blob(self.shared.as_deref()?, digest);
-        if !there.exists() {
-            return None;
+        let shared = self.shared.as_ref()?;
+        let fresh = self.fresh();
+        let brought = File::create(&fresh).is_ok_and(|mut file| shared.blob(key, digest, size, &mut file));
+        if brought && self.settle(&fresh, &here).is_ok() {
+            return Some(here);
         }
-        self.copy(&there, &here).ok()?;
-        Some(here)
+        let _ = std::fs::remove_file(&fresh);
+        None
+    }
+
+    /// Brings the files that are not here from the share, several at a time.
+    pub(crate) fn bring(&self, key: &Key, files: &[(Digest, u64)]) {
+        if self.shared.is_none() {
+            return;
+        }
+        let missing: BTreeSet<&(Digest, u64)> = files
+            .iter()
+            .filter(|(digest, _)| !blob(&self.folder, digest).exists())
+            .collect();
+        let next = Mutex::new(missing.iter());
+        let bring = || loop {
+            let file = next.lock().unwrap_or_else(PoisonError::into_inner).next().copied();
+            let Some((digest, size)) = file else { return };
+            self.fetch(key, digest, *size);
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..missing.len().min(BRINGERS) {
+                scope.spawn(bring);
+            }
+            bring();
+        });
     }
 
     /// Drops a result that has turned out damaged, and the damaged bytes with it.
-    pub(crate) fn drop_damaged(&self, key: &Digest, digest: Option<&Digest>) {
+    pub(crate) fn drop_damaged(&self, key: &Key, digest: Option<&Digest>) {
         let _ = std::fs::remove_file(record(&self.folder, key));
         if let Some(digest) = digest {
             let _ = std::fs::remove_file(blob(&self.folder, digest));
@@ -308,15 +350,14 @@ impl Store {
     }
 
     /// A name for a file that is being written.
-    fn fresh(&self, folder: &Path) -> PathBuf {
+    fn fresh(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        folder
-            .join("blobs")
-            .join(format!("fresh-{}-{number}", std::process::id()))
+        let name = format!("fresh-{}-{number}", std::process::id());
+        self.folder.join("blobs").join(name)
     }
 
     fn write(&self, place: &Path, bytes: &[u8]) -> Result<(), CacheError> {
-        let fresh = self.fresh(&self.folder);
+        let fresh = self.fresh();
         std::fs::write(&fresh, bytes).map_err(|source| CacheError::File {
             path: fresh.clone(),
             source,
@@ -324,19 +365,14 @@ impl Store {
         self.settle(&fresh, place)
     }
 
-    /// Copies a file to a place in this or the shared folder.
+    /// Copies a file to a place in this folder.
     fn copy(&self, from: &Path, to: &Path) -> Result<(), CacheError> {
-        let root = to.ancestors().nth(3).unwrap_or(&self.folder);
-        let fresh = self.fresh(root);
-        self.copy_bytes(from, &fresh)?;
-        self.settle(&fresh, to)
-    }
-
-    fn copy_bytes(&self, from: &Path, to: &Path) -> Result<(), CacheError> {
-        clone_or_copy(from, to).map_err(|source| CacheError::File {
+        let fresh = self.fresh();
+        clone_or_copy(from, &fresh).map_err(|source| CacheError::File {
             path: from.to_owned(),
             source,
-        })
+        })?;
+        self.settle(&fresh, to)
     }
 
     /// Gives a written file its name.
@@ -348,18 +384,19 @@ impl Store {
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder).map_err(wrong)?;
         }
-        match std::fs::rename(fresh, place) {
-            // The folders are on two file systems.
-            Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
-                std::fs::copy(fresh, place).map_err(wrong)?;
-                std::fs::remove_file(fresh).map_err(wrong)
-            }
-            renamed => renamed.map_err(wrong),
-        }
+        std::fs::rename(fresh, place).map_err(wrong)
     }
 }
 
 impl Output {
+    /// The digest and the size of its bytes, where it is a file.
+    pub(crate) const fn file(&self) -> Option<(Digest, u64)> {
+        match &self.kind {
+            OutputKind::File { digest, size, .. } => Some((*digest, *size)),
+            OutputKind::Link { .. } => None,
+        }
+    }
+
     /// The output as a file that another step may read.
     pub fn as_input(&self) -> Input {
         let (executable, digest, link) = match &self.kind {
@@ -382,25 +419,12 @@ impl Kept {
     }
 
     fn sizes(&self) -> impl Iterator<Item = (Digest, u64)> {
-        self.outputs.iter().filter_map(|output| match &output.kind {
-            OutputKind::File { digest, size, .. } => Some((*digest, *size)),
-            OutputKind::Link { .. } => None,
-        })
+        self.outputs.iter().filter_map(Output::file)
     }
 }
 
-/// Shares the bytes of a file where the file system can, else copies them.
-pub(crate) fn clone_or_copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut source = File::open(from)?;
-    let mut target = File::create(to)?;
-    if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
-        return Ok(());
-    }
-    std::io::copy(&mut source, &mut target).map(drop)
-}
-
-fn record(folder: &Path, key: &Digest) -> PathBuf {
-    let hex = key.hex();
+fn record(folder: &Path, key: &Key) -> PathBuf {
+    let hex = key.digest().hex();
     folder.join("results").join(&hex[..2]).join(format!("{hex}.json"))
 }
 
@@ -411,25 +435,6 @@ fn blob(folder: &Path, digest: &Digest) -> PathBuf {
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-/// Notes that a record was used.
-fn touch(path: &Path) {
-    if let Ok(file) = File::options().append(true).open(path) {
-        let times = rustix::fs::Timestamps {
-            last_access: now(),
-            last_modification: now(),
-        };
-        // That it was used is not worth failing for.
-        let _ = rustix::fs::futimens(&file, &times);
-    }
-}
-
-fn now() -> rustix::fs::Timespec {
-    rustix::fs::Timespec {
-        tv_sec: 0,
-        tv_nsec: rustix::fs::UTIME_NOW,
-    }
 }
 
 /// All files two folders deep, and those of the folder itself.

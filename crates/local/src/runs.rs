@@ -74,8 +74,10 @@ pub struct Options {
     pub variables: StepVariables,
     /// The values of secrets, by their names.
     pub secrets: BTreeMap<String, Zeroizing<String>>,
-    /// A folder with results that other machines share.
-    pub shared: Option<PathBuf>,
+    /// Results that other machines use as well.
+    pub sharing: Option<cache::Sharing>,
+    /// Files and folders elsewhere that isolated steps do not see.
+    pub hidden: Vec<PathBuf>,
     /// How many steps may run beside one another.
     pub max_parallel: usize,
     /// Whether steps are isolated.
@@ -129,7 +131,7 @@ impl Local {
         } = options;
         let lock = folders.lock()?;
         let store = Arc::new(BlobStore::open(&folders.blobs).map_err(part("the store of packages"))?);
-        let results = cache::Store::open(&folders.results, options.shared);
+        let results = cache::Store::open(&folders.results, options.sharing);
         let results = results.map_err(part("the store of kept results"))?;
         let memory = Arc::new(Memory::open(&folders.digests()));
         let kept = KeptResults::new(results, Platform::here().to_string(), clock.clone());
@@ -138,7 +140,7 @@ impl Local {
             idle: ALONE,
             isolation: options.isolation,
             containers: options.containers,
-            hidden: vec![folders.results.clone(), folders.blobs.clone()],
+            hidden: [vec![folders.results.clone(), folders.blobs.clone()], options.hidden].concat(),
             ..LocalOptions::new(&folders.own, options.executable)
         });
         let executor: Arc<dyn Executor> = Arc::new(executor.map_err(part("the executor"))?);
@@ -238,6 +240,16 @@ impl Local {
         self.engine.stop().await;
         if let Err(error) = self.memory.save() {
             tracing::warn!(%error, "the digests of files are not remembered");
+        }
+    }
+
+    /// Waits for at most `limit` until what the run made is shared, where it is.
+    pub fn finish_sharing(&self, limit: Duration) -> impl Future<Output = ()> + use<> {
+        let kept = self.kept.clone();
+        let finishing = tokio::task::spawn_blocking(move || kept.store().finish_sharing(limit));
+        async move {
+            // What is not shared is made anew elsewhere.
+            let _ = finishing.await;
         }
     }
 

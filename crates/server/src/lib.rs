@@ -27,6 +27,7 @@ mod web;
 pub mod wire;
 
 pub use build::StepVariables;
+pub use cache::Sharing;
 pub use error::ServerError;
 pub use executor::{ContainerChoice, IsolationMode};
 pub use house::{House, OpenError};

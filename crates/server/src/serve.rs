@@ -20,6 +20,9 @@ use crate::settings::Settings;
 use crate::tls::{Certificates, TlsError, TlsListener, renew};
 use crate::{api, auth, follower, git, problem, registry, repeat, retention, web};
 
+/// How long the end of the server waits for results that are being shared.
+const SHARING: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The file in the data folder that tells programs of this machine where the server is.
 pub const WHERE: &str = "server.json";
 
@@ -176,6 +179,9 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     house.engine.stop().await;
     let _ = following.await;
     let _ = covering.await;
+    let results = house.results.clone();
+    // What cannot be shared in this time is made anew elsewhere.
+    let _ = tokio::task::spawn_blocking(move || results.store().finish_sharing(SHARING)).await;
     // A sweep that is not done goes on at the next start.
     tidying.abort();
     let _ = std::fs::remove_file(&place);

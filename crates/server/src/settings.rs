@@ -41,8 +41,8 @@ pub struct Settings {
     pub environments: Option<PathBuf>,
     /// How many steps may work at the same time.
     pub max_parallel: usize,
-    /// A folder with kept results of steps that other machines use as well.
-    pub shared_results: Option<PathBuf>,
+    /// Kept results of steps that other machines use as well.
+    pub shared_results: Option<cache::Sharing>,
     /// How often followed repositories are looked at.
     pub poll_interval: Duration,
     /// The largest push, in bytes.

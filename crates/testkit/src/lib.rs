@@ -11,4 +11,4 @@ mod places;
 pub use authority::{Authority, Certified};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
-pub use places::{folder, free_port};
+pub use places::{folder, free_port, tool};

@@ -1,6 +1,7 @@
 //! Folders and ports that no other test uses.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
@@ -25,4 +26,20 @@ pub fn folder() -> TempDir {
 pub fn free_port() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("the port's address")
+}
+
+/// A program of others that tests run: from the search path, or where `cargo xtask test` puts programs of npm, in the
+/// build folder. Says so where it is not to be had, and the test leaves itself out.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join(name));
+    let test = std::env::current_exe().unwrap_or_default();
+    let installed = test
+        .ancestors()
+        .map(|folder| folder.join("tools").join(name).join("node_modules/.bin").join(name));
+    let found = on_path.chain(installed).find(|place| place.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not installed");
+    }
+    found
 }

@@ -1,11 +1,18 @@
 //! The server and the hidden processes: the only place where the command line meets them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use facts::{Clock, SystemClock};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::ServeSettings;
 use crate::settings::value::{ContainersChoice, IsolationChoice, Secret};
+
+/// After how long a server asks for shared results again that did not answer.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// A server that is ready.
 #[derive(Debug)]
@@ -24,6 +31,11 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find this program's own file: {error}")))?;
     logging(&settings.log)?;
     let variables = settings.variables;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sharing = settings.shared_results.as_ref().map(|shared| {
+        let tell = Arc::new(|sentence: &str| tracing::warn!("{sentence}"));
+        crate::sharing::sharing(shared, &variables, &clock, Some(AGAIN), tell)
+    });
     let settings = server::Settings {
         data: settings.data,
         address: settings.address,
@@ -34,7 +46,7 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         public_url: settings.public_url,
         environments: settings.environments,
         max_parallel: settings.max_parallel,
-        shared_results: settings.shared_results,
+        shared_results: sharing.transpose()?,
         poll_interval: settings.poll_interval,
         largest_push: settings.largest_push,
         checkpoints: settings.checkpoints,

@@ -16,6 +16,7 @@ mod house;
 pub mod printer;
 pub mod session;
 pub mod settings;
+mod sharing;
 pub mod show;
 mod terminal;
 mod tools;

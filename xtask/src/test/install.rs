@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
-use crate::command::{self, Program};
+use crate::command;
 
 /// A package of Debian's, how to see that it is there, and what cannot be tested without it.
 struct Need {
@@ -55,6 +55,11 @@ const NEEDS: &[Need] = &[
         without: "the image of the tests cannot be made",
     },
     Need {
+        package: "npm",
+        there: || command::find("npm").is_some(),
+        without: "tests that share results through a bucket leave themselves out",
+    },
+    Need {
         package: "ca-certificates",
         there: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file(),
         without: "nothing can be fetched over TLS",
@@ -65,6 +70,19 @@ const NEEDS: &[Need] = &[
         without: "pages in a browser are measured with whatever font there is",
     },
 ];
+
+/// A program of npm's, which tests look for in the build folder, and what cannot be tested without it.
+struct Program {
+    name: &'static str,
+    version: &'static str,
+    without: &'static str,
+}
+
+const PROGRAMS: &[Program] = &[Program {
+    name: "s3rver",
+    version: "3.7.1",
+    without: "tests that share results through a bucket leave themselves out",
+}];
 
 /// What was found or installed.
 pub struct Tools {
@@ -99,6 +117,9 @@ pub fn tools(root: &Path, build: &Path) -> Tools {
     packages(root, &mut tools);
     tools.nextest = cargo_tool("cargo-nextest", root, build, &mut tools);
     tools.deny = cargo_tool("cargo-deny", root, build, &mut tools);
+    for program in PROGRAMS {
+        npm_program(program, root, build, &mut tools);
+    }
     tools
 }
 
@@ -127,11 +148,11 @@ fn install_packages(root: &Path, names: &[&str]) -> Result<(), String> {
     if command::find("apt-get").is_none() {
         return Err("this system has no apt-get".to_owned());
     }
-    if Program::new("id", &["-u"], root).output()?.trim() != "0" {
+    if command::Program::new("id", &["-u"], root).output()?.trim() != "0" {
         return Err(format!("only root may: run `sudo apt-get install {}`", names.join(" ")));
     }
     let apt = |arguments: &[&str]| {
-        Program::new("apt-get", arguments, root)
+        command::Program::new("apt-get", arguments, root)
             .variable("DEBIAN_FRONTEND", "noninteractive")
             .run()
     };
@@ -139,6 +160,28 @@ fn install_packages(root: &Path, names: &[&str]) -> Result<(), String> {
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
     arguments.extend(names);
     apt(&arguments)
+}
+
+/// A program of npm's, installed once into the build folder. No package's own scripts are run.
+fn npm_program(program: &Program, root: &Path, build: &Path, tools: &mut Tools) {
+    let name = program.name;
+    let folder = build.join("tools").join(name);
+    let installed = folder.join("node_modules/.bin").join(name);
+    if let Some(path) = command::find(name).or_else(|| installed.is_file().then_some(installed)) {
+        println!("{name}: {}", path.display());
+        return;
+    }
+    let wanted = format!("{name}@{}", program.version);
+    let into = folder.to_string_lossy().into_owned();
+    let flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"];
+    let arguments = [&["install", "--prefix", &into], flags.as_slice(), &[&wanted]].concat();
+    let made = std::fs::create_dir_all(&folder).map_err(|error| error.to_string());
+    match made.and_then(|()| command::Program::new("npm", &arguments, root).run()) {
+        Ok(()) => tools.installed.push(name.to_owned()),
+        Err(reason) => tools
+            .missing
+            .push(format!("{name} could not be had ({reason}): {}", program.without)),
+    }
 }
 
 /// A subcommand of cargo's: from the search path, or compiled once into the build folder.
@@ -155,7 +198,7 @@ fn cargo_tool(name: &str, root: &Path, build: &Path, tools: &mut Tools) -> Optio
     );
     let folder = folder.to_string_lossy().into_owned();
     // Without optimisation: it runs for a second, and compiles in a third of the time.
-    match Program::new(
+    match command::Program::new(
         "cargo",
         &["install", "--locked", "--debug", "--root", &folder, name],
         root,

@@ -95,6 +95,10 @@ const STAGES: &[Stage] = &[
         run: suite::tests,
     },
     Stage {
+        name: "with every feature",
+        run: suite::with_features,
+    },
+    Stage {
         name: "examples in the documentation",
         run: suite::doctests,
     },

@@ -69,6 +69,36 @@ pub fn tests(context: &mut Context) -> Outcome {
     }
 }
 
+/// What is left out of the program unless it is asked for: built with all of it, looked at, and those tests run that
+/// are about it. The rooms behind it are tested with all others.
+pub fn with_features(context: &mut Context) -> Outcome {
+    let about = ["--package", "throughline", "--all-features", "--locked"];
+    let clippy = [
+        &["clippy", "--all-targets"],
+        about.as_slice(),
+        &["--", "-D", "warnings"],
+    ]
+    .concat();
+    if let Err(message) = context.cargo(&clippy).run() {
+        return Outcome::Failed(message);
+    }
+    let Some(program) = context.tools.nextest.clone() else {
+        return context
+            .cargo(&[&["test"], about.as_slice(), &["sharing"]].concat())
+            .run()
+            .into();
+    };
+    let arguments = [
+        &["nextest", "run", "--no-fail-fast", "--retries", "0", "--color", "never"],
+        about.as_slice(),
+        &["-E", "test(sharing)"],
+    ]
+    .concat();
+    Program::new(&program.to_string_lossy(), &arguments, &context.root)
+        .run()
+        .into()
+}
+
 /// The examples in the documentation of the code, which nextest does not run. Asking a crate that has
 /// none takes as long as asking one that has, so only those that have some are asked.
 pub fn doctests(context: &mut Context) -> Outcome {

@@ -145,7 +145,12 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ),
     ("cel", &["policy"], "conditions are known in `policy` alone"),
     ("clap", &["throughline"], "only the command line reads arguments"),
-    ("ureq", &["throughline", "server"], "rooms do not call out over HTTP"),
+    (
+        "ureq",
+        &["throughline", "server", "bucket"],
+        "rooms do not call out over HTTP",
+    ),
+    ("rusty-s3", &["bucket"], "requests to buckets are signed in one place"),
     ("libc", &["process"], "raw system calls are where unsafe code is"),
     ("chacha20poly1305", &["access"], "secrets are encrypted in one place"),
     (

@@ -2,20 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
-use cache::{Kept, Limits, Store};
-use facts::{Clock as _, Digest, SystemClock};
+use cache::{Kept, Key, Limits, Store};
+use facts::{Clock as _, SystemClock};
 
-use crate::workspace::{Workspace, files};
+use crate::workspace::{Workspace, files, key};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Keeps a result whose only file has `text`, last used `days` ago.
-fn keep(workspace: &Workspace, text: &str, days: u32) -> Digest {
+fn keep(workspace: &Workspace, text: &str, days: u32) -> Key {
     workspace.write("out/file", text);
-    let key = Digest::of(format!("key of {text}"));
+    let key = key(&format!("key of {text}"));
     workspace.keep(&workspace.store, &key);
     let then = SystemTime::from(SystemClock.now()) - DAY * days - Duration::from_secs(7200);
-    let hex = key.hex();
+    let hex = key.digest().hex();
     let record = workspace
         .beside("store/results")
         .join(&hex[..2])
@@ -51,7 +51,7 @@ fn results_that_nobody_used_for_long_go_with_their_files() {
 #[test]
 fn what_does_not_fit_goes_the_longest_unused_first() {
     let workspace = Workspace::new();
-    let keys: Vec<Digest> = (0..5)
+    let keys: Vec<Key> = (0..5)
         .map(|n| keep(&workspace, &format!("{n}{n}{n}{n}"), 5 - n))
         .collect();
     // Using one makes it the newest.
@@ -67,7 +67,7 @@ fn files_that_two_results_share_stay_as_long_as_one_needs_them() {
     let old = keep(&workspace, "same", 40);
     let kept: Kept = workspace.store.find(&old).unwrap();
     keep(&workspace, "other", 40);
-    let newer = Digest::of("another key");
+    let newer = key("another key");
     workspace.store.keep(&newer, &kept).unwrap();
     collect(&workspace, u64::MAX, 30);
     workspace.write("out/file", "something else");
@@ -92,7 +92,7 @@ fn files_of_a_result_that_is_being_kept_are_left_alone() {
         made_by: "run_2".into(),
         made_at: facts::Timestamp::UNIX_EPOCH,
     };
-    let key = Digest::of("key");
+    let key = key("key");
     workspace.store.keep(&key, &kept).unwrap();
     std::fs::remove_dir_all(workspace.root().join("out")).unwrap();
     assert_eq!(workspace.restore(&workspace.store, &key).unwrap().written, 1);

@@ -2,12 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use cache::{CacheError, Output, OutputKind, Restored, Store};
+use cache::{CacheError, Key, Output, OutputKind, Restored};
 use facts::Digest;
 
 use crate::workspace::{Workspace, files};
 
-fn built() -> (Workspace, Digest) {
+fn built() -> (Workspace, Key) {
     let workspace = Workspace::new();
     workspace.write("src/a", "source");
     workspace.write("out/lib/one", "first");
@@ -37,7 +37,7 @@ fn outputs_come_back_with_bytes_modes_and_links_and_their_log() {
     let program = workspace.root().join("out/program");
     assert_eq!(program.metadata().unwrap().permissions().mode() & 0o777, 0o755);
     let kept = workspace.store.find(&key).unwrap();
-    assert_eq!(workspace.store.bytes(&kept.log.unwrap()).unwrap(), b"said something");
+    assert_eq!(workspace.store.log(&key, &kept).unwrap(), b"said something");
     assert_eq!(kept.took_ms, 1200);
 }
 
@@ -132,23 +132,6 @@ fn nothing_is_written_through_a_link_that_leads_out() {
     std::os::unix::fs::symlink(workspace.beside("elsewhere"), workspace.root().join("out")).unwrap();
     let _ = workspace.restore(&workspace.store, &key);
     assert!(files(&workspace.beside("elsewhere")).is_empty());
-}
-
-#[test]
-fn a_result_that_was_made_elsewhere_is_found_in_the_shared_folder() {
-    let (workspace, key) = built();
-    let shared = workspace.beside("shared");
-    let here = Store::open(&workspace.beside("here"), Some(shared.clone())).unwrap();
-    workspace.keep(&here, &key);
-    std::fs::remove_dir_all(workspace.root().join("out")).unwrap();
-
-    let there = Store::open(&workspace.beside("there"), Some(shared.clone())).unwrap();
-    assert_eq!(workspace.restore(&there, &key).unwrap().written, 3);
-    // From now on it is found here, also without the shared folder.
-    std::fs::remove_dir_all(&shared).unwrap();
-    std::fs::remove_dir_all(workspace.root().join("out")).unwrap();
-    let alone = Store::open(&workspace.beside("there"), None).unwrap();
-    assert_eq!(workspace.restore(&alone, &key).unwrap().written, 3);
 }
 
 #[test]

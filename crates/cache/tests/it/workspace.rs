@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cache::{CacheError, Kept, Manifest, Memory, Restored, Store, Tree};
+use cache::{CacheError, Kept, Key, Manifest, Memory, Restored, Store, Tree};
 use facts::{Digest, SystemClock};
 use pipeline::Globs;
 
@@ -80,7 +80,7 @@ impl Workspace {
     }
 
     /// Keeps what lies in `out` under `key`.
-    pub fn keep(&self, store: &Store, key: &Digest) -> Kept {
+    pub fn keep(&self, store: &Store, key: &Key) -> Kept {
         let kept = Kept {
             version: Store::VERSION,
             outputs: store.keep_outputs(&self.root(), &out()).unwrap(),
@@ -94,7 +94,7 @@ impl Workspace {
     }
 
     /// Puts back what is kept under `key`.
-    pub fn restore(&self, store: &Store, key: &Digest) -> Result<Restored, CacheError> {
+    pub fn restore(&self, store: &Store, key: &Key) -> Result<Restored, CacheError> {
         let kept = store.find(key).expect("a result is kept");
         cache::restore(&self.root(), store, key, &kept, &out(), &self.memory, &SystemClock)
     }
@@ -116,4 +116,9 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// A key of the domain of trusted changes.
+pub fn key(text: &str) -> Key {
+    Key::new("trusted", Digest::of(text))
 }

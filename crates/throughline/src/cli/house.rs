@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::settings::Flags;
-use crate::settings::value::{Amount, ContainersChoice, IsolationChoice, Size, Span};
+use crate::settings::value::{AccessChoice, Amount, ContainersChoice, IsolationChoice, ShareAddress, Size, Span};
 
 /// Start the server.
 ///
@@ -36,9 +36,12 @@ pub struct ServeArgs {
     /// How many steps may work at the same time. [default: the number of processors]
     #[arg(long, value_name = "NUMBER")]
     pub max_parallel: Option<Amount>,
-    /// A folder with kept results of steps that other servers use as well.
-    #[arg(long, value_name = "FOLDER")]
-    pub shared_results: Option<PathBuf>,
+    /// Where kept results of steps are shared with other servers: a folder, or s3://BUCKET/PREFIX.
+    #[arg(long, value_name = "PLACE")]
+    pub shared_results: Option<ShareAddress>,
+    /// What is done with shared results: read-write (what is made here is added) or read. [default: read-write]
+    #[arg(long, value_name = "ACCESS", hide_possible_values = true)]
+    pub shared_results_access: Option<AccessChoice>,
     /// How often followed repositories are looked at. [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub poll_interval: Option<Span>,
@@ -91,6 +94,7 @@ impl ServeArgs {
             environments: self.environments.clone(),
             max_parallel: self.max_parallel,
             shared_results: self.shared_results.clone(),
+            shared_results_access: self.shared_results_access,
             poll_interval: self.poll_interval,
             largest_push: self.largest_push,
             checkpoints: self.checkpoints.clone(),

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Component, Json};
 use crate::settings::Flags;
-use crate::settings::value::{Amount, ContainersChoice};
+use crate::settings::value::{AccessChoice, Amount, ContainersChoice, ShareAddress};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,9 +66,12 @@ pub struct LocalRunArgs {
     /// Where results, packages and the logs of the last runs are kept.
     #[arg(long, value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
-    /// A folder with kept results of steps that other machines use as well.
-    #[arg(long, value_name = "FOLDER")]
-    pub shared_results: Option<PathBuf>,
+    /// Where kept results of steps are shared with other machines: a folder, or s3://BUCKET/PREFIX.
+    #[arg(long, value_name = "PLACE")]
+    pub shared_results: Option<ShareAddress>,
+    /// What is done with shared results: read-write (what is made here is added) or read. [default: read-write]
+    #[arg(long, value_name = "ACCESS", hide_possible_values = true)]
+    pub shared_results_access: Option<AccessChoice>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,
@@ -83,6 +86,7 @@ impl LocalRunArgs {
             containers: self.containers,
             cache: self.cache.clone(),
             shared_results: self.shared_results.clone(),
+            shared_results_access: self.shared_results_access,
             ..flags
         }
     }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Setting;
-use super::value::{Amount, ColorChoice, ContainersChoice, IsolationChoice, Secret, Size, Span};
+use super::value::{
+    AccessChoice, Amount, ColorChoice, ContainersChoice, IsolationChoice, Secret, ShareAddress, Size, Span,
+};
 
 /// A value as it is shown.
 struct Shown<T>(T);
@@ -31,11 +33,13 @@ shown_by_display!(
     String,
     bool,
     SocketAddr,
+    AccessChoice,
     Amount,
     ColorChoice,
     ContainersChoice,
     IsolationChoice,
     Secret,
+    ShareAddress,
     Size,
     Span
 );
@@ -144,8 +148,10 @@ settings! {
     max_parallel: Amount, flag "--max-parallel", variable "THROUGHLINE_MAX_PARALLEL", key "max-parallel", default "the number of processors";
     /// Where `throughline run` keeps results, packages and the logs of its last runs.
     cache: PathBuf, flag "--cache", variable "THROUGHLINE_CACHE", key "cache", default "`throughline` in the user's cache folder";
-    /// A folder with kept results of steps that other machines use as well.
-    shared_results: PathBuf, flag "--shared-results", variable "THROUGHLINE_SHARED_RESULTS", key "shared-results", default "none";
+    /// Where kept results of steps are shared with other machines: a folder, or `s3://BUCKET/PREFIX` (docs/sharing.md).
+    shared_results: ShareAddress, flag "--shared-results", variable "THROUGHLINE_SHARED_RESULTS", key "shared-results", default "none";
+    /// What is done with shared results: `read-write` (what is made here is added) or `read`.
+    shared_results_access: AccessChoice, flag "--shared-results-access", variable "THROUGHLINE_SHARED_RESULTS_ACCESS", key "shared-results-access", default "`read-write`";
     /// How often followed repositories are looked at, such as `30s` or `5m`.
     poll_interval: Span, flag "--poll-interval", variable "THROUGHLINE_POLL_INTERVAL", key "poll-interval", default "`30s`";
     /// The largest push that is taken, such as `512MiB`.

@@ -10,7 +10,7 @@ pub mod resolve;
 pub mod value;
 
 pub use declare::{Flags, SettingsFile, TABLE};
-pub use resolve::{ClientSettings, Found, Layers, LocalSettings, ServeSettings, Source};
+pub use resolve::{ClientSettings, Found, Layers, LocalSettings, ServeSettings, SharedResults, Source};
 
 /// One setting, as the documentation lists it.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::folders::Folders;
-use super::value::{ColorChoice, ContainersChoice, IsolationChoice, Secret, Span};
+use super::value::{AccessChoice, ColorChoice, ContainersChoice, IsolationChoice, Secret, ShareAddress, Span};
 use super::{Flags, SettingsFile};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -135,6 +135,24 @@ impl Layers {
         }
     }
 
+    /// Where results are shared, and what is done with them.
+    fn shared(&self) -> Result<Option<SharedResults>, Failure> {
+        let access = self
+            .shared_results_access()?
+            .map_or_else(AccessChoice::default, |found| found.value);
+        let Some(found) = self.shared_results()? else {
+            return Ok(None);
+        };
+        let address = match found.value {
+            ShareAddress::Folder(folder) => ShareAddress::Folder(self.path(Found {
+                value: folder,
+                source: found.source,
+            })),
+            address @ ShareAddress::S3(_) => address,
+        };
+        Ok(Some(SharedResults { address, access }))
+    }
+
     /// When colours are used.
     ///
     /// # Errors
@@ -190,7 +208,7 @@ impl Layers {
             cache: self
                 .cache()?
                 .map_or_else(|| self.folders.cache.clone(), |found| self.path(found)),
-            shared_results: self.shared_results()?.map(|found| self.path(found)),
+            shared_results: self.shared()?,
             max_parallel: self.max_parallel()?.map_or_else(processors, |found| found.value.0),
             isolation: self
                 .isolation()?
@@ -220,6 +238,8 @@ impl Layers {
         hidden.extend(self.tls_key()?.map(|found| self.path(found)));
         hidden.extend(self.token_file()?.map(|found| self.path(found)));
         hidden.extend(self.checkpoints()?.map(|found| self.path(found)));
+        let shared_results = self.shared()?;
+        hidden.extend(shared_results.as_ref().and_then(crate::sharing::hidden));
         let tls = match (self.tls_certificate()?, self.tls_key()?) {
             (Some(certificate), Some(key)) => Some((self.path(certificate), self.path(key))),
             (None, None) => None,
@@ -238,7 +258,7 @@ impl Layers {
             public_url: self.public_url()?.map(|found| found.value),
             environments: self.environments()?.map(|found| self.path(found)),
             max_parallel: self.max_parallel()?.map_or_else(processors, |found| found.value.0),
-            shared_results: self.shared_results()?.map(|found| self.path(found)),
+            shared_results,
             poll_interval: self
                 .poll_interval()?
                 .map_or(Duration::from_secs(30), |found| found.value.0),
@@ -370,6 +390,15 @@ pub struct ClientSettings {
     pub current: PathBuf,
 }
 
+/// Results that other machines use as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedResults {
+    /// Where they are.
+    pub address: ShareAddress,
+    /// What is done with them.
+    pub access: AccessChoice,
+}
+
 /// How long what piles up is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
@@ -400,8 +429,8 @@ pub struct ServeSettings {
     pub environments: Option<PathBuf>,
     /// How many steps may work at the same time.
     pub max_parallel: usize,
-    /// A folder with results that other machines use as well.
-    pub shared_results: Option<PathBuf>,
+    /// What other machines use as well of the results of steps.
+    pub shared_results: Option<SharedResults>,
     /// How often followed repositories are looked at.
     pub poll_interval: Duration,
     /// The largest push, in bytes.
@@ -433,8 +462,8 @@ pub struct ServeSettings {
 pub struct LocalSettings {
     /// Where results, packages and logs are kept.
     pub cache: PathBuf,
-    /// A folder with results that other machines use as well.
-    pub shared_results: Option<PathBuf>,
+    /// What other machines use as well of the results of steps.
+    pub shared_results: Option<SharedResults>,
     /// How many steps may work at the same time.
     pub max_parallel: usize,
     /// Whether steps are isolated.

@@ -1,6 +1,7 @@
 //! The values of settings: read from text the same way wherever the text stands.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -261,6 +262,69 @@ impl fmt::Display for ContainersChoice {
     }
 }
 
+/// Where results are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShareAddress {
+    /// A folder.
+    Folder(PathBuf),
+    /// A bucket that speaks the API of S3, as `s3://BUCKET/PREFIX`.
+    S3(String),
+}
+
+impl FromStr for ShareAddress {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expected = "a folder is expected, or `s3://BUCKET/PREFIX`";
+        match text.split_once("://") {
+            Some(("s3", rest)) if !rest.is_empty() => Ok(Self::S3(text.to_owned())),
+            Some(_) => Err(wrong(text, "place for shared results", expected)),
+            None if text.is_empty() => Err(wrong(text, "place for shared results", expected)),
+            None => Ok(Self::Folder(PathBuf::from(text))),
+        }
+    }
+}
+
+impl fmt::Display for ShareAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => folder.display().fmt(f),
+            Self::S3(address) => f.write_str(address),
+        }
+    }
+}
+
+/// What may be done with shared results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum AccessChoice {
+    /// They are read, and what is made here is added.
+    #[default]
+    ReadWrite,
+    /// They are only read.
+    Read,
+}
+
+impl FromStr for AccessChoice {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "read-write" => Ok(Self::ReadWrite),
+            "read" => Ok(Self::Read),
+            _ => Err(wrong(text, "choice of access", "`read-write` or `read` is expected")),
+        }
+    }
+}
+
+impl fmt::Display for AccessChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReadWrite => "read-write",
+            Self::Read => "read",
+        })
+    }
+}
+
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
@@ -295,7 +359,15 @@ macro_rules! deserialize_from_text {
     )+};
 }
 
-deserialize_from_text!(Span, Size, ColorChoice, IsolationChoice, ContainersChoice);
+deserialize_from_text!(
+    Span,
+    Size,
+    ColorChoice,
+    IsolationChoice,
+    ContainersChoice,
+    ShareAddress,
+    AccessChoice
+);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -317,6 +389,9 @@ mod tests {
         }
         for text in ["1GiB", "512MiB", "3KiB", "1000B"] {
             assert_eq!(text.parse::<Size>().unwrap().to_string(), text);
+        }
+        for text in ["s3://bucket/prefix?region=eu-west-1", "../shared", "/srv/results"] {
+            assert_eq!(text.parse::<ShareAddress>().unwrap().to_string(), text);
         }
         for text in ["required", "available", "off"] {
             assert_eq!(text.parse::<IsolationChoice>().unwrap().to_string(), text);
@@ -342,5 +417,9 @@ mod tests {
         }
         assert!("0".parse::<Amount>().is_err());
         assert!("on".parse::<IsolationChoice>().is_err());
+        assert!("write".parse::<AccessChoice>().is_err());
+        for text in ["", "s3://", "gs://bucket", "https://example.org/bucket"] {
+            assert!(text.parse::<ShareAddress>().is_err(), "{text}");
+        }
     }
 }

@@ -18,5 +18,6 @@ mod sample;
 mod serving;
 mod settings;
 mod several;
+mod sharing;
 mod support;
 mod tls;

@@ -10,6 +10,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use build::beside::{Beside, What};
 use facts::{Digest, RunId, StepName};
@@ -23,10 +24,16 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::LocalSettings;
+use crate::sharing::Sentences;
 use follow::{Ended, View};
 use here::Here;
 
 use targets::Target;
+
+/// How long the end of a run waits for results that are being shared.
+const SHARING: Duration = Duration::from_secs(30);
+/// After how long it says that it does.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is run: the definition, its plan as far as it is wanted, and where it lies.
 struct Wanted {
@@ -123,11 +130,13 @@ async fn once(
     printer: &mut Printer,
 ) -> Result<Option<Digest>, Failure> {
     let wanted = read(target, beside, args, settings, printer).await?;
-    let local = open(&wanted, args, settings, around).await?;
+    let sentences = Sentences::default();
+    let local = open(&wanted, args, settings, around, &sentences).await?;
     if args.dry_run {
         let run = RunId::new(around.clock.now(), &*around.entropy);
         let foreseen = local.foresee(&wanted.plan, run);
         local.close(None).await;
+        warn(&sentences, printer);
         tell::foreseen(&wanted, &foreseen, args.json.json, printer)?;
         // What it would make is not known; what needs it depends on that.
         return Ok(wanted.definition.makes_package().then(|| Digest::of("")));
@@ -144,6 +153,7 @@ async fn once(
         Ok(ended) => ended,
         Err(failure) => {
             local.close(Some(run)).await;
+            warn(&sentences, printer);
             return Err(failure);
         }
     };
@@ -151,10 +161,34 @@ async fn once(
     let package = package(&local, &ended, target, args, around).await;
     let collecting = local.collect_later();
     let report = tell::ended(&wanted, &ended, package, &local, args, printer);
+    if settings.shared_results.is_some() {
+        share(&local, printer).await;
+        warn(&sentences, printer);
+    }
     local.close(Some(run)).await;
     // Old results go while nobody waits for it any more.
     collecting.await;
     report.map(|()| made)
+}
+
+/// Waits until what the run made is shared, not for too long, and not when a person has had enough.
+async fn share(local: &Local, printer: &mut Printer) {
+    let mut finishing = std::pin::pin!(local.finish_sharing(SHARING));
+    if tokio::time::timeout(PATIENCE, &mut finishing).await.is_ok() {
+        return;
+    }
+    printer.say("sharing the results; Ctrl-C ends that");
+    tokio::select! {
+        () = &mut finishing => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Says what there is to know of the shared results.
+fn warn(sentences: &Sentences, printer: &mut Printer) {
+    for sentence in sentences.take() {
+        printer.warn(&sentence);
+    }
 }
 
 fn is_dumb(settings: &LocalSettings) -> bool {
@@ -270,6 +304,7 @@ async fn open(
     args: &LocalRunArgs,
     settings: &LocalSettings,
     around: &Around,
+    sentences: &Sentences,
 ) -> Result<Local, Failure> {
     let executable = std::env::current_exe()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find this program's own file: {error}")))?;
@@ -284,6 +319,10 @@ async fn open(
             .map_err(|_| Failure::new(Exit::BadFile, format!("the secret in {file} is no text")))?;
         secrets.insert(name.to_owned(), Zeroizing::new(text.trim_end_matches('\n').to_owned()));
     }
+    let sharing = settings.shared_results.as_ref().map(|shared| {
+        let variables = &settings.variables;
+        crate::sharing::sharing(shared, variables, &around.clock, None, sentences.hear())
+    });
     let component = wanted.here.component.clone();
     let options = Options {
         folders: Folders::of(&settings.cache, &component.folder),
@@ -291,7 +330,12 @@ async fn open(
         executable,
         variables: build::StepVariables::from(|name| settings.variables.get(name).cloned()),
         secrets,
-        shared: settings.shared_results.clone(),
+        sharing: sharing.transpose()?,
+        hidden: settings
+            .shared_results
+            .iter()
+            .filter_map(crate::sharing::hidden)
+            .collect(),
         max_parallel: settings.max_parallel,
         isolation: crate::house::isolation(settings.isolation),
         containers: crate::house::containers(settings.containers),
