@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use process::{Channel, Child, Ending, Output, Signal, Spec};
 use serde_json::Value;
@@ -125,6 +125,14 @@ fn kept(steps: [(&str, bool); 4]) -> BTreeMap<String, bool> {
     steps.map(|(name, kept)| (name.to_owned(), kept)).into()
 }
 
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .collect()
+}
+
 #[test]
 fn what_has_not_changed_is_put_back_and_the_package_is_the_same() {
     let folder = Folder::new(STEPS);
@@ -234,6 +242,32 @@ fn a_package_is_written_as_an_image_layout() {
         index.contains(document["package"]["digest"].as_str().unwrap()),
         "{index}"
     );
+}
+
+#[test]
+fn old_results_are_collected_and_packages_stay_whole() {
+    let folder = Folder::new(STEPS);
+    let first = folder.document(&[]);
+    let kept = folder.folder.path().join("home/.cache/throughline");
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let packages = files(&kept.join("blobs"));
+    for path in files(&kept) {
+        let file = std::fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    folder.write("src/text", "hello again\n");
+    folder.run(&[]);
+    let results = files(&kept.join("results/results"));
+    assert_eq!(results.len(), 2, "those of the second run alone: {results:?}");
+    assert!(
+        packages.iter().all(|path| path.exists()),
+        "what packages are made of stays"
+    );
+    // What was collected is made anew, into the same package.
+    folder.write("src/text", "hello\n");
+    let again = folder.document(&["--output", "image"]);
+    assert_eq!(Folder::kept(&again)["generate"], false);
+    assert_eq!(again["package"]["digest"], first["package"]["digest"]);
 }
 
 #[test]

@@ -48,10 +48,14 @@ impl Machines {
 
     /// Runs the definition on a machine, whose folder is made where it is new.
     fn run(&self, machine: &str, arguments: &[&str]) -> Output {
+        self.run_of(STEPS, machine, arguments)
+    }
+
+    fn run_of(&self, definition: &str, machine: &str, arguments: &[&str]) -> Output {
         // A component is called by the name of its folder.
         let work = self.place(machine).join("work");
         std::fs::create_dir_all(work.join("src")).unwrap();
-        std::fs::write(work.join("throughline.yaml"), STEPS).unwrap();
+        std::fs::write(work.join("throughline.yaml"), definition).unwrap();
         std::fs::write(work.join("src/text"), "hello\n").unwrap();
         let spec = Spec::new(PROGRAM)
             .args(["run", "--json"])
@@ -110,6 +114,27 @@ fn a_damaged_file_of_a_shared_folder_is_told_and_the_step_runs() {
     );
     assert_eq!(std::fs::read_to_string(&blob).unwrap(), "HELLO\n", "it was put right");
     assert_eq!(machines.kept("third", &sharing), (true, vec![]));
+}
+
+#[test]
+fn an_isolated_step_does_not_see_the_folder_that_results_are_shared_through() {
+    let machines = Machines::new();
+    let shared = machines.place("shared");
+    let sharing = ["--shared-results", shared.to_str().unwrap()];
+    let definition = STEPS.replace(
+        "test -s gen/text",
+        &format!("ls -A {0}; touch {0}/evil", shared.display()),
+    );
+    let output = machines.run_of(&definition, "first", &sharing);
+    if output.complaint().contains("isolat") {
+        eprintln!("SKIPPED: this machine isolates no steps");
+        return;
+    }
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["result"], "failed", "{document}");
+    assert!(!shared.join("evil").exists());
+    // What the first step made was shared all the same.
+    assert!(shared.join("local/results").exists());
 }
 
 #[test]
