@@ -117,7 +117,7 @@ impl Taker<'_, '_> {
             self.leave(file, line, &format!("the matrix of {named}"), reason);
         }
         if let Some(image) = &job.image {
-            let reason = "the steps run on this machine, not in that image";
+            let reason = "the steps run on this machine; `image:` on a step puts it into an image";
             self.leave(file, line, &format!("image {image} of {named}"), reason);
         }
         if !job.services.is_empty() {

@@ -78,3 +78,21 @@ fn a_folder_in_which_nothing_says_how_it_is_built_gets_no_file() {
     assert!(!home.current.join("throughline.yaml").exists());
     assert_eq!(home.call(&["init", "nowhere"]).exit, Exit::NotFound);
 }
+
+#[test]
+fn a_file_that_git_leaves_out_is_written_with_a_word() {
+    let home = Home::new();
+    home.git(&["init", "--quiet"]);
+    home.file("Cargo.toml", CARGO);
+    home.file("Cargo.lock", "");
+    home.file("build.rs", "fn main() {}");
+    home.file(".gitignore", "/*\n!/Cargo.toml\n!/Cargo.lock\n");
+    let called = home.call(&["init"]);
+    assert_eq!(called.exit, Exit::Done);
+    assert!(
+        called.err.contains("git ignores throughline.yaml here"),
+        "{}",
+        called.err
+    );
+    assert!(called.err.contains("!/throughline.yaml"));
+}
