@@ -9,6 +9,7 @@ mod matrix;
 mod schemas;
 mod sharing;
 mod version;
+mod worked;
 
 /// Dedents a text that is written inside a test.
 fn text(written: &str) -> String {

@@ -58,7 +58,7 @@ fn a_definition_that_is_wrong_fails_its_run_with_place_message_and_hint() {
         ("a newer version", b"throughline: 9\n", "throughline.yaml:1:14: ", ""),
         (
             "a key of later",
-            b"throughline: 1\nsteps:\n  a: { run: x, image: debian }\n",
+            b"throughline: 1\nsteps:\n  a: { run: x, network: none }\n",
             "throughline.yaml:3:16: ",
             "not supported by this version",
         ),

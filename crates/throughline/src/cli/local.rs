@@ -102,6 +102,12 @@ pub struct CheckArgs {
     /// What the file is, where its name does not say so.
     #[arg(long = "as", value_name = "KIND", requires = "file")]
     pub kind: Option<FileKind>,
+    /// Show the plan of a definition: what runs after what, what is kept, and what would be skipped.
+    #[arg(long)]
+    pub explain: bool,
+    /// The line for which the plan is shown.
+    #[arg(long, value_name = "LINE", default_value = "main", requires = "explain")]
+    pub line: String,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,

@@ -6,6 +6,7 @@ use maturity::{Model, Statements};
 use pipeline::{Components, Definition, Diagnostic, Diagnostics, Environments};
 use serde::Serialize;
 
+use super::explain::Explained;
 use super::read_file;
 use crate::cli::{CheckArgs, FileKind};
 use crate::exit::Exit;
@@ -34,6 +35,9 @@ struct CheckedFile {
     wrong: Vec<Diagnostic>,
     /// What is no mistake of the file, but may be one all the same.
     doubtful: Vec<Diagnostic>,
+    /// The plan, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Explained>,
 }
 
 /// Checks the two files.
@@ -76,7 +80,13 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
                         .map(|step| step.name.to_string())
                         .collect()
                 };
-                let line = line(name, "definition", &parsed, holds);
+                let mut line = line(name, "definition", &parsed, holds);
+                if let (true, Ok(definition)) = (args.explain, &parsed) {
+                    let places = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                    let plan = definition.plan();
+                    line.doubtful = definition.too_large(&plan, places, executor::machine::memory());
+                    line.plan = Some(Explained::of(definition, &args.line, places));
+                }
                 definitions.extend(parsed.ok());
                 line
             }
@@ -106,7 +116,7 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
             .iter()
             .zip(checked.iter_mut().filter(|line| line.kind == "definition"))
         {
-            line.doubtful = definition.unknown_environments(environments);
+            line.doubtful.extend(definition.unknown_environments(environments));
         }
     }
     tell_all(
@@ -173,7 +183,11 @@ fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), 
                     [] => String::new(),
                     holds => paint(Tone::Quiet, &format!("{what}: {}", holds.join(", "))),
                 };
-                printer.data(&format!("{} {} is right  {holds}\n", paint(Tone::Good, "✓"), file.file))?;
+                let right = paint(Tone::Good, "✓");
+                match &file.plan {
+                    Some(plan) => printer.data(&format!("{right} {} is right\n{}", file.file, plan.text()))?,
+                    None => printer.data(&format!("{right} {} is right  {holds}\n", file.file))?,
+                }
             }
         }
     }
@@ -228,6 +242,7 @@ fn line<T>(
             .map(|wrong| wrong.iter().cloned().collect())
             .unwrap_or_default(),
         doubtful: Vec::new(),
+        plan: None,
     }
 }
 

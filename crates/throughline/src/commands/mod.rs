@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod down;
 mod environments;
+mod explain;
 mod init;
 mod ledger;
 mod login;

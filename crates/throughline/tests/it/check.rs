@@ -36,6 +36,35 @@ fn each_mistake_is_placed_and_has_a_mend() {
 }
 
 #[test]
+fn a_plan_is_explained_without_running_anything() {
+    let home = Home::new();
+    home.file(
+        "throughline.yaml",
+        "throughline: 1\nsteps:\n  test:\n    run: x\n    matrix: { V: [a, b] }\n    inputs: [src]\n  site:\n    run: y\n    needs: [test]\n    when: needs.test.result == 'succeeded' && run.line == 'main'\n    secrets: [{ secret: token }]\n    concurrency: site\n",
+    );
+    let shown = home.call(&["check", "--explain"]).out;
+    for line in [
+        "● test-a",
+        "● site",
+        "after test (all 2)",
+        "kept by src: its log",
+        "secrets token",
+        "in the group site (queue)",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let other = home.call(&["check", "--explain", "--line", "topic"]).out;
+    assert!(
+        other.contains("skipped on topic when all before it goes well"),
+        "{other}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&home.call(&["check", "--explain", "--json"]).out).unwrap();
+    let site = &json["files"][0]["plan"]["steps"][2];
+    assert_eq!((site["wave"].as_u64(), site["would"].as_str()), (Some(2), Some("runs")));
+    assert_eq!(site["secrets"][0], "token");
+}
+
+#[test]
 fn a_folder_without_the_files_says_where_to_go() {
     let called = Home::new().call(&["check"]);
     assert_eq!(called.exit, Exit::NotFound);

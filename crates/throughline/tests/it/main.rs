@@ -9,6 +9,7 @@ mod crash_points;
 mod deliver;
 mod demo;
 mod documents;
+mod examples;
 mod follow;
 mod init;
 mod ledger;
