@@ -6,6 +6,25 @@ use evidence::vocabulary;
 use super::{FAMILIES, LIMIT, Limits, Piece, Truth, Weighed};
 use crate::words;
 
+/// A text without brackets around all of it.
+fn without_outer(text: &str) -> &str {
+    let Some(inner) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) else {
+        return text;
+    };
+    let mut open = 0;
+    for letter in inner.chars() {
+        match letter {
+            '(' => open += 1,
+            ')' => open -= 1,
+            _ => {}
+        }
+        if open < 0 {
+            return text;
+        }
+    }
+    inner
+}
+
 /// A piece that compares one measure with a number.
 struct Comparison {
     measure: &'static str,
@@ -47,12 +66,7 @@ impl Weighed<'_> {
     /// What is lacking for a yes, in words; nothing when it is one.
     pub fn lacking(&self, limits: &Limits, known: Known<'_>) -> Option<String> {
         let said = self.want(true, limits, known)?;
-        let whole = said.strip_prefix('(').and_then(|said| said.strip_suffix(')'));
-        Some(
-            whole
-                .filter(|whole| !whole.contains('('))
-                .map_or(said.clone(), str::to_owned),
-        )
+        Some(without_outer(&said).to_owned())
     }
 
     fn want(&self, wanted: bool, limits: &Limits, known: Known<'_>) -> Option<String> {
@@ -215,4 +229,21 @@ pub(crate) fn name(measure: &str) -> String {
         .trim_end_matches("_days")
         .trim_end_matches("_share")
         .replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_outer;
+
+    #[test]
+    fn only_brackets_around_all_of_it_are_taken_off() {
+        for (text, expected) in [
+            ("(a or b)", "a or b"),
+            ("(a or b and (c or d))", "a or b and (c or d)"),
+            ("(a or b) and (c or d)", "(a or b) and (c or d)"),
+            ("a", "a"),
+        ] {
+            assert_eq!(without_outer(text), expected);
+        }
+    }
 }

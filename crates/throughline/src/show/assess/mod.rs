@@ -8,7 +8,7 @@ mod steps;
 pub use explain::explain;
 pub use report::report;
 
-use evidence::{Place, Subject};
+use evidence::{Finding, Place, Subject};
 use maturity::document::Assessment;
 use maturity::words;
 use maturity::{Level, Verdict};
@@ -87,6 +87,23 @@ fn head(subject: &Subject, columns: usize) -> String {
     )
 }
 
+/// Findings that say the same of several places, together, each kind where it is first.
+fn alike(findings: &[Finding]) -> Vec<Vec<&Finding>> {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let same = |group: &&mut Vec<&Finding>| {
+            group
+                .first()
+                .is_some_and(|first| first.problem == finding.problem && first.hint == finding.hint)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
+}
+
 /// What could not be read, and what is left out.
 fn unread(assessment: &Assessment, columns: usize) -> String {
     let mut text = String::new();
@@ -94,8 +111,14 @@ fn unread(assessment: &Assessment, columns: usize) -> String {
         text.push('\n');
         text.push_str(&paint(Tone::Strong, "Not read"));
         text.push('\n');
-        for finding in &assessment.findings {
-            let line = format!("{}: {}", words::place(&finding.place), finding.problem);
+        for alike in alike(&assessment.findings) {
+            let Some(finding) = alike.first() else { continue };
+            let places: Vec<String> = alike.iter().take(3).map(|one| words::place(&one.place)).collect();
+            let more = match alike.len().saturating_sub(places.len()) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let line = format!("{}{more}: {}", places.join(", "), finding.problem);
             text.push_str(&wrapped(&clean(&line), columns, "  ", "    ", Tone::Plain));
             if let Some(hint) = &finding.hint {
                 text.push_str(&wrapped(

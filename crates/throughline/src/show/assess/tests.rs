@@ -147,3 +147,24 @@ fn the_report_is_one_file_that_asks_nobody_for_anything() {
         assert!(html.contains(&format!("id=\"{}\"", practice.id)), "{}", practice.id);
     }
 }
+
+#[test]
+fn what_is_said_of_many_places_is_said_once() {
+    let finding = |file: &str, problem: &str| evidence::Finding {
+        place: evidence::Place::file(file),
+        problem: problem.to_owned(),
+        hint: None,
+    };
+    let mut read = assessment();
+    read.findings = vec![
+        finding("a", "the object is missing"),
+        finding("b", "is not a text"),
+        finding("c", "the object is missing"),
+        finding("d", "the object is missing"),
+        finding("e", "the object is missing"),
+    ];
+    let shown = plain(&view(&read, Some(80)));
+    assert!(shown.contains("a, c, d and 1 more: the object is missing"), "{shown}");
+    assert!(shown.contains("b: is not a text"), "{shown}");
+    assert_eq!(shown.matches("the object is missing").count(), 1);
+}
