@@ -134,6 +134,12 @@ impl Access {
         let now = stored(self.clock.now());
         let key = id.to_string();
         self.change(|transaction| {
+            let address: Option<Option<String>> = transaction
+                .query_row("SELECT address FROM actors WHERE id = ?1", [&key], |row| row.get(0))
+                .optional()?;
+            if let Some(address) = address.flatten() {
+                crate::outbox::forget_address(transaction, &address)?;
+            }
             let erased = transaction.execute(
                 "UPDATE actors SET name = NULL, address = NULL, erased_at = coalesce(erased_at, ?2) WHERE id = ?1",
                 params![key, now],

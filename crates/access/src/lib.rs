@@ -7,6 +7,7 @@
 //! - [`tokens`]: access tokens, of which only hashes are stored.
 //! - [`sessions`]: one-time login links and browser sessions.
 //! - [`secrets`]: secrets, encrypted at rest with a [`key`] that is kept elsewhere.
+//! - [`outbox`]: what is to be told to people and machines outside, kept until it has been.
 //! - [`kinds`]: the fact kinds that record changes here, without names and values.
 //!
 //! Nothing here reads the network or decides what a run may see; callers say who asks. All calls
@@ -18,6 +19,7 @@ pub mod directory;
 pub mod error;
 pub mod key;
 pub mod kinds;
+pub mod outbox;
 pub mod role;
 pub mod secrets;
 pub mod sessions;
@@ -31,6 +33,7 @@ pub use authorize::{Action, Decision, Principal, Resource, authorize, may_grant}
 pub use directory::Person;
 pub use error::AccessError;
 pub use key::MasterKey;
+pub use outbox::{NewOut, Out};
 pub use role::{ComponentScope, EnvironmentScope, Grant, Rights, Role};
 pub use secrets::{Credentials, SecretInfo, SecretName, SecretValue};
 pub use sessions::{LoginLink, Session};

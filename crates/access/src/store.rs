@@ -16,7 +16,7 @@ use crate::key::{self, MasterKey};
 /// `Tlop`: what SQLite's header says about the file.
 const APPLICATION_ID: i64 = 0x546c_6f70;
 /// The version of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE actors (
@@ -81,6 +81,27 @@ CREATE TABLE answers (
     PRIMARY KEY (actor, key)
 ) STRICT;
 CREATE INDEX answers_by_age ON answers (asked_at);
+";
+
+/// What version 3 adds.
+const OUTBOX: &str = "
+CREATE TABLE outbox (
+    id TEXT NOT NULL PRIMARY KEY,
+    recipient TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    due_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    problem TEXT,
+    finished_at INTEGER,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    recorded INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX outbox_by_due ON outbox (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX outbox_by_recipient ON outbox (recipient, finished_at);
+CREATE INDEX outbox_by_age ON outbox (created_at);
+CREATE INDEX outbox_unrecorded ON outbox (finished_at) WHERE NOT recorded;
+CREATE TABLE outbox_position (position INTEGER NOT NULL) STRICT;
 ";
 
 /// The store of actors, tokens, sessions and secrets.
@@ -195,6 +216,9 @@ fn make_tables(connection: &mut Connection, path: &Path) -> Result<(), AccessErr
     }
     if version < 2 {
         transaction.execute_batch(ANSWERS)?;
+    }
+    if version < 3 {
+        transaction.execute_batch(OUTBOX)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     Ok(transaction.commit()?)

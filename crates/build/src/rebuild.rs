@@ -99,6 +99,19 @@ pub fn plan(build: &Plan, against: Digest) -> Plan {
     Plan::of(steps.map(|step| again(step, against)).collect())
 }
 
+/// The plan of a build from nothing: only what the package needs, without caches and kept results; what changes
+/// the world is left out.
+pub fn from_nothing(build: &Plan) -> Plan {
+    let mut plan = plan(build, Digest::of(""));
+    for step in plan.steps.iter_mut().filter(|step| step.action == COMPARE) {
+        step.action = PACKAGE.to_owned();
+        if let Some(input) = step.input.as_object_mut() {
+            input.remove("against");
+        }
+    }
+    plan
+}
+
 fn again(step: &PlannedStep, against: Digest) -> PlannedStep {
     let mut step = step.clone();
     // A rebuild waits for its turn like others, and takes nobody's.

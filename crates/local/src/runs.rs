@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact::{BlobStore, Platform};
+use build::rebuild::LeaveOutAction;
 use build::{BesideAction, KeptResults, PackageAction, RunAction, StepVariables, VersionAction};
 use cache::{Limits, Memory};
 use engine::{Engine, RunRequest};
@@ -170,7 +171,13 @@ impl Local {
             ledger: ledger.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
-            actions: vec![run, Arc::new(package), Arc::new(version), Arc::new(beside)],
+            actions: vec![
+                run,
+                Arc::new(package),
+                Arc::new(version),
+                Arc::new(beside),
+                Arc::new(LeaveOutAction),
+            ],
             runs_folder: folders.runs(),
             logs: None,
             max_parallel: options.max_parallel,

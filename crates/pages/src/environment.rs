@@ -6,7 +6,7 @@ use crate::model::{DeploymentKind, DeploymentLine, EnvironmentComponent, Environ
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
 use crate::parts::{canary, small, wait};
-use crate::{links, overview, time};
+use crate::{difference, links, overview, time};
 
 /// The page.
 pub fn page(frame: &Frame, page: &EnvironmentPage) -> Markup {
@@ -21,6 +21,7 @@ pub fn page(frame: &Frame, page: &EnvironmentPage) -> Markup {
                 @if let Some(policy) = &page.policy { span.faint { "policy " (small::digest(policy)) } }
             }
             (small::reasons(&page.rules))
+            (difference::chooser(&page.name, None, &page.all))
         }
         section id="environment-now" data-live aria-labelledby="now-title" {
             (small::heading("now-title", "What is there", None))

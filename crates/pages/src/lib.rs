@@ -12,6 +12,7 @@ pub mod assessment;
 pub mod assets;
 pub mod change;
 pub mod component;
+pub mod difference;
 pub mod door;
 pub mod environment;
 pub mod gallery;

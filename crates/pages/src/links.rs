@@ -66,6 +66,11 @@ pub fn environment(environment: &EnvironmentName) -> String {
     format!("/environments/{environment}")
 }
 
+/// The page that compares an environment with another; query `with`.
+pub fn compare(environment: &EnvironmentName) -> String {
+    format!("/environments/{environment}/compare")
+}
+
 /// The page of a run; query `step`, `attempt` open a log.
 pub fn run(run: RunId) -> String {
     format!("/runs/{run}")

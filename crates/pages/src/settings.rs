@@ -2,8 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::model::{Frame, SettingLine, SettingsPage, TokenLine};
+use crate::model::{
+    DeliveryNote, DeliveryState, Frame, NotificationsView, PersonLine, SettingLine, SettingsPage, TokenLine,
+};
 use crate::parts::frame::{self, Live, Section};
+use crate::parts::mark::{Mark, Status};
 use crate::parts::small;
 use crate::{links, time};
 
@@ -16,6 +19,12 @@ pub fn page(frame: &Frame, page: &SettingsPage) -> Markup {
                 span { "throughline " (page.version) }
                 span { "you are " code.whole { (page.actor) } }
                 span { @if page.roles.is_empty() { "without a role" } @else { (page.roles.join(", ")) } }
+            }
+        }
+        @if let Some(notifications) = &page.notifications {
+            section id="notifications" data-live aria-labelledby="notifications-title" {
+                (small::heading("notifications-title", "Notifications", None))
+                (self::notifications(frame, notifications))
             }
         }
         @if let Some(settings) = &page.settings {
@@ -31,6 +40,12 @@ pub fn page(frame: &Frame, page: &SettingsPage) -> Markup {
                 p.fine { "Another one: " code { "throughline policy set FILE" } "." }
             }
         }
+        @if let Some(people) = page.people.as_deref().filter(|people| !people.is_empty()) {
+            section id="people" data-live aria-labelledby="people-title" {
+                (small::heading("people-title", "People", None))
+                (self::people(frame, people))
+            }
+        }
         @if let Some(tokens) = &page.tokens {
             section id="tokens" data-live aria-labelledby="tokens-title" {
                 (small::heading("tokens-title", "Access tokens", None))
@@ -40,6 +55,76 @@ pub fn page(frame: &Frame, page: &SettingsPage) -> Markup {
         }
     };
     frame::page(frame, "Settings", Section::None, Live::Yes, content)
+}
+
+fn notifications(frame: &Frame, all: &NotificationsView) -> Markup {
+    html! {
+        @if !all.on {
+            (small::empty("Nobody is told anything", html! {
+                "Start the server with " code { "--notifications FILE" } ": mail to those who made a change, webhooks, chats."
+            }))
+        } @else {
+            @if !all.rules.is_empty() { (small::reasons(&all.rules)) }
+            @if !all.channels.is_empty() {
+                (small::details(all.channels.iter().map(|one| (one.name.as_str(), html! { (one.how) }))))
+                p.fine { "Try one: " code { "throughline notifications test NAME" } "." }
+            }
+        }
+        @if !all.deliveries.is_empty() { (deliveries(frame, &all.deliveries)) }
+        @else if all.on { p.faint { "Nothing was told yet." } }
+    }
+}
+
+fn deliveries(frame: &Frame, lines: &[DeliveryNote]) -> Markup {
+    html! {
+        div.scroll { table.list {
+            thead { tr { th scope="col" { "State" } th scope="col" { "What" } th scope="col" { "To" } th.right scope="col" { "When" } } }
+            tbody { @for line in lines { tr data-row {
+                td.list-state { (delivery_state(line).show()) }
+                td.list-main {
+                    @match line.link.as_deref().filter(|link| small::is_own(link)) {
+                        Some(link) => a.change href=(link) { span.title { (line.title) } },
+                        None => span.title { (line.title) },
+                    }
+                    p.list-note {
+                        (line.event)
+                        @if line.attempts > 1 { ", tried " (line.attempts) " times" }
+                        @if let DeliveryState::Again(Some(at)) = line.state { ", again " (time::ago(frame.now, at)) }
+                    }
+                    @if let Some(problem) = &line.problem { p.list-reason { (small::prose(problem)) } }
+                }
+                td.breakable { (line.to) }
+                td.right.faint { (time::ago(frame.now, line.at)) }
+            } } }
+        } }
+    }
+}
+
+fn delivery_state(line: &DeliveryNote) -> Status {
+    let (mark, word) = match line.state {
+        DeliveryState::Waiting => (Mark::Waiting, "waiting"),
+        DeliveryState::Again(_) => (Mark::Attention, "not taken"),
+        DeliveryState::Delivered => (Mark::Good, "delivered"),
+        DeliveryState::GivenUp => (Mark::Bad, "given up"),
+    };
+    Status { mark, word }
+}
+
+fn people(frame: &Frame, people: &[PersonLine]) -> Markup {
+    html! {
+        div.scroll { table.list {
+            thead { tr { th scope="col" { "Person" } th scope="col" { "Roles" } th scope="col" { "Address" } th.right scope="col" { "Known since" } } }
+            tbody { @for person in people { tr {
+                td.list-main {
+                    @match &person.name { Some(name) => (name), None => span.faint { "erased" } }
+                    p.list-note { code.whole { (person.id) } }
+                }
+                td { @if person.roles.is_empty() { span.faint { "none" } } @else { (person.roles.join(", ")) } }
+                td.breakable { @match &person.address { Some(address) => (address), None => span.faint { "none" } } }
+                td.right.faint { (time::ago(frame.now, person.since)) }
+            } } }
+        } }
+    }
 }
 
 fn settings(lines: &[SettingLine]) -> Markup {

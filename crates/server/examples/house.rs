@@ -61,6 +61,7 @@ fn serve(settings: &str) -> i32 {
         largest_push: number("largest_push", 1 << 30),
         checkpoints: text("checkpoints").map(PathBuf::from),
         checkpoint_interval: Duration::from_millis(number("checkpoint_interval_ms", 600_000)),
+        notifications: text("notifications").map(PathBuf::from),
         secret_key: text("secret_key"),
         isolation: match given["isolation"].as_str() {
             Some("off") => server::IsolationMode::Off,

@@ -27,6 +27,7 @@ use crate::changes::{
 };
 use crate::checkpoints::{CheckpointParts, Checkpoints};
 use crate::error::ServerError;
+use crate::notifications::{HappeningsView, Outgoing};
 use crate::policy::Policy;
 use crate::ports::{
     ClaimedNames, EnvironmentDatabases, EnvironmentTargets, KeptLogs, StepScripts, StoredPackages, StoredSecrets,
@@ -63,6 +64,9 @@ pub enum OpenError {
     /// The policy of environments is wrong.
     #[error("{0}")]
     Policy(String),
+    /// The file of notifications is wrong.
+    #[error("{0}")]
+    Notifications(String),
     /// A room could not be opened.
     #[error("{room} could not be opened: {reason}")]
     Room {
@@ -121,6 +125,8 @@ pub struct House {
     pub policy: Policy,
     /// The path of packages.
     pub delivery: Delivery,
+    /// How people and machines outside are told, where they are.
+    pub(crate) notifications: Option<Arc<Outgoing>>,
     /// Components whose pushes could not be recorded yet.
     pub(crate) overdue: Overdue,
     /// Cancelled when the server stops.
@@ -274,12 +280,19 @@ impl House {
             Arc::new(ChangesView),
             Arc::new(SearchView),
             Arc::new(RecordedView),
+            Arc::new(HappeningsView),
         ];
         let ledger: Arc<dyn Ledger> =
             Arc::new(SqliteLedger::open(&data.join("ledger.db"), views, clock.clone()).map_err(room("the ledger"))?);
         let access = Access::open(&data, settings.secret_key.as_deref(), clock.clone(), entropy.clone())
             .map_err(room("the store of access"))?;
         let access = Arc::new(access);
+        let notifications = settings.notifications.as_deref();
+        let notifications = notifications.map(|file| Outgoing::open(file, access.clone(), clock.clone()));
+        let notifications = notifications
+            .transpose()
+            .map_err(OpenError::Notifications)?
+            .map(Arc::new);
         let checkpoints = CheckpointParts {
             ledger: ledger.clone(),
             clock: clock.clone(),
@@ -446,6 +459,7 @@ impl House {
             targets,
             policy,
             delivery,
+            notifications,
             overdue: Overdue::default(),
             stopping: CancellationToken::new(),
             _lock: lock,

@@ -11,6 +11,7 @@ pub mod error;
 mod follower;
 mod git;
 pub mod house;
+pub mod notifications;
 pub mod policy;
 pub mod ports;
 pub mod problem;

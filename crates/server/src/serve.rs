@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::house::{House, OpenError};
 use crate::settings::Settings;
 use crate::tls::{Certificates, TlsError, TlsListener, renew};
-use crate::{api, auth, follower, git, problem, registry, repeat, retention, web};
+use crate::{api, auth, follower, git, notifications, problem, registry, repeat, retention, web};
 
 /// How long the end of the server waits for results that are being shared.
 const SHARING: std::time::Duration = std::time::Duration::from_secs(10);
@@ -141,6 +141,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let checkpoints = house.checkpoints.clone();
     let stopping = house.stopping.clone();
     let covering = tokio::spawn(async move { checkpoints.keep_making(stopping).await });
+    let telling = tokio::spawn(notifications::keep_telling(house.clone()));
     let tidying = tokio::spawn(retention::keep_tidy(house.clone()));
     ready(&Ready {
         url: house.url(),
@@ -179,6 +180,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     house.engine.stop().await;
     let _ = following.await;
     let _ = covering.await;
+    let _ = telling.await;
     let results = house.results.clone();
     // What cannot be shared in this time is made anew elsewhere.
     let _ = tokio::task::spawn_blocking(move || results.store().finish_sharing(SHARING)).await;

@@ -51,6 +51,8 @@ pub struct Settings {
     pub checkpoints: Option<PathBuf>,
     /// After how long what is new in the ledger is covered by a checkpoint.
     pub checkpoint_interval: Duration,
+    /// The file that says who is told what, where anybody is.
+    pub notifications: Option<PathBuf>,
     /// The key of the secrets as 64 hex digits, where it is not kept in the data folder.
     pub secret_key: Option<String>,
     /// Whether steps are isolated.

@@ -1,14 +1,20 @@
-//! What tests share: time and chance that a test decides, and places on the machine that no other
-//! test uses.
+//! What tests share: time and chance that a test decides, places on the machine that no other test
+//! uses, small servers that keep what they are sent, and the check of what stands in ledgers.
 //!
 //! Only tests depend on this crate. What one room's tests alone need lives in that room.
 
 mod authority;
 mod clock;
 mod entropy;
+mod fixtures;
+mod mail;
 mod places;
+mod receiver;
 
 pub use authority::{Authority, Certified};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use fixtures::{check_fixture, check_fixture_with, fixtures};
+pub use mail::{Encryption, Mail, MailServer};
 pub use places::{folder, free_port, tool};
+pub use receiver::{Receiver, Request};

@@ -51,6 +51,7 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         largest_push: settings.largest_push,
         checkpoints: settings.checkpoints,
         checkpoint_interval: settings.checkpoint_interval,
+        notifications: settings.notifications,
         secret_key: settings.secret_key.map(|Secret(key)| key),
         isolation: isolation(settings.isolation),
         containers: containers(settings.containers),
@@ -84,7 +85,7 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         use server::{OpenError, ServeError};
         let exit = match &error {
             ServeError::Exposed(_) | ServeError::Tls(_) => Exit::Usage,
-            ServeError::Open(OpenError::Policy(_)) => Exit::BadFile,
+            ServeError::Open(OpenError::Policy(_) | OpenError::Notifications(_)) => Exit::BadFile,
             _ => Exit::Failed,
         };
         told(exit, &error.to_string())

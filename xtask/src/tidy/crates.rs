@@ -147,10 +147,11 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ("clap", &["throughline"], "only the command line reads arguments"),
     (
         "ureq",
-        &["throughline", "server", "bucket"],
-        "rooms do not call out over HTTP",
+        &["throughline", "server", "bucket", "notification"],
+        "rooms do not call out over HTTP, but for those that share results and tell people",
     ),
     ("rusty-s3", &["bucket"], "requests to buckets are signed in one place"),
+    ("lettre", &["notification"], "mail is written and sent in one place"),
     ("libc", &["process"], "raw system calls are where unsafe code is"),
     ("chacha20poly1305", &["access"], "secrets are encrypted in one place"),
     (

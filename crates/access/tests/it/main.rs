@@ -3,6 +3,7 @@
 mod answers;
 mod directory;
 mod kinds;
+mod outbox;
 mod roles;
 mod secrets;
 mod sessions;

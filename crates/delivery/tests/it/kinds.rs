@@ -1,29 +1,27 @@
 //! What stands in ledgers: the bodies of delivery's facts never change their shape.
 
-use std::path::Path;
-
 use delivery::DeliveryFact;
 use delivery::kinds::KINDS;
-use serde_json::Value;
+use testkit::{check_fixture_with, fixtures};
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// One file for each kind and version: `KIND.vN.json`, with several bodies where a kind has several
 /// forms.
 #[test]
 fn every_fact_of_delivery_that_was_ever_written_is_read_and_written_the_same() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    for kind in KINDS {
-        let path = folder.join(format!("{kind}.v1.json"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        for body in serde_json::from_str::<Vec<Value>>(&text).unwrap() {
-            let read = DeliveryFact::read(kind, &body).unwrap().unwrap();
+    let check = |kind: &&str| {
+        check_fixture_with(HERE, kind, 1, |body| {
+            let read = DeliveryFact::read(kind, body)?.unwrap();
             assert_eq!(read.kind(), *kind);
-            assert_eq!(
-                serde_json::to_value(&read).unwrap().to_string(),
-                body.to_string(),
-                "{kind}"
-            );
-        }
-    }
-    let files = std::fs::read_dir(folder).unwrap().count();
-    assert_eq!(files, KINDS.len(), "a fixture without a kind");
+            Ok(read)
+        })
+    };
+    let mut checked: Vec<String> = KINDS.iter().map(check).collect();
+    checked.sort();
+    assert_eq!(
+        checked,
+        fixtures(HERE),
+        "each fixture is of a kind, and each kind has one"
+    );
 }

@@ -1,27 +1,19 @@
 //! What stands in ledgers: the bodies of the published kinds never change their shape.
 
-use std::path::Path;
-
 use facts::published::{STATE_OBSERVED, StateObserved, VERDICT_RECORDED, VerdictRecorded};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use testkit::{check_fixture, fixtures};
 
-fn check<T: Serialize + DeserializeOwned>(kind: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{kind}.v1.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for body in serde_json::from_str::<Vec<Value>>(&text).unwrap() {
-        let read = T::deserialize(&body).unwrap();
-        assert_eq!(
-            serde_json::to_value(&read).unwrap().to_string(),
-            body.to_string(),
-            "{kind}"
-        );
-    }
-}
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn every_published_fact_that_was_ever_written_is_read_and_written_the_same() {
-    check::<VerdictRecorded>(VERDICT_RECORDED);
-    check::<StateObserved>(STATE_OBSERVED);
+    let checked = [
+        check_fixture::<StateObserved>(HERE, STATE_OBSERVED, 1),
+        check_fixture::<VerdictRecorded>(HERE, VERDICT_RECORDED, 1),
+    ];
+    assert_eq!(
+        fixtures(HERE),
+        checked,
+        "each fixture is of a kind, and each kind has one"
+    );
 }

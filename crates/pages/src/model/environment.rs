@@ -18,6 +18,8 @@ pub struct EnvironmentPage {
     pub strategy: String,
     /// What stands before it, each a sentence: gates, approvals, soak, freezes.
     pub rules: Vec<String>,
+    /// All environments, in the order of the path.
+    pub all: Vec<EnvironmentName>,
     /// The digest of the policy in force.
     pub policy: Option<Digest>,
     /// What is there, by component.

@@ -8,6 +8,7 @@ pub mod assessment;
 mod canary;
 mod change;
 mod component;
+mod difference;
 mod environment;
 mod ledger;
 mod overview;
@@ -21,6 +22,7 @@ pub use change::{
     ChangePage, ChangePart, ChangeState, Entry, NeverAgain, Place, Return, Station, StationState, Together, VerdictMark,
 };
 pub use component::{ComponentPage, DefinitionView, RemoteView};
+pub use difference::{ComponentDifference, DifferencePage, Differing, DifferingLine, Held, Order};
 pub use environment::{DeploymentKind, DeploymentLine, EnvironmentComponent, EnvironmentPage};
 pub use ledger::{Chain, FactFilter, FactLine, FactPage, LedgerPage, Verification, VerifyPage};
 pub use overview::{
@@ -35,7 +37,9 @@ pub use run::{
     RunsFilter, RunsPage, RunsShown, Step, Tests,
 };
 pub use search::{SearchGroup, SearchHit, SearchPage};
-pub use settings::{SettingLine, SettingsPage, TokenLine};
+pub use settings::{
+    Channel, DeliveryNote, DeliveryState, NotificationsView, PersonLine, SettingLine, SettingsPage, TokenLine,
+};
 
 use std::time::Duration;
 

@@ -18,6 +18,81 @@ pub struct SettingsPage {
     pub policy: Option<(Digest, String)>,
     /// The access tokens.
     pub tokens: Option<Vec<TokenLine>>,
+    /// The people whom the server knows.
+    pub people: Option<Vec<PersonLine>>,
+    /// Who is told what, and what was told last.
+    pub notifications: Option<NotificationsView>,
+}
+
+/// A person whom the server knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PersonLine {
+    /// What facts call them.
+    pub id: String,
+    /// Their name; nothing once erased.
+    pub name: Option<String>,
+    /// Their address.
+    pub address: Option<String>,
+    /// The roles of the tokens that act for them.
+    pub roles: Vec<String>,
+    /// Since when they are known.
+    pub since: Timestamp,
+}
+
+/// Who is told what, and what was told last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotificationsView {
+    /// Whether anything is told at all.
+    pub on: bool,
+    /// By what ways.
+    pub channels: Vec<Channel>,
+    /// The rules, each a sentence.
+    pub rules: Vec<String>,
+    /// What was told last or waits to be, the newest first.
+    pub deliveries: Vec<DeliveryNote>,
+}
+
+/// A way by which people and machines are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Channel {
+    /// Its name, such as `webhook:chat`.
+    pub name: String,
+    /// Where it goes and how, as far as that is no secret.
+    pub how: String,
+}
+
+/// A notification on its way, or at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryNote {
+    /// To whom.
+    pub to: String,
+    /// What it says.
+    pub title: String,
+    /// The page about it, within these pages.
+    pub link: Option<String>,
+    /// What happened, such as `run-failed`.
+    pub event: String,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was to be told.
+    pub at: Timestamp,
+    /// Why it was not taken the last time.
+    pub problem: Option<String>,
+}
+
+/// Where a notification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum DeliveryState {
+    /// It waits for its time.
+    Waiting,
+    /// It was not taken, and is tried again then.
+    Again(Option<Timestamp>),
+    /// It was taken.
+    Delivered,
+    /// It was not taken, and is tried no more.
+    GivenUp,
 }
 
 /// A setting.

@@ -2,6 +2,7 @@
 //! for pictures. Nothing else uses them.
 
 mod changes;
+mod difference;
 mod found;
 mod pages;
 mod record;
@@ -9,6 +10,7 @@ mod runs;
 mod wheres;
 
 pub use changes::{canary_decided_bad, canary_decided_good, canary_running, delivered, returned, under_way, waits};
+pub use difference::difference;
 pub use found::{found, found_nothing};
 pub use pages::every_page;
 pub use record::{broken_fact, component_page, fact, ledger, package_page, settings, verifications};

@@ -3,7 +3,9 @@
 use maud::Markup;
 
 use crate::model::{ErrorPage, LoginPage, Theme};
-use crate::{change, component, door, environment, gallery, ledger, overview, package, run, runs, search, settings};
+use crate::{
+    change, component, difference, door, environment, gallery, ledger, overview, package, run, runs, search, settings,
+};
 
 /// Every page there is, with its name.
 pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
@@ -35,6 +37,7 @@ pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
         ("run-broken", run::page(&frame, &super::broken_run())),
         ("runs", runs::page(&frame, &super::run_list())),
         ("environment", environment::page(&frame, &super::environment())),
+        ("difference", difference::page(&frame, &super::difference())),
         ("package", package::page(&frame, &super::package_page())),
         ("component", component::page(&frame, &super::component_page())),
         ("ledger", ledger::page(&frame, &super::ledger())),

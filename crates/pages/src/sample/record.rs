@@ -7,9 +7,10 @@ use facts::published::Judgement;
 
 use super::{before, change, commit, component, main_line, overview, package, place, run_id, step, version};
 use crate::model::{
-    Chain, ComponentPage, DefinitionView, DeploymentKind, DifferingFile, EntryKind, FactFilter, FactLine, FactPage,
-    LedgerPage, OpenFile, OtherPackage, PackageDifference, PackageEntry, PackagePage, PackageVerdict, Progress,
-    RemoteView, SettingLine, SettingsPage, Stay, StayState, Step, TokenLine, VerdictMark, Verification, VerifyPage,
+    Chain, Channel, ComponentPage, DefinitionView, DeliveryNote, DeliveryState, DeploymentKind, DifferingFile,
+    EntryKind, FactFilter, FactLine, FactPage, LedgerPage, NotificationsView, OpenFile, OtherPackage,
+    PackageDifference, PackageEntry, PackagePage, PackageVerdict, PersonLine, Progress, RemoteView, SettingLine,
+    SettingsPage, Stay, StayState, Step, TokenLine, VerdictMark, Verification, VerifyPage,
 };
 
 fn other(number: &str) -> OtherPackage {
@@ -339,5 +340,89 @@ pub fn settings() -> SettingsPage {
                 revoked: true,
             },
         ]),
+        people: Some(vec![
+            PersonLine {
+                id: "actor_01h455vb4pex5vsknk084sn02s".to_owned(),
+                name: Some("Ines Duarte".to_owned()),
+                address: Some("ines@example.org".to_owned()),
+                roles: vec!["developer".to_owned(), "operator".to_owned()],
+                since: before(4_000_000),
+            },
+            PersonLine {
+                id: "actor_01h455vb4pex5vsknk084sn02t".to_owned(),
+                name: None,
+                address: None,
+                roles: Vec::new(),
+                since: before(9_000_000),
+            },
+        ]),
+        notifications: Some(notifications()),
+    }
+}
+
+fn notifications() -> NotificationsView {
+    let note = |to: &str, event: &str, title: &str, state, attempts, ago: i64, problem: Option<&str>| DeliveryNote {
+        to: to.to_owned(),
+        title: title.to_owned(),
+        link: Some("/runs/run_01h455vb4pex5vsknk084sn02q".to_owned()),
+        event: event.to_owned(),
+        state,
+        attempts,
+        at: before(ago),
+        problem: problem.map(str::to_owned),
+    };
+    let channel = |name: &str, how: &str| Channel {
+        name: name.to_owned(),
+        how: how.to_owned(),
+    };
+    NotificationsView {
+        on: true,
+        channels: vec![
+            channel("mail", "mail.example.org:587 (starttls), as throughline"),
+            channel("webhook:audit", "audit.example.org, as throughline, signed"),
+            channel("webhook:chat", "the address in the secret hooks/chat, as slack"),
+        ],
+        rules: vec![
+            "On `line-broken`, `line-recovered`: tells the authors, `webhook:chat`.".to_owned(),
+            "On `approval-waits` in `production`: tells those who are asked.".to_owned(),
+        ],
+        deliveries: vec![
+            note(
+                "ops@example.org",
+                "approval-waits",
+                "shop/cart: 1.8.0 waits before production for an approval by operations",
+                DeliveryState::Waiting,
+                0,
+                40,
+                None,
+            ),
+            note(
+                "webhook:audit",
+                "line-broken",
+                "shop/search: main is broken since “Suggestions are ranked by sales” (9f8e7d6c5b)",
+                DeliveryState::Again(Some(before(-95))),
+                3,
+                320,
+                Some("it answered 503 Service Unavailable"),
+            ),
+            note(
+                "ines@example.org",
+                "deployment-done",
+                "shop/cart: 1.7.2 is in production",
+                DeliveryState::Delivered,
+                1,
+                6_900,
+                None,
+            ),
+            note(
+                "webhook:old",
+                "deployment-done",
+                "shop/cart: 1.7.2 is in production",
+                DeliveryState::GivenUp,
+                1,
+                6_900,
+                Some("it answered 410 Gone"),
+            ),
+        ],
     }
 }

@@ -349,6 +349,7 @@ pub fn environment() -> EnvironmentPage {
             "One of the role operations approves, for components of the team money.".to_owned(),
             "It counts as proven after 10 s.".to_owned(),
         ],
+        all: vec![place("staging"), place("production")],
         policy: Some(package("policy")),
         components,
         deployments: vec![

@@ -2,10 +2,10 @@
 
 use facts::Timestamp;
 use pages::model::{
-    Broken, ButtonWeight, Entry, ErrorPage, LogLine, LoginPage, Notice, Output, Question, Theme, Tone, WaitReason,
-    Waiting,
+    Broken, ButtonWeight, DefinitionView, Differing, DifferingLine, Entry, ErrorPage, LogLine, LoginPage, Notice,
+    Output, Question, RemoteView, Theme, Tone, WaitReason, Waiting,
 };
-use pages::{change, door, environment, log, overview, run, sample};
+use pages::{change, component, difference, door, environment, log, overview, package, run, sample, search, settings};
 
 /// Texts that try to become something else.
 const PAYLOADS: [&str; 14] = [
@@ -258,6 +258,89 @@ fn the_other_pages_show_hostile_texts_as_text() {
             code: Some(text()),
         };
         check(&door::error(&frame, &error).into_string(), payload);
+    }
+}
+
+#[test]
+fn what_is_recorded_and_set_up_shows_hostile_texts_as_text() {
+    for payload in PAYLOADS {
+        let text = || payload.to_owned();
+        let frame = sample::frame(Theme::System);
+
+        let mut settings = sample::settings();
+        (settings.actor, settings.version, settings.roles) = (text(), text(), vec![text()]);
+        for line in settings.settings.iter_mut().flatten() {
+            (line.name, line.value, line.source) = (text(), text(), Some(text()));
+        }
+        if let Some((_, policy)) = &mut settings.policy {
+            *policy = text();
+        }
+        for token in settings.tokens.iter_mut().flatten() {
+            (token.id, token.name, token.roles) = (text(), text(), vec![text()]);
+        }
+        for person in settings.people.iter_mut().flatten() {
+            (person.id, person.name, person.address) = (text(), Some(text()), Some(text()));
+            person.roles = vec![text()];
+        }
+        if let Some(notifications) = &mut settings.notifications {
+            notifications.rules = vec![text()];
+            for channel in &mut notifications.channels {
+                (channel.name, channel.how) = (text(), text());
+            }
+            for one in &mut notifications.deliveries {
+                (one.to, one.title, one.event) = (text(), text(), text());
+                (one.link, one.problem) = (Some(text()), Some(text()));
+            }
+        }
+        check(&settings::page(&frame, &settings).into_string(), payload);
+
+        let mut compared = sample::difference();
+        let hostile = |line: &mut DifferingLine| {
+            line.what = text();
+            line.left = Some(Differing::Value(text()));
+            line.right = Some(Differing::Secret(text()));
+        };
+        compared.settings.iter_mut().for_each(hostile);
+        for one in &mut compared.components {
+            one.schema.iter_mut().for_each(hostile);
+            one.configuration.iter_mut().for_each(hostile);
+            for commit in &mut one.commits {
+                (commit.title, commit.author) = (text(), Some(text()));
+            }
+        }
+        check(&difference::page(&frame, &compared).into_string(), payload);
+
+        let mut package = sample::package_page();
+        (package.platform, package.never_again) = (text(), vec![text()]);
+        package.change.title = text();
+        for other in &mut package.others {
+            other.name = text();
+        }
+        for verdict in &mut package.verdicts {
+            verdict.mark.about = text();
+            verdict.reasons = vec![text()];
+        }
+        check(&package::page(&frame, &package).into_string(), payload);
+
+        let mut component = sample::component_page();
+        component.owners = vec![text()];
+        component.push_address = text();
+        component.remote = Some(RemoteView {
+            url: text(),
+            trouble: Some(text()),
+        });
+        component.definition = DefinitionView::Read {
+            text: text(),
+            steps: Vec::new(),
+        };
+        check(&component::page(&frame, &component).into_string(), payload);
+
+        let mut searched = sample::found();
+        searched.query = text();
+        for hit in searched.groups.iter_mut().flat_map(|group| &mut group.hits) {
+            (hit.title, hit.note) = (text(), Some(text()));
+        }
+        check(&search::page(&frame, &searched).into_string(), payload);
     }
 }
 

@@ -114,7 +114,7 @@ fn policy_of(house: &House, name: &str) -> Result<EnvironmentPolicy, Problem> {
 }
 
 /// The settings of the environments that differ, as a person reads them.
-fn settings(policy: &EnvironmentPolicy) -> Vec<(&'static str, String)> {
+pub(crate) fn settings(policy: &EnvironmentPolicy) -> Vec<(&'static str, String)> {
     let names = |names: Vec<String>| {
         if names.is_empty() {
             "all".to_owned()
@@ -239,7 +239,7 @@ async fn of_component(
     Ok(())
 }
 
-async fn rendered(
+pub(crate) async fn rendered(
     house: &House,
     package: Option<Digest>,
     environment: &EnvironmentName,

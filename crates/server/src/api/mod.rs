@@ -7,6 +7,7 @@ pub(crate) mod environments;
 mod events;
 mod ledger;
 mod logs;
+pub(crate) mod notifications;
 mod openapi;
 mod operate;
 pub(crate) mod packages;
@@ -74,6 +75,8 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/packages/{digest}", get(packages::one))
         .route("/packages/{digest}/difference/{other}", get(packages::differing))
         .route("/settings", get(settings::settings))
+        .route("/notifications", get(notifications::list))
+        .route("/notifications/test", post(notifications::test))
         .route("/search", get(search::search))
         .route("/events", get(events::events))
         .route("/down", post(operate::down))

@@ -4,8 +4,8 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{
-    access, changes, environments, events, ledger, logs, operate, packages, rebuilds, recorded, repositories, runs,
-    search, settings,
+    access, changes, environments, events, ledger, logs, notifications, operate, packages, rebuilds, recorded,
+    repositories, runs, search, settings,
 };
 
 /// The document's source.
@@ -58,6 +58,8 @@ use super::{
         packages::one,
         packages::differing,
         settings::settings,
+        notifications::list,
+        notifications::test,
         events::events
     )
 )]

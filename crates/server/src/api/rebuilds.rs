@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::{Action, Resource};
-use artifact::package::{Change, Content, ContentKind, Difference};
+use artifact::package::{Change, Difference};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -89,7 +89,11 @@ pub(crate) async fn told(house: &House, row: RunRow) -> Result<wire::Rebuild, Pr
             told.entries = Some(compared.entries);
             told.differing = Some(compared.differing);
             told.config = compared.config.clone();
-            told.files = whole(house, compared).await.iter().map(differing).collect();
+            told.files = whole(house, compared)
+                .await
+                .iter()
+                .map(wire::DifferingFile::from)
+                .collect();
         }
         break;
     }
@@ -106,38 +110,6 @@ async fn whole(house: &House, compared: Compared) -> Vec<Change> {
     let whole = read.ok().and_then(Result::ok);
     let whole = whole.and_then(|bytes| serde_json::from_slice::<Difference>(&bytes).ok());
     whole.map_or(compared.files, |whole| whole.files)
-}
-
-fn differing(change: &Change) -> wire::DifferingFile {
-    let side = |content: &Content| match &content.kind {
-        ContentKind::Folder => wire::PackagedFile::of("folder"),
-        ContentKind::Link { target } => wire::PackagedFile {
-            target: Some(target.clone()),
-            ..wire::PackagedFile::of("link")
-        },
-        ContentKind::File {
-            size,
-            digest,
-            executable,
-        } => wire::PackagedFile {
-            size: Some(*size),
-            digest: Some(*digest),
-            executable: Some(*executable),
-            ..wire::PackagedFile::of("file")
-        },
-    };
-    let (word, before, after) = match change {
-        Change::Added { content } => ("added", None, Some(side(content))),
-        Change::Removed { content } => ("removed", Some(side(content)), None),
-        Change::Changed { before, after } => ("changed", Some(side(before)), Some(side(after))),
-    };
-    wire::DifferingFile {
-        path: change.path().to_owned(),
-        change: word.to_owned(),
-        how: change.how().into_iter().map(str::to_owned).collect(),
-        before,
-        after,
-    }
 }
 
 #[utoipa::path(

@@ -2,8 +2,10 @@
 //! API and the pages tell it from here.
 
 mod read;
+mod stand;
 mod tell;
 
 pub use read::{ChangeRow, Deployed, Read, Reader, VerdictRow};
+pub(crate) use stand::{has_come_so_far, stands_since};
 pub(crate) use tell::verdict as verdict_of;
 pub use tell::{ChangeState, Told, tell};

@@ -12,12 +12,13 @@ use pages::model::{Cell, ChangeName, Coming, GroupKind, Health, Placed, Progress
 use target::{Observed, Placement};
 
 use super::visit::Visit;
-use super::waits::{Before, has_come_so_far};
+use super::waits::Before;
 use super::{Memory, canary, names};
 use crate::changes::Component;
 use crate::house::House;
 use crate::problem::Problem;
 use crate::way::Deployed;
+use crate::way::has_come_so_far;
 
 /// What the gates of the environments say to the packages that could come.
 pub(super) type Gates = BTreeMap<EnvironmentName, Vec<(Digest, GateVerdict)>>;

@@ -71,6 +71,7 @@ pub(super) async fn show(
         },
         strategy: strategy(policy).to_owned(),
         rules: rules(policy),
+        all: path.environments().iter().map(|policy| policy.name.clone()).collect(),
         policy: Some(path.revision),
         components: here.await?.into_iter().flatten().collect(),
         deployments,

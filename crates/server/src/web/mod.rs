@@ -10,6 +10,7 @@ mod cells;
 mod change;
 mod commits;
 mod component;
+mod difference;
 mod door;
 mod environment;
 mod forms;
@@ -79,6 +80,7 @@ pub(crate) fn routes(house: &Arc<House>) -> Router<Arc<House>> {
         .route(links::EVENTS, get(live::events))
         .route("/assets/{file}", get(assets::file))
         .route("/environments/{environment}", get(environment::show))
+        .route("/environments/{environment}/compare", get(difference::show))
         .route("/components/{team}/{name}/changes/{change}", get(change::show))
         .route("/components/{team}/{name}/changes/{change}/unbar", post(forms::unbar))
         .route(

@@ -7,9 +7,9 @@ use facts::{Digest, EnvironmentName};
 use pages::model::{Cell, ChangeState, GroupKind, Place, Station, StationState, Usually, VerdictMark};
 
 use super::cells::Gates;
-use super::waits::has_come_so_far;
 use super::{Memory, names};
 use crate::house::House;
+use crate::way::has_come_so_far;
 use crate::way::{ChangeState as Told, Read};
 use crate::wire;
 

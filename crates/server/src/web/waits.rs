@@ -2,12 +2,13 @@
 
 use access::{Action, Resource};
 use delivery::{EnvironmentPolicy, GateVerdict, Requirement, State, WaitsFor};
+use facts::ComponentName;
 use facts::published::Judgement;
-use facts::{ComponentName, Timestamp};
 use pages::links;
 use pages::model::{Button, ButtonWeight, WaitReason, Waiting};
 
 use super::visit::Visit;
+use crate::way::stands_since;
 
 /// Where something waits.
 pub(super) struct Before<'a> {
@@ -21,12 +22,6 @@ pub(super) struct Before<'a> {
     pub policy: &'a EnvironmentPolicy,
     /// What waits.
     pub package: &'a delivery::Package,
-}
-
-/// Whether a package stands before the environment itself, and not still before an earlier one.
-pub(super) fn has_come_so_far(gate: &GateVerdict) -> bool {
-    let on_the_way = |one: &Requirement| matches!(one.waits_for, Some(WaitsFor::Environment { .. }));
-    gate.judgement != Judgement::Pass && !gate.requirements.iter().any(on_the_way)
 }
 
 impl Before<'_> {
@@ -72,24 +67,11 @@ impl Before<'_> {
             gate: requirement.name.clone(),
             what: super::guard::sentence(&requirement.reason),
             whom,
-            since: since.unwrap_or_else(|| self.came_before()),
+            since: since.unwrap_or_else(|| stands_since(self.state, self.policy, self.package)),
             until,
             usually: None,
             answers,
         })
-    }
-
-    /// Since when it stands here: since it was proven in all that comes before.
-    fn came_before(&self) -> Timestamp {
-        let proven = self.policy.after.iter().filter_map(|earlier| {
-            let there = self.state.environments.get(earlier)?;
-            there
-                .proven
-                .iter()
-                .find(|proven| proven.package == self.package.digest)
-                .map(|proven| proven.at)
-        });
-        proven.max().unwrap_or(self.package.accepted_at)
     }
 
     fn approve(&self, role: &str) -> Vec<Button> {

@@ -8,6 +8,7 @@ mod change;
 mod environment;
 mod facts;
 mod ledger;
+mod notification;
 mod package;
 mod rebuild;
 mod run;
@@ -27,6 +28,7 @@ pub use environment::{
 pub use ledger::{
     Checkpoint, KeptCheckpoint, Rebuilt, RebuiltView, SigningKeyLine, SigningKeys, Verified, VerifyAgainst,
 };
+pub use notification::{DeliveryLine, Notifications, TestNotification};
 pub use package::{Blob, DifferingEntry, Entry, Package, PackageDifference, Stay};
 pub use rebuild::{DifferingFile, PackagedFile, Rebuild};
 pub use run::{AttemptLine, Run, RunLine, Runs, StepLine};

@@ -1,5 +1,6 @@
 //! Rebuilds: whether the same package comes out again.
 
+use artifact::package::{Change, Content, ContentKind};
 use facts::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -82,6 +83,40 @@ impl PackagedFile {
             digest: None,
             executable: None,
             target: None,
+        }
+    }
+}
+
+impl From<&Change> for DifferingFile {
+    fn from(change: &Change) -> Self {
+        let side = |content: &Content| match &content.kind {
+            ContentKind::Folder => PackagedFile::of("folder"),
+            ContentKind::Link { target } => PackagedFile {
+                target: Some(target.clone()),
+                ..PackagedFile::of("link")
+            },
+            ContentKind::File {
+                size,
+                digest,
+                executable,
+            } => PackagedFile {
+                size: Some(*size),
+                digest: Some(*digest),
+                executable: Some(*executable),
+                ..PackagedFile::of("file")
+            },
+        };
+        let (word, before, after) = match change {
+            Change::Added { content } => ("added", None, Some(side(content))),
+            Change::Removed { content } => ("removed", Some(side(content)), None),
+            Change::Changed { before, after } => ("changed", Some(side(before)), Some(side(after))),
+        };
+        Self {
+            path: change.path().to_owned(),
+            change: word.to_owned(),
+            how: change.how().into_iter().map(str::to_owned).collect(),
+            before,
+            after,
         }
     }
 }

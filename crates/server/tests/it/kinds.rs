@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize as _, Serialize};
+use serde::Deserialize as _;
 use serde_json::Value;
 use server::changes::kinds::{
     CHANGE_ARRIVED, CHANGE_DESCRIBED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived,
@@ -11,34 +10,34 @@ use server::changes::kinds::{
     REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
 use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
+use server::notifications::kinds::{ENDED, Ended};
 use server::retention::kinds::{SWEPT, Swept};
+use testkit::{check_fixture, fixtures};
 
-fn check<T: Serialize + DeserializeOwned>(kind: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{kind}.v1.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for body in serde_json::from_str::<Vec<Value>>(&text).unwrap() {
-        let read = T::deserialize(&body).unwrap();
-        assert_eq!(
-            serde_json::to_value(&read).unwrap().to_string(),
-            body.to_string(),
-            "{kind}"
-        );
-    }
-}
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same() {
-    check::<ComponentCreated>(COMPONENT_CREATED);
-    check::<ComponentPlaced>(COMPONENT_PLACED);
-    check::<ChangeSorted>(CHANGE_SORTED);
-    check::<RefUpdated>(REF_UPDATED);
-    check::<ChangeArrived>(CHANGE_ARRIVED);
-    check::<ChangeDescribed>(CHANGE_DESCRIBED);
-    check::<RemoteFollowed>(REMOTE_FOLLOWED);
-    check::<PolicyChanged>(POLICY_CHANGED);
-    check::<Swept>(SWEPT);
-    check::<SigningKeyAdded>(SIGNING_KEY_ADDED);
-    check::<CheckpointSigned>(CHECKPOINT_SIGNED);
+    let mut checked = vec![
+        check_fixture::<ComponentCreated>(HERE, COMPONENT_CREATED, 1),
+        check_fixture::<ComponentPlaced>(HERE, COMPONENT_PLACED, 1),
+        check_fixture::<ChangeSorted>(HERE, CHANGE_SORTED, 1),
+        check_fixture::<RefUpdated>(HERE, REF_UPDATED, 1),
+        check_fixture::<ChangeArrived>(HERE, CHANGE_ARRIVED, 1),
+        check_fixture::<ChangeDescribed>(HERE, CHANGE_DESCRIBED, 1),
+        check_fixture::<RemoteFollowed>(HERE, REMOTE_FOLLOWED, 1),
+        check_fixture::<PolicyChanged>(HERE, POLICY_CHANGED, 1),
+        check_fixture::<Swept>(HERE, SWEPT, 1),
+        check_fixture::<SigningKeyAdded>(HERE, SIGNING_KEY_ADDED, 1),
+        check_fixture::<CheckpointSigned>(HERE, CHECKPOINT_SIGNED, 1),
+        check_fixture::<Ended>(HERE, ENDED, 1),
+    ];
+    checked.sort();
+    assert_eq!(
+        checked,
+        fixtures(HERE),
+        "each fixture is of a kind, and each kind has one"
+    );
 }
 
 /// The fixture's checkpoint was signed by the program openssl.

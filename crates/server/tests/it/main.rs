@@ -18,6 +18,7 @@ mod full_disk;
 mod kills;
 mod kinds;
 mod names;
+mod notifications;
 mod openapi;
 mod pushes;
 mod rebuilds;

@@ -1,5 +1,7 @@
 //! Search over everything, and the facts looked through one by one.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::house::{House, PATIENCE};
@@ -84,6 +86,60 @@ fn nobody_finds_what_they_may_not_see() {
     house
         .ask_as(&viewer, "GET", "/api/v1/ledger/facts", b"", &[])
         .expect_problem(403, "denied");
+}
+
+/// A token whose rights end at some components or environments; the server restarts for it.
+fn scoped(house: &mut House, grant: access::Grant) -> String {
+    house.interrupt();
+    let (clock, entropy) = (Arc::new(facts::SystemClock), Arc::new(facts::SystemEntropy));
+    let access = access::Access::open(house.data(), None, clock, entropy).unwrap();
+    let made = access.create_token(&access::NewToken {
+        name: "scoped".to_owned(),
+        person: None,
+        rights: access::Rights {
+            grants: vec![grant],
+            ..Default::default()
+        },
+        lifetime: None,
+    });
+    drop(access);
+    house.start();
+    made.unwrap().secret.to_string()
+}
+
+#[test]
+fn rights_that_end_at_a_team_find_nothing_of_another() {
+    let mut house = House::new();
+    let repository = Repository::new();
+    repository.define(&steps("  build: { run: 'true' }\n"));
+    let commit = repository.commit("A wisent in the cart");
+    for component in ["shop/cart", "money/rates"] {
+        repository.push(&house, component, &["HEAD:main"]);
+        house.built(&commit);
+    }
+    let grant = access::Grant {
+        role: access::Role::Viewer,
+        components: access::ComponentScope::Team("shop".to_owned()),
+        environments: access::EnvironmentScope::All,
+    };
+    let token = scoped(&mut house, grant);
+    for question in ["wisent", "rates", &commit[..8], "main"] {
+        let seen = found(&house, &token, question);
+        let hits = seen["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|group| group["hits"].as_array().unwrap());
+        let components: Vec<&Value> = hits.map(|hit| &hit["component"]).collect();
+        assert!(
+            components.iter().all(|component| *component == "shop/cart"),
+            "{question}: {seen}"
+        );
+        assert_eq!(components.is_empty(), question == "rates", "{question}: {seen}");
+    }
+    let all = house.token.clone();
+    let both = found(&house, &all, "wisent");
+    assert_eq!(titles(&both, "change").len(), 2, "{both}");
 }
 
 #[test]

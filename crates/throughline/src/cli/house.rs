@@ -54,6 +54,9 @@ pub struct ServeArgs {
     /// After how long what is new in the ledger is covered by a signed checkpoint. [default: 10m]
     #[arg(long, value_name = "TIME")]
     pub checkpoint_interval: Option<Span>,
+    /// The file that says who is told what, by mail and by webhook.
+    #[arg(long, value_name = "FILE")]
+    pub notifications: Option<PathBuf>,
     /// A file with the key that encrypts secrets; made in the data folder by default.
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
@@ -71,10 +74,11 @@ pub struct ServeArgs {
     /// How long the workspaces of runs are kept that did not succeed. [default: 7d]
     #[arg(long, value_name = "TIME")]
     pub keep_workspaces: Option<Span>,
-    /// How long folders kept from run to run stay after they were last used. [default: 30d]
+    /// How long folders kept from run to run, and kept results of steps, stay after they were last used. [default: 30d]
     #[arg(long, value_name = "TIME")]
     pub keep_caches: Option<Span>,
-    /// The most room that folders kept from run to run have together. [default: 20GiB]
+    /// The most room that folders kept from run to run have together, and as much again kept results of steps.
+    /// [default: 20GiB]
     #[arg(long, value_name = "SIZE")]
     pub caches_size: Option<Size>,
     /// What the server says about its work: error, warn, info, debug, or more finely as `warn,engine=debug`.
@@ -99,6 +103,7 @@ impl ServeArgs {
             largest_push: self.largest_push,
             checkpoints: self.checkpoints.clone(),
             checkpoint_interval: self.checkpoint_interval,
+            notifications: self.notifications.clone(),
             secret_key_file: self.secret_key_file.clone(),
             isolation: self.isolation,
             containers: self.containers,

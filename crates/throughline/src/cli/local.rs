@@ -60,6 +60,9 @@ pub struct LocalRunArgs {
     /// Run again whenever a file changes, until Ctrl-C.
     #[arg(long, conflicts_with = "json")]
     pub watch: bool,
+    /// Build twice from nothing, in folders of their own, and name the files of the package that differ.
+    #[arg(long, conflicts_with_all = ["steps", "dry_run", "watch", "output", "why"])]
+    pub rebuild: bool,
     /// Put the package into this folder, as an OCI image layout.
     #[arg(long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,

@@ -9,6 +9,7 @@ mod house;
 mod init;
 mod ledger;
 mod local;
+mod notifications;
 
 pub use access::{
     LoginArgs, LogoutArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs,
@@ -22,6 +23,7 @@ pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
 pub use init::InitArgs;
 pub use ledger::{CheckpointArgs, ExportArgs, KeysArgs, LedgerCommand, VerifyArgs};
 pub use local::{CheckArgs, FileKind, FolderArgs, LocalRunArgs, SchemaArgs};
+pub use notifications::{NotificationsCommand, NotificationsTestArgs};
 
 use std::path::PathBuf;
 
@@ -150,6 +152,9 @@ pub enum Command {
     /// Verify, rebuild and export the record of what happened.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Show and try what people and machines outside are told.
+    #[command(subcommand)]
+    Notifications(NotificationsCommand),
     Down(DownArgs),
     Init(InitArgs),
     Run(LocalRunArgs),
@@ -184,7 +189,17 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "The server",
         &[
-            "serve", "login", "logout", "whoami", "token", "secret", "repo", "policy", "ledger", "down",
+            "serve",
+            "login",
+            "logout",
+            "whoami",
+            "token",
+            "secret",
+            "repo",
+            "policy",
+            "notifications",
+            "ledger",
+            "down",
         ],
     ),
 ];

@@ -14,6 +14,7 @@ mod ledger;
 mod login;
 mod logout;
 mod logs;
+mod notifications;
 mod policy;
 mod promote;
 mod rebuild;
@@ -40,7 +41,9 @@ use std::sync::Arc;
 
 use facts::{Clock, Entropy};
 
-use crate::cli::{Command, LedgerCommand, PolicyCommand, RepoCommand, SecretCommand, TokenCommand};
+use crate::cli::{
+    Command, LedgerCommand, NotificationsCommand, PolicyCommand, RepoCommand, SecretCommand, TokenCommand,
+};
 use crate::client::Answer;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -207,6 +210,8 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         Command::Ledger(LedgerCommand::ChangeKey(args)) => ledger::change_key(args.json, session, printer),
         Command::Ledger(LedgerCommand::Rebuild(args)) => ledger::rebuild(args.json, session, printer),
         Command::Ledger(LedgerCommand::Export(args)) => ledger::export(args.after, session, printer),
+        Command::Notifications(NotificationsCommand::List(args)) => notifications::list(args.json, session, printer),
+        Command::Notifications(NotificationsCommand::Test(args)) => notifications::test(&args.name, session, printer),
         Command::Down(args) => down::down(args.everything, session, printer),
         Command::Demo(_)
         | Command::DemoLoad(_)

@@ -160,6 +160,8 @@ settings! {
     checkpoints: PathBuf, flag "--checkpoints", variable "THROUGHLINE_CHECKPOINTS", key "checkpoints", default "none: they are recorded alone";
     /// After how long what is new in the ledger is covered by a signed checkpoint; 1000 new facts are covered at once.
     checkpoint_interval: Span, flag "--checkpoint-interval", variable "THROUGHLINE_CHECKPOINT_INTERVAL", key "checkpoint-interval", default "`10m`";
+    /// The file that says who is told what, by mail and by webhook.
+    notifications: PathBuf, flag "--notifications", variable "THROUGHLINE_NOTIFICATIONS", key "notifications", default "none: nobody is told anything";
     /// Whether each step runs in namespaces of its own, out of reach of other steps and the server's files: `available` (where the kernel allows it; the run says where it does not), `required` (a step that cannot be isolated fails) or `off`.
     isolation: IsolationChoice, flag "--isolation", variable "THROUGHLINE_ISOLATION", key "isolation", default "`available`";
     /// Who runs the steps with an `image`, and services with one: `auto` (Podman where it works, else Docker), `podman`, `docker` or `off` (they fail).

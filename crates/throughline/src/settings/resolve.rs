@@ -237,6 +237,7 @@ impl Layers {
         hidden.extend(self.secret_key_file()?.map(|found| self.path(found)));
         hidden.extend(self.tls_key()?.map(|found| self.path(found)));
         hidden.extend(self.token_file()?.map(|found| self.path(found)));
+        hidden.extend(self.notifications()?.map(|found| self.path(found)));
         hidden.extend(self.checkpoints()?.map(|found| self.path(found)));
         let shared_results = self.shared()?;
         hidden.extend(shared_results.as_ref().and_then(crate::sharing::hidden));
@@ -267,6 +268,7 @@ impl Layers {
             checkpoint_interval: self
                 .checkpoint_interval()?
                 .map_or(Duration::from_secs(600), |found| found.value.0),
+            notifications: self.notifications()?.map(|found| self.path(found)),
             secret_key,
             isolation: self
                 .isolation()?
@@ -439,6 +441,8 @@ pub struct ServeSettings {
     pub checkpoints: Option<PathBuf>,
     /// After how long what is new is covered by a checkpoint.
     pub checkpoint_interval: Duration,
+    /// The file that says who is told what.
+    pub notifications: Option<PathBuf>,
     /// The key of the secrets.
     pub secret_key: Option<Secret>,
     /// Whether steps are isolated.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod assess;
 pub mod change;
 pub mod environment;
+pub mod notifications;
 pub mod paint;
 pub mod rebuild;
 pub mod run;

@@ -33,36 +33,84 @@ pub fn rebuild(rebuild: &Rebuild, sight: &Sight) -> String {
     if let Some(rebuilt) = rebuild.rebuilt {
         text.push_str(&format!("  {} {rebuilt}\n", paint(Tone::Quiet, "rebuilt")));
     }
-    if !rebuild.files.is_empty() {
-        let mut table = Table::new(&["FILE", "HOW", "STANDS", "REBUILT"])
+    text.push_str(&differing(
+        &rebuild.files,
+        &rebuild.config,
+        [("STANDS", "what stands"), ("REBUILT", "the rebuild")],
+        sight,
+    ));
+    text
+}
+
+/// What two builds from nothing came to: the same, or what differs.
+pub fn twice(
+    component: &str,
+    (first, second): (&facts::Digest, &facts::Digest),
+    files: &[DifferingFile],
+    config: &[String],
+    encoding_only: bool,
+    sight: &Sight,
+) -> String {
+    let (sign, tone, words) = match first == second {
+        true => ("✓", Tone::Good, "reproducible"),
+        false => ("✗", Tone::Bad, "not reproducible"),
+    };
+    let mut text = format!(
+        "{}  {}\n",
+        paint(Tone::Strong, &clean(component)),
+        paint(tone, &format!("{sign} {words}"))
+    );
+    if first == second {
+        text.push_str(&format!("  {} {first}\n", paint(Tone::Quiet, "twice ")));
+        return text;
+    }
+    text.push_str(&format!("  {} {first}\n", paint(Tone::Quiet, "first ")));
+    text.push_str(&format!("  {} {second}\n", paint(Tone::Quiet, "second")));
+    if encoding_only {
+        text.push_str("  both hold the same; only how the bytes are packed differs\n");
+    }
+    text.push_str(&differing(
+        files,
+        config,
+        [("FIRST", "the first"), ("SECOND", "the second")],
+        sight,
+    ));
+    text
+}
+
+/// The entries and the parts of the config that differ.
+fn differing(files: &[DifferingFile], config: &[String], sides: [(&'static str, &str); 2], sight: &Sight) -> String {
+    let mut text = String::new();
+    if !files.is_empty() {
+        let mut table = Table::new(&["FILE", "HOW", sides[0].0, sides[1].0])
             .indented(2)
             .flexible(0);
-        for file in rebuild.files.iter().take(SHOWN) {
+        for file in files.iter().take(SHOWN) {
             table.row([
                 (Tone::Plain, file.path.clone()),
-                (Tone::Strong, how(file)),
+                (Tone::Strong, how(file, sides)),
                 (Tone::Quiet, side(file.before.as_ref())),
                 (Tone::Quiet, side(file.after.as_ref())),
             ]);
         }
         text.push('\n');
         text.push_str(&table.render(sight.width));
-        let more = rebuild.files.len().saturating_sub(SHOWN);
+        let more = files.len().saturating_sub(SHOWN);
         if more > 0 {
             let more = format!("{more} more: --json lists all");
             text.push_str(&format!("  {}\n", paint(Tone::Quiet, &more)));
         }
     }
-    for part in &rebuild.config {
+    for part in config {
         text.push_str(&format!("  the package's {} differs\n", clean(part)));
     }
     text
 }
 
-fn how(file: &DifferingFile) -> String {
+fn how(file: &DifferingFile, sides: [(&str, &str); 2]) -> String {
     match file.change.as_str() {
-        "added" => "only in the rebuild".to_owned(),
-        "removed" => "not in the rebuild".to_owned(),
+        "added" => format!("only in {}", sides[1].1),
+        "removed" => format!("only in {}", sides[0].1),
         _ => file.how.join(", "),
     }
 }

@@ -21,4 +21,5 @@ mod settings;
 mod several;
 mod sharing;
 mod support;
+mod telling;
 mod tls;

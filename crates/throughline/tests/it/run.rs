@@ -383,3 +383,40 @@ fn a_definition_that_is_wrong_is_placed_and_one_that_is_missing_is_named() {
     std::fs::remove_file(folder.path().join("throughline.yaml")).unwrap();
     assert_eq!(folder.run(&[]).ending, Ending::Code(3));
 }
+
+#[test]
+fn built_twice_from_nothing_the_same_package_comes_out_or_the_files_that_differ_are_named() {
+    let folder = Folder::new(STEPS);
+    assert!(
+        folder.run(&[]).is_success(),
+        "what earlier runs kept is no help and no harm"
+    );
+    let same = folder.document(&["--rebuild"]);
+    assert_eq!(same["reproducible"], true, "{same}");
+    assert_eq!(same["first"], same["second"]);
+    folder.write(
+        "throughline.yaml",
+        "throughline: 1\nsteps:\n  make: { run: 'mkdir -p out && pwd > out/where && echo same > out/same' }\npackage:\n  files: [{ from: out }]\n",
+    );
+    let output = folder.run(&["--rebuild"]);
+    assert!(!output.is_success());
+    assert!(output.text().contains("not reproducible"), "{}", output.text());
+    assert!(
+        output.text().contains("out/where") && !output.text().contains("out/same"),
+        "{}",
+        output.text()
+    );
+    let differs = folder.document(&["--rebuild"]);
+    assert_eq!(differs["files"].as_array().unwrap().len(), 1, "{differs}");
+    assert!(
+        !folder.path().join("out").exists(),
+        "nothing is written into the folder itself"
+    );
+    folder.write("throughline.yaml", "throughline: 1\nsteps:\n  make: { run: 'true' }\n");
+    let without = folder.run(&["--rebuild"]);
+    assert!(
+        without.complaint().contains("makes no package"),
+        "{}",
+        without.complaint()
+    );
+}

@@ -5,6 +5,7 @@ mod follow;
 mod here;
 mod targets;
 mod tell;
+mod twice;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,11 @@ pub(super) fn run(args: &LocalRunArgs, around: &Around, printer: &mut Printer) -
     let done = runtime.block_on(async {
         let targets = targets::choose(&file, args, &settings).await?;
         match targets.as_slice() {
+            [only] if args.rebuild => twice::twice(only, args, &settings, around, printer).await,
+            _ if args.rebuild => Err(
+                Failure::new(Exit::Usage, "--rebuild is for one component that needs no other")
+                    .hint("name it with --component, or go to its folder"),
+            ),
             [only] if args.watch => watch::watch(only, args, &settings, around, printer).await,
             _ if args.watch => Err(
                 Failure::new(Exit::Usage, "--watch is for one component that needs no other")
@@ -306,6 +312,18 @@ async fn open(
     around: &Around,
     sentences: &Sentences,
 ) -> Result<Local, Failure> {
+    Local::open(options(wanted, args, settings, around)?)
+        .await
+        .map_err(told)
+}
+
+/// What a run works with.
+fn options(
+    wanted: &Wanted,
+    args: &LocalRunArgs,
+    settings: &LocalSettings,
+    around: &Around,
+) -> Result<Options, Failure> {
     let executable = std::env::current_exe()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find this program's own file: {error}")))?;
     let mut secrets = std::collections::BTreeMap::new();
@@ -324,7 +342,7 @@ async fn open(
         crate::sharing::sharing(shared, variables, &around.clock, None, sentences.hear())
     });
     let component = wanted.here.component.clone();
-    let options = Options {
+    Ok(Options {
         folders: Folders::of(&settings.cache, &component.folder),
         component,
         executable,
@@ -341,8 +359,7 @@ async fn open(
         containers: crate::house::containers(settings.containers),
         clock: Arc::clone(&around.clock),
         entropy: Arc::clone(&around.entropy),
-    };
-    Local::open(options).await.map_err(told)
+    })
 }
 
 fn told(error: LocalError) -> Failure {
