@@ -120,8 +120,8 @@ fn lines(page: &DifferencePage, lines: &[DifferingLine]) -> Markup {
             thead { tr { th scope="col" { "What" } th scope="col" { (page.left) } th scope="col" { (page.right) } } }
             tbody { @for line in lines { tr {
                 td { code { (line.what) } }
-                td { (value(line.left.as_ref())) }
-                td { (value(line.right.as_ref())) }
+                td { span.side-name.narrow { (page.left) " " } (value(line.left.as_ref())) }
+                td { span.side-name.narrow { (page.right) " " } (value(line.right.as_ref())) }
             } } }
         } }
     }
@@ -130,6 +130,7 @@ fn lines(page: &DifferencePage, lines: &[DifferingLine]) -> Markup {
 fn value(value: Option<&Differing>) -> Markup {
     html! {
         @match value {
+            Some(Differing::Value(text)) if text.is_empty() => span.faint { "none" },
             Some(Differing::Value(text)) => span.setting-value { (text) },
             Some(Differing::Secret(name)) => { span.tag { "secret" } " " code { (name) } },
             None => span.faint { "not set" },

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::model::{DeploymentKind, DeploymentLine, EnvironmentComponent, EnvironmentPage, Frame};
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
-use crate::parts::{canary, small, wait};
+use crate::parts::{canary, history, small, wait};
 use crate::{difference, links, overview, time};
 
 /// The page.
@@ -30,11 +30,12 @@ pub fn page(frame: &Frame, page: &EnvironmentPage) -> Markup {
             }
             div.cards { @for component in &page.components { (card(frame, html! { a href=(links::component(&component.component)) { (component.component) } }, component)) } }
         }
+        p.fine { "What is changed here by another way than a deployment is not looked for yet." }
         section id="environment-deployments" data-live aria-labelledby="deployments-title" {
             (small::heading("deployments-title", "Deployments", None))
             @if page.deployments.is_empty() {
                 (small::empty("No deployment yet", html! { "They are listed here, newest first." }))
-            } @else { (deployments(frame, &page.deployments)) }
+            } @else { (history::bands(frame.now, &page.deployments)) (deployments(frame, &page.deployments)) }
             nav.pages aria-label="Older" {
                 @if let Some(older) = &page.older { a rel="next" href={ (links::environment(&page.name)) "?" (older) } { "Older" } }
             }

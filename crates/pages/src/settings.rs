@@ -22,7 +22,7 @@ pub fn page(frame: &Frame, page: &SettingsPage) -> Markup {
             }
         }
         @if let Some(notifications) = &page.notifications {
-            section id="notifications" data-live aria-labelledby="notifications-title" {
+            section.spaced id="notifications" data-live aria-labelledby="notifications-title" {
                 (small::heading("notifications-title", "Notifications", None))
                 (self::notifications(frame, notifications))
             }

@@ -5,6 +5,7 @@
 pub mod canary;
 pub mod frame;
 pub mod graph;
+pub mod history;
 pub mod line;
 pub mod mark;
 pub mod small;

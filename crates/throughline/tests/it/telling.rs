@@ -1,62 +1,12 @@
-//! What is found, and what people and machines outside are told.
+//! What people and machines outside are told.
 
 use insta::assert_snapshot;
 use serde_json::json;
 use throughline::Exit;
-use throughline::wire::{DeliveryLine, Done, Notifications, Search, SearchGroup, SearchHit};
+use throughline::wire::{DeliveryLine, Done, Notifications};
 
 use crate::sample;
 use crate::support::{Home, Server};
-
-#[test]
-fn what_is_found_is_shown_by_kinds_with_what_a_command_takes_for_each() {
-    let hit = |id: &str, title: &str, component: Option<&str>, note: Option<&str>| SearchHit {
-        id: id.into(),
-        title: title.into(),
-        component: component.map(str::to_owned),
-        note: note.map(str::to_owned),
-        at: component.map(|_| sample::at("13:58:00")),
-        path: None,
-    };
-    let group = |kind: &str, hits, more| SearchGroup {
-        kind: kind.into(),
-        hits,
-        more,
-    };
-    let cart = Some("shop/cart");
-    let found = Search {
-        schema: "search/1".into(),
-        query: "cart".into(),
-        as_of: 812,
-        groups: vec![
-            group("component", vec![hit("shop/cart", "shop/cart", None, None)], false),
-            group(
-                "change",
-                vec![hit(
-                    "1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d",
-                    "Carts keep\u{1b}[31m their order",
-                    cart,
-                    Some("main"),
-                )],
-                true,
-            ),
-            group(
-                "package",
-                vec![hit(&format!("sha256:{}", "ab".repeat(32)), "1.4.0", cart, None)],
-                false,
-            ),
-            group("run", vec![hit(sample::RUN, "build", cart, Some("failed"))], false),
-        ],
-    };
-    let server = Server::new().on("GET /api/v1/search?q=cart", &found);
-    assert_snapshot!(Home::at(&server).call(&["search", "cart"]).shown());
-    let nothing = Search {
-        groups: Vec::new(),
-        ..found
-    };
-    let server = Server::new().on("GET /api/v1/search?q=cart", &nothing);
-    assert_snapshot!(Home::at(&server).call(&["search", "cart"]).shown());
-}
 
 #[test]
 fn what_was_told_is_listed_with_the_reason_of_what_was_not_taken() {

@@ -312,7 +312,7 @@ async fn open(
     around: &Around,
     sentences: &Sentences,
 ) -> Result<Local, Failure> {
-    Local::open(options(wanted, args, settings, around)?)
+    Local::open(options(wanted, args, settings, around, sentences)?)
         .await
         .map_err(told)
 }
@@ -323,6 +323,7 @@ fn options(
     args: &LocalRunArgs,
     settings: &LocalSettings,
     around: &Around,
+    sentences: &Sentences,
 ) -> Result<Options, Failure> {
     let executable = std::env::current_exe()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot find this program's own file: {error}")))?;

@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::LocalSettings;
+use crate::sharing::Sentences;
 use crate::show;
 use crate::show::paint::{Tone, paint};
 use crate::wire::DifferingFile;
@@ -157,9 +158,9 @@ async fn build_in(
     here.here.component.folder.clone_from(&work);
     let folders = Folders::of(&folder.join("kept"), &work);
     let blobs = folders.blobs.clone();
-    let mut options = options(&here, args, settings, around)?;
+    let mut options = options(&here, args, settings, around, &Sentences::default())?;
     options.folders = folders;
-    options.shared = None;
+    options.sharing = None;
     let local = Local::open(options).await.map_err(told)?;
     let line = here.here.branch.clone();
     let run = local
