@@ -8,7 +8,7 @@ use std::time::Duration;
 use cache::{CacheError, Input, Kept, Key, Manifest, Memory, Reason, Store, Tree, TreeError, explain, restore};
 use engine::{ActionOutcome, StepContext};
 use facts::{Clock, ComponentName, Digest, RunId, StepName, Trust};
-use pipeline::plan::{KeptResult, Plan, RunInput};
+use pipeline::plan::{KeptResult, Plan, RunInput, ServiceUse};
 
 use crate::graph::{Graph, globs};
 use crate::run::shell;
@@ -249,6 +249,7 @@ impl KeptResults {
             variables: input.variables.clone(),
             tools,
             outputs: kept.outputs.clone(),
+            services: services(&seen, input),
             needs: self
                 .needs(&seen, graph, place, workspace)
                 .map_err(|error| error.to_string())?,
@@ -458,6 +459,17 @@ impl KeptResults {
         self.store.note_last(&step.step, &prepared.manifest)?;
         Ok(true)
     }
+}
+
+/// What the services of a step are, as texts, with the digests of their images.
+fn services(seen: &Seen, input: &RunInput) -> BTreeMap<String, String> {
+    let images = lock(&seen.images);
+    let text = |service: &ServiceUse| {
+        let digest = service.image.as_ref().and_then(|image| images.get(&image.name));
+        serde_json::json!([service, digest]).to_string()
+    };
+    let services = input.services.iter();
+    services.map(|service| (service.name.clone(), text(service))).collect()
 }
 
 /// By what a tool's version is known.

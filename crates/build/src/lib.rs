@@ -7,6 +7,7 @@
 pub mod beside;
 mod choose;
 mod graph;
+mod images;
 mod kept;
 mod package;
 pub mod ports;

@@ -2,17 +2,15 @@
 //! those by which a deployment verifies, run the same way.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, Observation, Resumed, StepAction, StepContext, StepResult};
-use executor::{
-    Adopted, AttemptKey, Container, Ended, Executor, ExecutorError, Job, Limits, Outcome, Pull, SecretForStep,
-};
+use executor::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Limits, Outcome, SecretForStep};
 use facts::{Commit, ComponentName, StepName, Trust};
-use pipeline::plan::{EffectClass, ImagePull, ImageUse, KeptResult, RUN, Resources, RunInput, SecretUse};
+use pipeline::plan::{EffectClass, KeptResult, RUN, Resources, RunInput, SecretUse};
 
 use crate::kept::{KeptResults, Looked, Sought};
 use crate::ports::{Commits, Secrets, Workspace};
@@ -70,7 +68,7 @@ impl StepVariables {
     }
 
     /// Those that mean something in a container: what is said of the machine's own folders does not.
-    fn in_container(&self) -> BTreeMap<String, String> {
+    pub(crate) fn in_container(&self) -> BTreeMap<String, String> {
         let means = |name: &str| ["LANG", "LC_ALL", "TZ"].contains(&name);
         let all = self.0.iter().filter(|(name, _)| means(name));
         all.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -84,14 +82,14 @@ impl StepVariables {
 
 /// The action `run`.
 pub struct RunAction {
-    executor: Arc<dyn Executor>,
+    pub(crate) executor: Arc<dyn Executor>,
     workspace: Arc<dyn Workspace>,
     secrets: Arc<dyn Secrets>,
     commits: Arc<dyn Commits>,
-    variables: StepVariables,
+    pub(crate) variables: StepVariables,
     /// When the commits were made that steps ran for last, in Unix seconds.
     made: Mutex<HashMap<Commit, i64>>,
-    kept: Arc<KeptResults>,
+    pub(crate) kept: Arc<KeptResults>,
 }
 
 impl RunAction {
@@ -163,6 +161,10 @@ impl RunAction {
             Some(image) => Some(self.container(step, image, &workspace).await?),
             None => None,
         };
+        let mut services = Vec::with_capacity(input.services.len());
+        for service in &input.services {
+            services.push(self.service(step, input, service, &workspace).await?);
+        }
         let mut variables = match container {
             Some(_) => self.variables.in_container(),
             None => self.variables.0.clone(),
@@ -211,33 +213,9 @@ impl RunAction {
             log_budget: LOG_BUDGET,
             limits: limits(step.resources),
             container,
+            services,
         };
         Ok((job, workspace))
-    }
-
-    /// The container of a step: its image, fetched where that is wanted, and the workspace in it.
-    async fn container(
-        &self,
-        step: &StepContext,
-        image: &ImageUse,
-        workspace: &Path,
-    ) -> Result<Container, ActionOutcome> {
-        let pull = match image.pull {
-            ImagePull::Missing => Pull::Missing,
-            ImagePull::Always => Pull::Always,
-            ImagePull::Never => Pull::Never,
-        };
-        let found = tokio::select! {
-            found = self.executor.image(&image.name, pull) => found,
-            () = step.cancel.cancelled() => return Err(ActionOutcome::cancelled()),
-        };
-        let found = found.map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
-        self.kept.has_image(step.run, &image.name, &found.digest);
-        Ok(Container {
-            image: found,
-            user: image.user.clone(),
-            folders: vec![workspace.to_owned()],
-        })
     }
 
     /// The secrets a step asks for. A change that is not trusted gets none.
@@ -561,6 +539,7 @@ impl RunAction {
             log_budget: LOG_BUDGET,
             limits: Limits::default(),
             container: None,
+            services: Vec::new(),
         };
         self.start_and_wait(&step, job).await
     }

@@ -25,6 +25,8 @@ pub enum Reason {
     Commands,
     /// Other files count as outputs.
     Outputs,
+    /// Other services, or a service that is made otherwise.
+    Services,
     /// A variable is new, gone, or has another value. Values are not shown.
     Variable(String),
     /// A tool says another version of itself.
@@ -71,6 +73,9 @@ pub fn explain(before: Option<&Manifest>, now: &Manifest) -> Vec<Reason> {
     }
     if before.outputs != now.outputs {
         reasons.push(Reason::Outputs);
+    }
+    if before.services != now.services {
+        reasons.push(Reason::Services);
     }
     for name in different(&before.variables, &now.variables) {
         reasons.push(Reason::Variable(name.clone()));
@@ -138,6 +143,7 @@ impl fmt::Display for Reason {
             Self::Trust => f.write_str("the change is trusted otherwise than before"),
             Self::Commands => f.write_str("its commands have changed"),
             Self::Outputs => f.write_str("other files count as its outputs now"),
+            Self::Services => f.write_str("the services beside it have changed"),
             Self::Variable(name) => write!(f, "the variable `{name}` has changed"),
             Self::Tool { command, before, now } if before.is_empty() => {
                 write!(f, "the tool `{command}` is asked for its version now: {now}")
@@ -174,6 +180,7 @@ mod tests {
             variables: [("A".to_owned(), "1".to_owned())].into(),
             tools: [("cc --version".to_owned(), "cc 12".to_owned())].into(),
             outputs: vec!["out/**".into()],
+            services: [("db".to_owned(), "postgres".to_owned())].into(),
             needs: [("generate".to_owned(), Digest::of("left"))].into(),
             inputs: ["a", "b"]
                 .map(|path| Input {
@@ -203,7 +210,8 @@ mod tests {
     fn each_part_changes_the_key_and_is_explained_in_a_line() {
         let digest = Digest::of("other");
         type Change<'a> = &'a dyn Fn(&mut Manifest);
-        let cases: [(Change, &str); 12] = [
+        let cases: [(Change, &str); 13] = [
+            (&|m| m.services.clear(), "the services beside it have changed"),
             (&|m| m.script = "make all".into(), "its commands have changed"),
             (&|m| m.folder = "web".into(), "its commands have changed"),
             (&|m| m.shell = vec!["bash".into()], "its commands have changed"),

@@ -38,6 +38,9 @@ pub struct Manifest {
     pub outputs: Vec<String>,
     /// By the steps it needs, the digest of what each leaves and of what that one's own needs leave.
     pub needs: BTreeMap<String, Digest>,
+    /// By their names, what the services beside the step are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, String>,
     /// The files it may read, sorted by path.
     pub inputs: Vec<Input>,
 }

@@ -39,6 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         log_budget: 1 << 20,
         limits: executor::Limits::default(),
         container,
+        services: Vec::new(),
     };
     executor.start(job).await?;
     println!("started");

@@ -24,13 +24,13 @@ use crate::limits::Held;
 use crate::log_writer::LogWriter;
 use crate::shim::{Busy, Shim, locked};
 use crate::wire::{Answer, Attempt, JobMessage, Order, Report, SecretMessage, milliseconds};
-use crate::{logs, secrets};
+use crate::{logs, secrets, services};
 
 /// How the log says that a step runs without the isolation that was wanted.
 pub(crate) const NOT_ISOLATED: &str = "this step is not isolated from others";
 
 /// The `PATH` of a step that states none.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 #[derive(Clone)]
 enum Progress {
@@ -165,12 +165,21 @@ async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, 
         program: job.shell.first().cloned().unwrap_or_default(),
     };
     let (attempt, durable) = (job.attempt.clone(), job.durable_outcome);
-    let end = match job.container.take() {
-        Some(Ok((engine, wanted))) => container::attempt::go(&mut work, &shim, &mut job, engine, wanted, grace)
-            .await
-            .into(),
-        Some(Err(reason)) => End::not_started(reason),
-        None => work.go(&shim, &mut job, grace).await,
+    let end = match services::start(&mut work, &shim, &mut job, &masked).await {
+        Err(_) if running.cancelled.borrow().to_owned() => End::process(Ended::Cancelled, Usage::default(), None),
+        Err(reason) => End::not_started(reason),
+        Ok(beside) => {
+            let end = match job.container.take() {
+                Some(Ok((engine, wanted))) => container::attempt::go(&mut work, &shim, &mut job, engine, wanted, grace)
+                    .await
+                    .into(),
+                Some(Err(reason)) => End::not_started(reason),
+                None => work.go(&shim, &mut job, grace).await,
+            };
+            beside.tell(&mut work, end.ended != Ended::Succeeded);
+            beside.stop(&shim, &attempt).await;
+            end
+        }
     };
     drop(job);
     finish(&shim, &attempt, durable, work, end, &masked).await;
@@ -180,6 +189,7 @@ async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, 
 /// Sees containers to their end that an earlier shim of this run has started. Those that cannot be
 /// listened to any more are removed, and their attempts are lost.
 pub(crate) async fn take_up_containers(shim: &Arc<Shim>) {
+    services::remove_all_containers(shim).await;
     for (record, has_ended) in record::of_run(&shim.folder) {
         if has_ended || !container::attempt::can_be_taken_up(shim, &record).await {
             // What cannot be removed is found by its label later.
@@ -345,6 +355,10 @@ impl Work<'_> {
                 "the setting `isolation` is `required`, and steps cannot be isolated here: {}",
                 shim.isolation
             ));
+        }
+        if !job.limits.is_none() {
+            let reason = "a step that is a process has no control group of its own";
+            self.limits = Some(Held::each_process(&job.limits, false, reason.to_owned()));
         }
         let order = match order(job) {
             Ok(order) => order,

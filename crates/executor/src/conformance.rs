@@ -70,6 +70,7 @@ impl Bench {
             log_budget: 1 << 20,
             limits: Limits::default(),
             container: self.container.clone(),
+            services: Vec::new(),
         }
     }
 

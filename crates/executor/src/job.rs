@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::container::{Contained, Container, Image, Pull};
 use crate::isolation::Isolation;
 use crate::limits::{Held, Limits};
+use crate::services::Service;
 
 /// Which attempt is meant. Everything that an executor does is idempotent by this key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +80,8 @@ pub struct Job {
     pub limits: Limits,
     /// The container that its commands run in; absent for processes of this machine.
     pub container: Option<Container>,
+    /// What runs beside it, ready before it starts and gone when it has ended.
+    pub services: Vec<Service>,
 }
 
 /// How an attempt ended.

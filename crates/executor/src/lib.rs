@@ -36,6 +36,7 @@ mod log_writer;
 pub mod logs;
 pub mod machine;
 mod secrets;
+mod services;
 mod shim;
 mod wire;
 
@@ -44,4 +45,5 @@ pub use isolation::{Isolation, IsolationMode};
 pub use job::{Adopted, AttemptKey, Ended, Executor, ExecutorError, Job, Outcome, SecretForStep};
 pub use limits::{Held, Limits};
 pub use local::{LocalExecutor, LocalOptions};
+pub use services::{Service, variable_prefix};
 pub use shim::shim_main;

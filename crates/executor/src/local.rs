@@ -26,7 +26,7 @@ use crate::isolation::{self, IsolationMode, Wanted};
 use crate::job::{Adopted, AttemptKey, Executor, ExecutorError, Job, Outcome};
 use crate::shim::{self, COMPLAINTS, LOCK, SOCKET, Stored, stored};
 use crate::wire::{Answer, Ask, Attempt, JobMessage, PROTOCOL, Request, milliseconds};
-use crate::{frame, logs, secrets};
+use crate::{frame, logs, secrets, services};
 
 /// How long the processes of a shim that was killed may take to end.
 const LAST_BREATH: Duration = Duration::from_secs(60);
@@ -128,6 +128,7 @@ impl LocalExecutor {
     /// Ends the containers of a run that has no shim any more. Their attempts are lost.
     async fn end_containers(&self, run: RunId) -> Result<(), ExecutorError> {
         let folder = self.run_folder(run);
+        services::remove_run_containers(&folder).await;
         for (record, _) in record::of_run(&folder) {
             if !record.is_of_another_boot() {
                 leftovers::remove(&record.engine, &record.name)
@@ -239,6 +240,9 @@ impl LocalExecutor {
             None
         };
         secrets::sweep(&folder, key.run);
+        if lock.is_some() {
+            services::remove_run_containers(&folder).await;
+        }
         drop(lock);
         self.stored(key)
     }
@@ -378,10 +382,8 @@ impl Executor for LocalExecutor {
     async fn start(&self, job: Job) -> Result<(), ExecutorError> {
         check(&job)?;
         let run = job.key.run;
-        let engine = match &job.container {
-            Some(_) => Some(self.engine().await),
-            None => None,
-        };
+        let is_contained = job.container.is_some() || job.services.iter().any(|service| service.container.is_some());
+        let engine = if is_contained { Some(self.engine().await) } else { None };
         for _ in 0..TRIES {
             let ask = Ask::Start {
                 job: Box::new(JobMessage::of(

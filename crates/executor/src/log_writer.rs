@@ -133,7 +133,9 @@ impl LogWriter {
     /// Says something about the attempt in its own log.
     pub(crate) fn note(&mut self, text: &str) {
         let now = SystemClock.now().as_millisecond();
-        self.add_to_file(Channel::Error, now, format!("throughline: {text}").as_bytes());
+        for line in text.lines() {
+            self.add_to_file(Channel::Error, now, format!("throughline: {line}").as_bytes());
+        }
         self.write_out();
     }
 

@@ -231,6 +231,13 @@ impl Shim {
         Ok(hold)
     }
 
+    /// A new keeper that isolates nothing, for what must see the machine as it is.
+    pub(crate) fn plain_keeper(&self) -> io::Result<Hold> {
+        let hold = Hold::spawn(&self.lock, None)?;
+        locked(&self.keepers).insert(hold.identity);
+        Ok(hold)
+    }
+
     /// Takes back a keeper that has nothing left to keep.
     pub(crate) fn give_back(&self, hold: Hold) {
         const MOST_IDLE: usize = 8;

@@ -13,6 +13,7 @@ use crate::container::Container;
 use crate::container::engine::Engine;
 use crate::job::{AttemptKey, Job, Outcome, SecretForStep};
 use crate::limits::Limits;
+use crate::services::Service;
 
 /// The number of this language. A shim that was started by an older server may speak an older one.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -105,6 +106,12 @@ pub(crate) struct JobMessage {
     /// The container that it runs in, and by whom; or why nobody runs any.
     #[serde(default)]
     pub(crate) container: Option<Result<(Engine, Container), String>>,
+    /// What runs beside it, each with the engine of its container.
+    #[serde(default)]
+    pub(crate) services: Vec<(Service, Option<Engine>)>,
+    /// Whether there were any, also when they are started already.
+    #[serde(default)]
+    pub(crate) has_services: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +158,15 @@ impl JobMessage {
                 let engine = engine.clone()?;
                 Ok((engine, container))
             }),
+            has_services: !job.services.is_empty(),
+            services: job
+                .services
+                .iter()
+                .map(|service| {
+                    let engine = service.container.as_ref().and(engine);
+                    (service.clone(), engine.and_then(|engine| engine.clone().ok()))
+                })
+                .collect(),
         }
     }
 }

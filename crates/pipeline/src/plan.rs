@@ -224,6 +224,9 @@ pub struct RunInput {
     /// 1: not done, anything else: unknown).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<String>,
+    /// What runs beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceUse>,
     /// What its result depends on and consists of; absent for a step that runs each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptResult>,
@@ -259,6 +262,30 @@ pub enum ImagePull {
     Always,
     /// Never: it must be on the machine.
     Never,
+}
+
+/// A process or a container that runs beside a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceUse {
+    /// Its name.
+    pub name: String,
+    /// Its commands; absent for what its image does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Its image; a process of the machine where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageUse>,
+    /// The port it listens on within its container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Its variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// Commands that succeed when it is ready; where absent, it is when its port answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// How long that may take, in seconds.
+    pub within_seconds: u64,
 }
 
 /// What the result of a step depends on, and what it consists of: enough to keep it and to put it back.

@@ -60,6 +60,11 @@ const NEEDS: &[Need] = &[
         without: "tests that share results through a bucket leave themselves out",
     },
     Need {
+        package: "postgresql",
+        there: || Path::new("/usr/lib/postgresql").is_dir(),
+        without: "no real database runs beside a step",
+    },
+    Need {
         package: "ca-certificates",
         there: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file(),
         without: "nothing can be fetched over TLS",

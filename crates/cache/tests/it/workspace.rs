@@ -64,6 +64,7 @@ impl Workspace {
             folder: String::new(),
             variables: [].into(),
             tools: [].into(),
+            services: Default::default(),
             outputs: vec!["out".into()],
             needs: [].into(),
             inputs,

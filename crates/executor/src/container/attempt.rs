@@ -191,7 +191,7 @@ fn begin(
     record.grace_ms = crate::wire::milliseconds(grace);
     record.durable = job.durable_outcome;
     record.log_budget = job.log_budget;
-    record.stands_alone = true;
+    record.stands_alone = !job.has_services;
     if !job.limits.is_none() {
         record.limits = Some(match &record.engine.no_limits {
             None => Held::ControlGroup,

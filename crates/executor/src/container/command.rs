@@ -81,7 +81,7 @@ fn opening(secret_variables: &[&str]) -> String {
 
 /// Options that every container gets, of a step or a service.
 pub(crate) fn common(engine: &Engine, name: &str, home: &str, limits: &Limits) -> Vec<OsString> {
-    let mut all: Vec<String> = ["run", "--detach", "--name", name, "--log-driver=none", "--pull=never"]
+    let mut all: Vec<String> = ["run", "--name", name, "--log-driver=none", "--pull=never"]
         .map(str::to_owned)
         .into();
     all.push(format!("--label={LABEL_HOME}={home}"));
@@ -132,6 +132,7 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     ] {
         add(&format!("--label=throughline.{label}={value}"));
     }
+    add(&"--detach");
     if engine.kind == Kind::Podman {
         add(&"--conmon-pidfile");
         add(&wanted.pipes.join(WATCHER));
@@ -168,6 +169,49 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     add(&opening(secret_variables));
     for argument in &wanted.program {
         add(argument);
+    }
+    all
+}
+
+/// All that goes into the command line of a service.
+pub(crate) struct Beside<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) name: &'a str,
+    pub(crate) home: &'a str,
+    pub(crate) run: RunId,
+    pub(crate) container: &'a Container,
+    /// The port of this machine, and the one within the container.
+    pub(crate) ports: (u16, u16),
+    pub(crate) variables: &'a BTreeMap<String, String>,
+    pub(crate) shell: &'a [String],
+    /// Its commands; absent for what the image does by itself.
+    pub(crate) script: Option<&'a str>,
+}
+
+/// The arguments of the engine that run a service, and pass on what it says until its end.
+pub(crate) fn beside(wanted: &Beside<'_>) -> Vec<String> {
+    let Beside { engine, container, .. } = wanted;
+    let mut all = engine.general.clone();
+    let options = common(engine, wanted.name, wanted.home, &Limits::default());
+    all.extend(options.into_iter().map(|option| option.to_string_lossy().into_owned()));
+    all.push(format!("--label=throughline.run={}", wanted.run));
+    let (outside, inside) = wanted.ports;
+    all.push(format!("--publish=127.0.0.1:{outside}:{inside}"));
+    all.extend(container.user.iter().map(|user| format!("--user={user}")));
+    all.extend(
+        wanted
+            .variables
+            .iter()
+            .map(|(name, value)| format!("--env={name}={value}")),
+    );
+    let mut shell = wanted.shell.iter();
+    if let Some(script) = wanted.script {
+        all.extend(shell.next().map(|program| format!("--entrypoint={program}")));
+        all.push(container.image.id.clone());
+        all.extend(shell.cloned());
+        all.push(script.to_owned());
+    } else {
+        all.push(container.image.id.clone());
     }
     all
 }

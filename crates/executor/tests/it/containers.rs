@@ -112,7 +112,7 @@ async fn looked_for(bench: &Bench) -> Result<Container, String> {
 }
 
 /// The containers that are there of a run.
-async fn containers_of(bench: &Bench) -> Vec<String> {
+pub async fn containers_of(bench: &Bench) -> Vec<String> {
     let filter = format!("label=throughline.run={}", bench.run);
     let listed = command(&["podman", "ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]).await;
     listed.unwrap().lines().map(str::to_owned).collect()

@@ -6,6 +6,7 @@ mod containers;
 mod crashes;
 mod isolation;
 mod secrecy;
+mod services;
 mod socket;
 mod speed;
 mod support;

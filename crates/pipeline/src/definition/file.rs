@@ -11,6 +11,7 @@ use super::image::Image;
 use super::matrix::Matrix;
 use super::reports::Report;
 use super::resources::Resources;
+use super::services::Beside;
 use crate::configuration::Setting;
 use crate::duration;
 use crate::named::Named;
@@ -143,7 +144,7 @@ pub(crate) struct VersionRule {
 /// A step: commands that run in a fresh copy of the component's folder.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["identity", "network", "services", "uses"]))]
+#[schemars(extend("x-later" = ["identity", "network", "uses"]))]
 pub(crate) struct Step {
     /// The commands. The step fails with the first that fails.
     pub run: String,
@@ -177,6 +178,10 @@ pub(crate) struct Step {
     /// `rustc --version`, for a step with `inputs`.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// What runs beside the step, such as a database, by its name: ready before the step starts, gone when
+    /// it has ended. The step finds it by the variables `NAME_HOST` and `NAME_PORT`.
+    #[serde(default)]
+    pub services: Named<Beside>,
     /// Folders kept from run to run, for the tools' own caches; per component and trust.
     #[serde(default)]
     pub cache: Vec<Cache>,

@@ -311,6 +311,12 @@ impl Reader<'_> {
             put(&mut own, node.place_of(&["concurrency"]));
             *group.name_mut() = own.replace('\0', "$THROUGHLINE_").replace('\u{1}', "${THROUGHLINE_");
         }
+        let services = node.get("services").map(Node::members).unwrap_or_default();
+        for ((_, service), (_, node)) in filled.services.0.iter_mut().zip(services) {
+            if let Some(image) = &mut service.image {
+                put(image.name_mut(), node.place_of(&["image"]));
+            }
+        }
         for (number, cache) in filled.cache.iter_mut().enumerate() {
             put(&mut cache.path, element("cache", number));
             put(&mut cache.key, element("cache", number));

@@ -9,6 +9,7 @@ mod matrix;
 mod parts;
 mod reports;
 mod resources;
+mod services;
 mod steps;
 mod version;
 

@@ -165,8 +165,10 @@ impl Reader<'_> {
         let mut variables = reading.defaults.variables.clone();
         variables.extend(texts(&step.variables));
         let image = step.image.as_ref().map(|image| self.image(node, "image", image));
+        let services = self.services(node, &step.services);
         let input = RunInput {
             script: step.run,
+            services,
             image,
             shell: step.shell.or_else(|| reading.defaults.shell.clone()),
             folder: step.folder,

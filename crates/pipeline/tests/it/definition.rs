@@ -2,7 +2,7 @@
 
 use facts::Digest;
 use pipeline::document::PackageDocument;
-use pipeline::plan::{EffectClass, ImagePull, PackageInput, RunInput};
+use pipeline::plan::{EffectClass, PackageInput, RunInput};
 use pipeline::{Definition, Environments};
 
 use crate::text;
@@ -28,7 +28,7 @@ pub fn check(written: &str, expected: &[&str]) {
 }
 
 /// A file with these lines below a step named `build`.
-fn step(lines: &str) -> String {
+pub fn step(lines: &str) -> String {
     format!(
         "throughline: 1\nsteps:\n  build:\n    run: make\n{}",
         lines.lines().map(|l| format!("    {l}\n")).collect::<String>()
@@ -173,44 +173,8 @@ fn unknown_keys_come_with_the_nearest_name() {
 }
 
 #[test]
-fn an_image_is_a_name_or_a_map_and_its_mistakes_are_placed() {
-    let image = |written: &str| {
-        let definition = Definition::parse(&step(&format!("image: {written}")), "t.yaml").unwrap();
-        let input: RunInput = serde_json::from_value(definition.plan().steps[0].input.clone()).unwrap();
-        input.image.unwrap()
-    };
-    assert_eq!(
-        (image("rust:1.80").name.as_str(), image("rust:1.80").pull),
-        ("rust:1.80", ImagePull::Missing)
-    );
-    let whole = image("{ name: 'quay.io/a/b@sha256:00', pull: never, user: '1000:1000' }");
-    assert_eq!(
-        (whole.pull, whole.user.as_deref()),
-        (ImagePull::Never, Some("1000:1000"))
-    );
-    check(
-        &step("image: --privileged"),
-        &[
-            "5:12 `--privileged` is no name of an image | write it as for `podman pull`, such as `rust:1.80` or `quay.io/team/tools:2`",
-        ],
-    );
-    check(
-        &step("image: { name: 'rust:$V' }"),
-        &["5:20 `rust:$V` is no name of an image | only the axes of the step's own `matrix` are filled in"],
-    );
-    check(
-        &step("image: { name: a, user: '-u' }"),
-        &["5:29 `-u` is no user of an image | write a name or a number, such as `node` or `1000:1000`"],
-    );
-    check(
-        &step("image: { name: a, pull: sometimes }"),
-        &["5:29 `pull` must be `missing`, `always` or `never`, not `sometimes`"],
-    );
-}
-
-#[test]
 fn keys_that_come_later_say_so() {
-    for key in ["services", "uses"] {
+    for key in ["uses", "network"] {
         check(
             &step(&format!("{key}: x")),
             &[&format!(

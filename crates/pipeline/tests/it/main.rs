@@ -4,6 +4,7 @@ mod components;
 mod definition;
 mod documentation;
 mod environments;
+mod images;
 mod limits;
 mod matrix;
 mod schemas;
