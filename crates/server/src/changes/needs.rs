@@ -12,10 +12,12 @@ use engine::query::{RunFilter, RunRow};
 use engine::{RunResult, State};
 use facts::{Commit, ComponentId, Digest, Trust};
 use ledger::{Direction, Op, Select};
+use source::SourceError;
 
 use super::builds::{BUILD, Builds, Change, change};
 use super::members::{self, Lists};
 use super::register::Component;
+use super::repositories::RepositoryError;
 use super::view::CHANGES;
 use crate::error::ServerError;
 use crate::way::ChangeRow;
@@ -174,8 +176,8 @@ impl Builds {
         held.get(&key).cloned().unwrap_or_default()
     }
 
-    /// A build has ended: what waited for it may go on. What cannot be looked at now is looked at again with what
-    /// could not be built.
+    /// A build has ended: what waited for it may go on. What cannot be looked at now is an error, and the follower
+    /// looks at the end of the build again.
     pub(super) async fn consider_held(&self) -> Result<(), ServerError> {
         let held: Vec<Held> = {
             let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,7 +189,15 @@ impl Builds {
                 .filter("branch", Op::Eq, branch)
                 .filter("head", Op::Eq, commit);
             for row in self.ledger.select(query).await?.rows {
-                self.consider(&change(&row)?).await?;
+                let change = change(&row)?;
+                match self.consider(&change).await {
+                    // Asked for again, it would never be there: what else has ended is not to wait for it.
+                    Err(ServerError::Repository(RepositoryError::Source(SourceError::NoCommit(gone)))) => {
+                        tracing::warn!(commit = %gone, "a change is gone from its repository and waits no more");
+                        self.release(&change);
+                    }
+                    considered => considered?,
+                }
             }
         }
         Ok(())
