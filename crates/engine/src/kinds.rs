@@ -152,7 +152,7 @@ pub struct Requested {
     pub broken: Option<BrokenDefinition>,
     /// The group that the whole run is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency: Option<Concurrency>,
+    pub concurrency: Option<Box<Concurrency>>,
 }
 
 /// The body of `run.planned`: a part of the plan, so that no fact grows with the number of steps.

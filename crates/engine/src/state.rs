@@ -123,7 +123,7 @@ impl RunState {
             plan: match body.broken {
                 Some(broken) => Err(broken),
                 None => Ok(Plan {
-                    concurrency: body.concurrency,
+                    concurrency: body.concurrency.map(|concurrency| *concurrency),
                     ..Plan::default()
                 }),
             },

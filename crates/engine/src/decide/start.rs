@@ -31,7 +31,11 @@ pub fn request_facts(request: &RunRequest, situation: Situation) -> Vec<NewFact>
         context: request.context.clone(),
         steps: steps.len() as u64,
         broken,
-        concurrency: request.plan.as_ref().ok().and_then(|plan| plan.concurrency.clone()),
+        concurrency: request
+            .plan
+            .as_ref()
+            .ok()
+            .and_then(|plan| plan.concurrency.clone().map(Box::new)),
     });
     let stream = stream_of(request.run);
     let mut facts: Vec<NewFact> = Vec::new();
