@@ -54,6 +54,10 @@ fn broken(diagnostics: &Diagnostics) -> BrokenDefinition {
     }
 }
 
+/// What tags begin with, by the digest of a definition and the component's name in its repository's list; `None`
+/// where there are to be none.
+pub(super) type TagPrefixes = HashMap<(Digest, Option<String>), Option<String>>;
+
 /// Starts builds, and brings their packages onto the path.
 pub struct Builds {
     pub(super) ledger: Arc<dyn Ledger>,
@@ -69,7 +73,7 @@ pub struct Builds {
     /// Changes that wait for other builds before their own, and for what. Worked out again after a restart.
     pub(super) held: Mutex<BTreeMap<Held, Vec<String>>>,
     /// What tags are called by the definitions that were read last.
-    pub(super) tags: Mutex<HashMap<(Digest, Option<String>), Option<String>>>,
+    pub(super) tags: Mutex<TagPrefixes>,
 }
 
 /// What builds work with.
