@@ -26,6 +26,8 @@ use crate::state::{Impossible, RunState};
 const FACTS_AT_ONCE: usize = 1_000;
 /// The longest pause before a failed store is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often the ledger is asked who is in a group that another server's run was in.
+const HELD_ELSEWHERE: Duration = Duration::from_secs(5);
 /// The longest sleep: a clock that was set, or a machine that slept, is noticed after so long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(300);
 
@@ -156,6 +158,7 @@ impl<'a> Task<'a> {
                     }
                 }
             }
+            let elsewhere = self.inner.places.groups().held_elsewhere(self.run);
             let deadline = self.sleep();
             tokio::select! {
                 biased;
@@ -166,6 +169,11 @@ impl<'a> Task<'a> {
                 },
                 () = changed.notified() => {}
                 () = tokio::time::sleep(deadline.unwrap_or_default()), if deadline.is_some() => {}
+                () = tokio::time::sleep(HELD_ELSEWHERE), if !elsewhere.is_empty() => {
+                    for group in &elsewhere {
+                        learn(self.inner, group).await?;
+                    }
+                }
             }
         }
     }

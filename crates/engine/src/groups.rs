@@ -240,6 +240,24 @@ impl GroupPool {
         }
     }
 
+    /// The groups that `run` waits for and that a run is in which is not driven here: its end is seen in the
+    /// ledger alone.
+    pub(crate) fn held_elsewhere(&self, run: RunId) -> Vec<String> {
+        let groups = self.lock();
+        let Some(mine) = groups.runs.get(&run) else {
+            return Vec::new();
+        };
+        let elsewhere = |key: &&String| {
+            let Some(group) = groups.groups.get(*key) else {
+                return false;
+            };
+            let waits = group.waiting.keys().any(|member| member.run == run);
+            let holder = group.holder.as_ref().filter(|holder| holder.durable);
+            waits && holder.is_some_and(|holder| !groups.runs.contains_key(&holder.member.run))
+        };
+        mine.keys.iter().filter(elsewhere).cloned().collect()
+    }
+
     /// What the steps of `run`, and the run itself, wait for.
     pub fn waiting(&self, run: RunId) -> Vec<Waiting> {
         let groups = self.lock();

@@ -292,7 +292,7 @@ impl Groups {
                 }
             }
             RunFact::GroupEntered(body) => {
-                let group = format!("{}/{}", known.scope, body.group);
+                let group = format!("{}/{}/{}", known.scope, body.step.is_some(), body.group);
                 if let Some((other, step)) = self.inside.insert(group, (run, body.step)) {
                     return Err(format!("`{}` is entered while {other} {step:?} is in it", body.group));
                 }
@@ -306,7 +306,11 @@ impl Groups {
                     .filter(is_other)
                     .map(|group| (group, Some(body.step.clone())));
                 for (group, member) in own.chain(of_step) {
-                    if self.inside.get(&format!("{}/{group}", known.scope)) != Some(&(run, member)) {
+                    if self
+                        .inside
+                        .get(&format!("{}/{}/{group}", known.scope, member.is_some()))
+                        != Some(&(run, member))
+                    {
                         return Err(format!("`{}` begins outside of its group `{group}`", body.step));
                     }
                 }

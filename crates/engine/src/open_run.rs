@@ -219,7 +219,7 @@ impl<T> OpenRun<T> {
     fn wanted(&self) -> Vec<Wanted> {
         let state = &self.state;
         let wanted = |concurrency: &Concurrency, place: Option<usize>| Wanted {
-            key: state.group_key(&concurrency.group),
+            key: state.group_key(&concurrency.group, place.is_some()),
             name: concurrency.group.clone(),
             member: state.member(place),
             rule: concurrency.rule,

@@ -273,7 +273,7 @@ impl RunState {
                 }
             }
             RunFact::GroupEntered(body) => {
-                let key = self.group_key(&body.group);
+                let key = self.group_key(&body.group, body.step.is_some());
                 self.had.insert(key, body.turn);
                 match &body.step {
                     None => self.run_turn = Some(body.turn),

@@ -49,7 +49,7 @@ pub(super) fn claim(deciding: &mut Deciding<'_>, claim: &Claim) -> Result<(), Im
 
 /// A step, or the whole run, enters its group.
 fn enter(deciding: &mut Deciding<'_>, group: String, turn: u64, place: Option<usize>) -> Result<(), Impossible> {
-    let claim = turn_claim(&deciding.state.group_key(&group), turn);
+    let claim = turn_claim(&deciding.state.group_key(&group, place.is_some()), turn);
     let claim = (!mutation::is(Mutation::ClaimNoTurn)).then_some(claim);
     let cause = place.map_or(deciding.state.last_fact, |place| deciding.cause(place));
     let step = place.map(|place| deciding.state.name(place).clone());

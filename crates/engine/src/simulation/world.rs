@@ -274,7 +274,7 @@ impl World {
     fn request(&mut self, client: usize) -> RunRequest {
         let steps = 1 + self.random.below(7);
         let mut plan: Vec<PlannedStep> = Vec::new();
-        let grouped = self.random.percent(50);
+        let grouped = self.random.percent(70);
         for at in 0..steps {
             let name = StepName::new(format!("s{at}")).expect("a name");
             let action = if self.random.percent(10) { "approve" } else { "run" };
@@ -300,13 +300,13 @@ impl World {
                 longest_delay_ms: 3_000,
             };
             if grouped {
-                step.concurrency = self.concurrency(30);
+                step.concurrency = self.concurrency(50);
             }
             plan.push(step);
         }
         let mut plan = Plan::of(plan);
         if grouped {
-            plan.concurrency = self.concurrency(20);
+            plan.concurrency = self.concurrency(30);
         }
         RunRequest {
             run: RunId::of_key("later"),
@@ -355,9 +355,7 @@ impl World {
             Event::Stops { server, key } => self.stops(server, key),
             Event::Deliver { server, run, input } => self.deliver(server, run, input),
             Event::Look { server, key } => self.look(server, key),
-            Event::Wake { server, run } => {
-                self.woken.remove(&(server, run, self.now));
-            }
+            Event::Wake { server, run } => self.wake(server, run),
             Event::Crash => {
                 if !self.calm() {
                     self.crash(0);

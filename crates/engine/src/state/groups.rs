@@ -6,9 +6,12 @@ use super::RunState;
 use crate::groups::{Holding, Member};
 
 impl RunState {
-    /// A group of this run among all groups of the ledger.
-    pub(crate) fn group_key(&self, group: &str) -> String {
-        format!("{}/{}/{group}", self.request.component, self.request.trust)
+    /// A group of this run, or of steps of it, among all groups of the ledger. Groups of runs and groups of
+    /// steps are apart, whatever they are called: else a run in one group could wait with a step for another
+    /// that a run is in which waits for the first.
+    pub(crate) fn group_key(&self, group: &str, of_steps: bool) -> String {
+        let kind = if of_steps { "steps" } else { "runs" };
+        format!("{}/{}/{kind}/{group}", self.request.component, self.request.trust)
     }
 
     /// The group that the whole run is in.
@@ -35,13 +38,13 @@ impl RunState {
 
     /// Who of this run is in the group `key`.
     pub(crate) fn holder(&self, key: &str) -> Option<Member> {
-        let is_key = |concurrency: &Concurrency| self.group_key(&concurrency.group) == key;
-        if self.run_turn.is_some() && self.concurrency().is_some_and(is_key) {
+        let is_key = |concurrency: &Concurrency, of_steps| self.group_key(&concurrency.group, of_steps) == key;
+        if self.run_turn.is_some() && self.concurrency().is_some_and(|own| is_key(own, false)) {
             return Some(self.member(None));
         }
         let holds = |place: &usize| {
             let concurrency = self.planned(*place).concurrency.as_ref();
-            self.steps[*place].turn.is_some() && concurrency.is_some_and(is_key)
+            self.steps[*place].turn.is_some() && concurrency.is_some_and(|concurrency| is_key(concurrency, true))
         };
         (0..self.steps.len()).find(holds).map(|place| self.member(Some(place)))
     }

@@ -8,7 +8,20 @@ use super::{Event, Key, World};
 use crate::groups::group_of_claim;
 use crate::open_run::Turn;
 
+/// After how many milliseconds the ledger is asked who is in a group that another server's run was in.
+const HELD_ELSEWHERE: u64 = 5_000;
+
 impl World {
+    /// A deadline has passed: groups that are held elsewhere are looked for in the ledger.
+    pub(super) fn wake(&mut self, id: u64, run: RunId) {
+        self.woken.remove(&(id, run, self.now));
+        let Some(at) = self.index(id) else { return };
+        let pool = std::sync::Arc::clone(&self.servers[at].pool);
+        for group in pool.groups().held_elsewhere(run) {
+            learn(&self.ledger, &pool, &group);
+        }
+    }
+
     pub(super) fn start(&mut self) {
         self.started += 1;
         let mut server = Server::new(self.started, self.random.next() as u32, self.places);
@@ -130,7 +143,17 @@ impl World {
                 let (over, deadline) = (sim.open.is_over(), sim.open.state().next_deadline());
                 if over {
                     self.server(id).map(|server| server.runs.remove(&run));
-                } else if let Some(deadline) = deadline {
+                    return false;
+                }
+                let held = self.server(id).map(|server| server.pool.groups().held_elsewhere(run));
+                if held.is_some_and(|held| !held.is_empty()) {
+                    let at = self.now + HELD_ELSEWHERE;
+                    if !self.woken.iter().any(|(server, of, _)| (*server, *of) == (id, run)) {
+                        self.woken.insert((id, run, at));
+                        self.after(HELD_ELSEWHERE, Event::Wake { server: id, run });
+                    }
+                }
+                if let Some(deadline) = deadline {
                     let at = (deadline.as_millisecond() - 1_800_000_000_000).max(0) as u64 + 1;
                     if at > self.now && self.woken.insert((id, run, at)) {
                         self.after(at - self.now, Event::Wake { server: id, run });
