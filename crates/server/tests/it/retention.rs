@@ -178,3 +178,65 @@ fn a_sweep_that_dies_anywhere_leaves_nothing_half_and_the_next_goes_on() {
     assert!(house.log_of(&failed[3], "a").contains("said 3"));
     house.is_whole();
 }
+
+/// Deploys the small service with what a step with `inputs` leaves in its package; the packages of two versions, and
+/// the commit of the first.
+fn built_of_results(house: &House) -> (Repository, Vec<String>, String) {
+    let repository = Repository::of_service("one");
+    let (mut packages, mut commits) = (Vec::new(), Vec::new());
+    for version in ["one", "two"] {
+        repository.write("src/text", version.as_bytes());
+        let definition = service(&format!("VERSION: {version}"), "")
+            .replace(
+                "build: { run: 'true' }",
+                "build: { run: 'mkdir -p gen && cp src/text gen/text', inputs: [src], outputs: [gen] }",
+            )
+            .replace("{ from: app }", "{ from: app }, { from: gen/text, to: share/text }");
+        repository.define(&definition);
+        let commit = repository.commit(&format!("feat: {version}"));
+        repository.push(house, COMPONENT, &["main"]);
+        let place = house.comes_to(COMPONENT, "production", &commit);
+        packages.push(place["package"].as_str().unwrap().to_owned());
+        commits.push(commit);
+    }
+    (repository, packages, commits.swap_remove(0))
+}
+
+#[test]
+fn results_that_are_collected_take_nothing_from_packages_environments_and_ways_back() {
+    let mut house = House::new();
+    let (repository, packages, first) = built_of_results(&house);
+    let results = |house: &House| {
+        let files = crate::house::files_below(&house.data().join("results/results"));
+        files.len()
+    };
+    assert_eq!(results(&house), 2);
+    house.kill();
+    house.set("keep_caches_ms", json!(1));
+    age_blobs(&house, &[]);
+    house.start();
+    house.until("the results collected", || (results(&house) == 0).then_some(()));
+    house.until("the sweep recorded", || swept(&house).pop());
+
+    // Both packages are whole, and what runs in production still answers for the newer one.
+    for package in &packages {
+        comes_whole(&house, package);
+    }
+    let running = house.place(COMPONENT, "production");
+    assert_eq!(running["package"], packages[1].as_str());
+    // The way back is there: not a byte of it came from what was collected.
+    let body = json!({ "component": COMPONENT, "reason": "to see that it is possible" });
+    let answered = house.post("/api/v1/environments/production/rollback", &body).is(200);
+    let back = house.ended(answered["run"].as_str().unwrap());
+    assert_eq!(back["run"]["result"], "succeeded", "{back}");
+    let place = house.comes_to(COMPONENT, "production", &first);
+    assert_eq!(place["package"], packages[0].as_str());
+    // And a change that needs the collected result makes it anew, into the same package.
+    repository.write("other", b"of no step");
+    let commit = repository.commit("feat: three");
+    repository.push(&house, COMPONENT, &["main"]);
+    let built = house.built(&commit);
+    assert_eq!(built["run"]["result"], "succeeded", "{built}");
+    assert_eq!(results(&house), 1);
+    house.is_whole();
+}
