@@ -1,7 +1,7 @@
 //! The first definition of a repository that has none.
 //!
-//! [`draft`] looks at a tree of files: which stacks are there ([`stacks`]), and which commands another system's
-//! definitions start ([`taken`]). From that it writes a commented `throughline.yaml` that can be checked and run
+//! [`draft`] looks at a tree of files: which stacks are there (`stacks`), and which commands another system's
+//! definitions start (`taken`). From that it writes a commented `throughline.yaml` that can be checked and run
 //! as it is. What it could not take over it names, each with its place and the reason.
 //!
 //! The same tree gives the same bytes: nothing here reads a clock, a machine or chance, and all I/O goes through
