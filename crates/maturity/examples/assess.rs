@@ -1,7 +1,7 @@
 //! Times what `throughline assess` does, but for drawing: history and files, judging, next steps with their lines, and
 //! the months before. Says how much memory there was at most.
 //!
-//! `cargo run --release -p maturity --example assess -- PATH [MONTHS]`
+//! `cargo run --release -p maturity --example assess -- PATH [MONTHS [DATE]]`
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -18,12 +18,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let months: i64 = arguments.next().map(|months| months.parse()).transpose()?.unwrap_or(0);
     #[expect(clippy::disallowed_methods, reason = "the moment is now; nothing is decided by it")]
     let now = jiff::Timestamp::now();
-    let last = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let at: Option<jiff::civil::Date> = arguments.next().map(|date| date.parse()).transpose()?;
+    let last = at.unwrap_or_else(|| now.to_zoned(jiff::tz::TimeZone::UTC).date());
+    let options = Options {
+        as_of: at.map_or(AsOf::Now(now), AsOf::EndOf),
+        ..Options::now(now)
+    };
     let moments: Vec<AsOf> = (1..=months)
         .map(|back| AsOf::EndOf(last.saturating_sub(jiff::Span::new().days(30 * back))))
         .collect();
     let start = Instant::now();
-    let (survey, earlier) = survey::survey_with_timeline(&path, &Options::now(now), &moments, &())?;
+    let (survey, earlier) = survey::survey_with_timeline(&path, &options, &moments, &())?;
     let read = start.elapsed();
     let (model, statements) = (Model::shipped(), Statements::default());
     let mut steps = 0;
