@@ -120,11 +120,11 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("post", "/api/v1/ledger/rebuild", "admin", none.clone()),
         ("get", "/api/v1/ledger/export", "operator", none.clone()),
         ("get", "/api/v1/events", "viewer", none.clone()),
-        ("get", "/api/v1/notifications", "operator", none.clone()),
+        ("get", "/api/v1/notifications", "admin", none.clone()),
         (
             "post",
             "/api/v1/notifications/test",
-            "operator",
+            "admin",
             json!({ "to": "somebody" }),
         ),
         ("post", "/api/v1/down", "admin", json!({ "everything": true })),
