@@ -69,7 +69,7 @@ struct Taken {
 }
 
 /// A server of mail on a port of its own. An address that begins with `nobody` is refused for good,
-/// one that begins with `later` for now.
+/// one that begins with `later` with an answer that asks to try again.
 #[derive(Debug)]
 pub struct MailServer {
     address: SocketAddr,

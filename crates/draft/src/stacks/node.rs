@@ -285,17 +285,7 @@ impl Steps<'_> {
             Manager::Berry => format!("yarn pack --out {PACKED}/package.tgz"),
             Manager::Bun => format!("bun pm pack --destination {PACKED}"),
         };
-        let after = if part.step(Role::Build).is_some() {
-            "build"
-        } else {
-            "install"
-        };
-        part.steps.push(
-            Step::new(Role::Pack, [fresh(), command])
-                .about("the package holds what publishing would hand in")
-                .needs(after),
-        );
-        part.files.push(Shipped::new(format!("{PACKED}/*.tgz"), "npm"));
+        pack_by(command, "the package holds what publishing would hand in", part);
         true
     }
 
@@ -314,17 +304,11 @@ impl Steps<'_> {
             ),
             Manager::Yarn | Manager::Bun => return false,
         };
-        let after = if part.step(Role::Build).is_some() {
-            "build"
-        } else {
-            "install"
-        };
-        part.steps.push(
-            Step::new(Role::Pack, [fresh(), command])
-                .about("the package holds what publishing the members would hand in")
-                .needs(after),
+        pack_by(
+            command,
+            "the package holds what publishing the members would hand in",
+            part,
         );
-        part.files.push(Shipped::new(format!("{PACKED}/*.tgz"), "npm"));
         true
     }
 
@@ -479,6 +463,18 @@ impl Steps<'_> {
             }
         }
     }
+}
+
+/// A step that packs by `command` what was built or installed, and what it leaves for the package.
+fn pack_by(command: String, about: &str, part: &mut Part) {
+    let after = if part.step(Role::Build).is_some() {
+        "build"
+    } else {
+        "install"
+    };
+    part.steps
+        .push(Step::new(Role::Pack, [fresh(), command]).about(about).needs(after));
+    part.files.push(Shipped::new(format!("{PACKED}/*.tgz"), "npm"));
 }
 
 /// Makes the folder of packed packages anew.
