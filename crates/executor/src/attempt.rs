@@ -398,8 +398,7 @@ impl Work<'_> {
             }
             _ => {
                 // The step, or somebody else, killed the keeper: what it kept is killed with it.
-                drop(hold);
-                shim.kill_strays().await;
+                shim.kill_strays_of(hold).await;
                 secrets::remove(&shim.folder, shim.run, &job.attempt);
                 self.log
                     .note("the process that kept this step was killed, and the step with it");

@@ -287,6 +287,7 @@ fn one(
     let (stop, stopped) = watch::channel(false);
     let (state, seen) = watch::channel(State::Starting);
     let task = tokio::spawn(keep(
+        shim.clone(),
         hold,
         order,
         LogWriter::new(log, LOG_BUDGET, secrets),
@@ -341,6 +342,7 @@ fn process_order(
 
 /// Listens to a service until its end; the keeper comes back if it can be used again.
 async fn keep(
+    shim: Arc<Shim>,
     mut hold: Hold,
     order: Order,
     mut log: LogWriter,
@@ -352,14 +354,14 @@ async fn keep(
         return None;
     }
     let mut asked = false;
-    let (how, clean) = loop {
+    let (how, clean, lost) = loop {
         tokio::select! {
             event = hold.event() => match event {
                 Event::Said(channel, bytes) => log.take(channel, bytes),
                 Event::Report(Report::Started) => drop(state.send_replace(State::Running)),
-                Event::Report(Report::CouldNotStart { reason }) => break (reason, true),
-                Event::Report(Report::Ended { ending, clean, .. }) => break (ending.to_string(), clean),
-                Event::Gone => break ("its keeper was killed".to_owned(), false),
+                Event::Report(Report::CouldNotStart { reason }) => break (reason, true, false),
+                Event::Report(Report::Ended { ending, clean, .. }) => break (ending.to_string(), clean, false),
+                Event::Gone => break ("its keeper was killed".to_owned(), false, true),
             },
             () = async { drop(stopped.wait_for(|stopped| *stopped).await) }, if !asked => {
                 asked = true;
@@ -370,6 +372,10 @@ async fn keep(
     hold.drain(|channel, bytes| log.take(channel, bytes));
     let _ = log.finish(false);
     state.send_replace(State::Ended(how));
+    if lost {
+        shim.kill_strays_of(hold).await;
+        return None;
+    }
     clean.then_some(hold)
 }
 
@@ -469,7 +475,11 @@ async fn asks(
                 }
                 return ending.is_success();
             }
-            Event::Report(Report::CouldNotStart { .. }) | Event::Gone => return false,
+            Event::Report(Report::CouldNotStart { .. }) => return false,
+            Event::Gone => {
+                shim.kill_strays_of(hold).await;
+                return false;
+            }
         }
     }
 }

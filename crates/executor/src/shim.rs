@@ -248,9 +248,16 @@ impl Shim {
         }
     }
 
-    /// Kills what is below this shim and belongs to no living keeper: the processes of an attempt whose
-    /// keeper was killed.
-    pub(crate) async fn kill_strays(&self) {
+    /// Kills what a keeper leaves behind that was killed: all that is below this shim and belongs to no
+    /// living keeper.
+    pub(crate) async fn kill_strays_of(&self, gone: Hold) {
+        // Its pipes close a moment before its children come to this process, and until then they would
+        // be taken for those of a living keeper.
+        let keeper = gone.identity;
+        drop(gone);
+        let _ = keeper.signal(process::Signal::KILL);
+        let _ = keeper.ended().await;
+        locked(&self.keepers).remove(&keeper);
         let strays = || {
             let mut keepers = locked(&self.keepers);
             keepers.retain(Identity::is_alive);
