@@ -88,6 +88,13 @@ pub fn with(plan: Plan, beside: Vec<Beside>) -> Plan {
     Plan { steps, ..plan }
 }
 
+/// The names of what a step with the action [`BESIDE`] brings; none where `input` is not of such a step.
+pub fn brought(input: &serde_json::Value) -> Vec<String> {
+    let input: Option<BesideInput> = serde_json::from_value(input.clone()).ok();
+    let beside = input.map(|input| input.beside).unwrap_or_default();
+    beside.into_iter().map(|beside| beside.name).collect()
+}
+
 fn variable(beside: &Beside) -> (String, String) {
     let name: String = beside
         .name

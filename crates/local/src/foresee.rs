@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use build::Sought;
+use build::beside::{BESIDE, brought};
 use facts::{RunId, StepName, Trust};
-use pipeline::Plan;
-use pipeline::plan::{RUN, RunInput};
+use pipeline::plan::{PACKAGE, RUN, RunInput, VERSION};
+use pipeline::{Plan, PlannedStep};
 
 use crate::runs::Local;
 
@@ -18,6 +19,9 @@ pub enum Foreseen {
     Kept,
     /// Whether it would run depends on what a step leaves that would run before.
     Depends(StepName),
+    /// Whether it would run depends on packages that would be made or brought before, by the names of their
+    /// components.
+    DependsOnPackages(Vec<String>),
     /// Its condition is looked at when the steps it needs are done.
     Conditional,
 }
@@ -37,9 +41,11 @@ impl Local {
             let foreseen = if step.when.is_some() {
                 Foreseen::Conditional
             } else if let Some(need) = step.needs.iter().find(|need| unsure.contains(need)) {
-                match input.as_ref().and_then(|input| input.kept.as_ref()) {
-                    Some(_) => Foreseen::Depends(need.clone()),
-                    None => Foreseen::Runs(Vec::new()),
+                let is_kept = input.as_ref().is_some_and(|input| input.kept.is_some());
+                match plan.steps.iter().find(|step| step.name == *need) {
+                    Some(need) if is_kept && need.action == BESIDE => Foreseen::DependsOnPackages(brought(&need.input)),
+                    _ if is_kept => Foreseen::Depends(need.clone()),
+                    _ => Foreseen::Runs(each_time(step)),
                 }
             } else {
                 self.foresee_one(plan, run, step, input.as_ref())
@@ -53,9 +59,9 @@ impl Local {
         all.into_iter().map(|(_, foreseen)| foreseen).collect()
     }
 
-    fn foresee_one(&self, plan: &Plan, run: RunId, step: &pipeline::PlannedStep, input: Option<&RunInput>) -> Foreseen {
+    fn foresee_one(&self, plan: &Plan, run: RunId, step: &PlannedStep, input: Option<&RunInput>) -> Foreseen {
         let Some((input, kept)) = input.and_then(|input| Some((input, input.kept.as_ref()?))) else {
-            return Foreseen::Runs(vec!["it names no inputs, so it runs each time".to_owned()]);
+            return Foreseen::Runs(each_time(step));
         };
         let domain = self.kept.domain(Trust::Trusted);
         let sought = Sought {
@@ -76,6 +82,22 @@ impl Local {
             Ok(prepared) => Foreseen::Runs(self.kept.why(&step.name, &prepared)),
         }
     }
+}
+
+/// Why a step runs each time that keeps no result.
+fn each_time(step: &PlannedStep) -> Vec<String> {
+    let reason = match step.action.as_str() {
+        BESIDE => match brought(&step.input).as_slice() {
+            [] => "it brings what the component needs".to_owned(),
+            [one] => format!("it brings what {one} made"),
+            several => format!("it brings what {} made", several.join(", ")),
+        },
+        RUN => "it names no inputs, so it runs each time".to_owned(),
+        PACKAGE => "the package is put together each time".to_owned(),
+        VERSION => "the version is asked for each time".to_owned(),
+        _ => return Vec::new(),
+    };
+    vec![reason]
 }
 
 /// The places of steps, those that are needed first.

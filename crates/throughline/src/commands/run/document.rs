@@ -127,6 +127,14 @@ struct ForeseenDocument {
     why: Vec<String>,
 }
 
+/// The packages of components, in words.
+pub(super) fn packages(names: &[String]) -> String {
+    match names {
+        [one] => format!("the package of {one}"),
+        several => format!("the packages of {}", several.join(", ")),
+    }
+}
+
 /// The document of a look ahead.
 pub(super) fn plan(wanted: &Wanted, foreseen: &[(StepName, Foreseen)]) -> PlanDocument {
     let step = |(name, what): &(StepName, Foreseen)| {
@@ -134,6 +142,7 @@ pub(super) fn plan(wanted: &Wanted, foreseen: &[(StepName, Foreseen)]) -> PlanDo
             Foreseen::Runs(why) => ("runs", why.clone()),
             Foreseen::Kept => ("kept", Vec::new()),
             Foreseen::Depends(need) => ("depends", vec![format!("what `{need}` leaves")]),
+            Foreseen::DependsOnPackages(names) => ("depends", vec![packages(names)]),
             Foreseen::Conditional => ("conditional", Vec::new()),
         };
         ForeseenDocument {

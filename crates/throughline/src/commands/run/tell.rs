@@ -378,6 +378,9 @@ pub(super) fn foreseen(
             Foreseen::Runs(reasons) if reasons.is_empty() => ("●", Tone::Busy, "runs".to_owned()),
             Foreseen::Runs(reasons) => ("●", Tone::Busy, format!("runs: {}", reasons.join("; "))),
             Foreseen::Depends(need) => ("○", Tone::Quiet, format!("depends on what `{need}` leaves")),
+            Foreseen::DependsOnPackages(names) => {
+                ("○", Tone::Quiet, format!("depends on {}", document::packages(names)))
+            }
             Foreseen::Conditional => (
                 "○",
                 Tone::Quiet,
