@@ -1,5 +1,6 @@
 //! What tests share: time and chance that a test decides, places on the machine that no other test
-//! uses, small servers that keep what they are sent, and the check of what stands in ledgers.
+//! uses, small servers that keep what they are sent, the check of what stands in ledgers, and the word of
+//! a test that the machine has not got what it needs.
 //!
 //! Only tests depend on this crate. What one room's tests alone need lives in that room.
 
@@ -8,6 +9,7 @@ mod clock;
 mod entropy;
 mod fixtures;
 mod mail;
+mod needs;
 mod places;
 mod receiver;
 
@@ -16,5 +18,6 @@ pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use fixtures::{check_fixture, check_fixture_with, fixtures};
 pub use mail::{Encryption, Mail, MailServer};
+pub use needs::{Need, skip};
 pub use places::{folder, free_port, tool};
 pub use receiver::{Receiver, Request};

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Outcome;
+use super::{Outcome, containers};
 use crate::command;
 
-/// A package of Debian's, how to see that it is there, and what cannot be tested without it.
+/// A package of Debian's, how to see that it is there, what tests call it that need it, and what cannot be
+/// tested without it.
 struct Need {
     package: &'static str,
+    name: Option<&'static str>,
     there: fn() -> bool,
     without: &'static str,
 }
@@ -15,62 +17,98 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need {
         package: "git",
+        name: None,
         there: || command::find("git").is_some(),
         without: "nothing that pushes or fetches can be tested",
     },
     Need {
         package: "skopeo",
+        name: Some("skopeo"),
         there: || command::find("skopeo").is_some(),
         without: "tests that read packages with a client of others leave themselves out",
     },
     Need {
         package: "chromium",
+        name: Some("chromium"),
         there: || command::find("chromium").is_some(),
         without: "tests of the pages in a browser leave themselves out",
     },
     Need {
         package: "openssh-server",
+        name: Some("sshd"),
         there: || Path::new("/usr/sbin/sshd").is_file(),
         without: "tests that follow a repository over ssh leave themselves out",
     },
     Need {
         package: "podman",
+        name: None,
         there: || command::find("podman").is_some(),
         without: "tests of steps in containers leave themselves out",
     },
     Need {
         // Podman takes another runtime too, and this one copes with control groups of both versions at once.
         package: "runc",
+        name: None,
         there: || command::find("runc").is_some() || Path::new("/usr/sbin/runc").is_file(),
         without: "on some machines no container can be run",
     },
     Need {
         package: "catatonit",
+        name: None,
         there: || command::find("catatonit").is_some(),
         without: "containers of tests have no first process of their own",
     },
     Need {
         package: "busybox-static",
+        name: None,
         there: || command::find("busybox").is_some(),
         without: "the image of the tests cannot be made",
     },
     Need {
         package: "npm",
+        name: None,
         there: || command::find("npm").is_some(),
         without: "tests that share results through a bucket leave themselves out",
     },
     Need {
         package: "postgresql",
+        name: Some("postgresql"),
         there: || Path::new("/usr/lib/postgresql").is_dir(),
         without: "no real database runs beside a step",
     },
     Need {
+        package: "cmake",
+        name: None,
+        there: || command::find("cmake").is_some(),
+        without: "the worked examples of its language are not run",
+    },
+    Need {
+        package: "g++",
+        name: None,
+        there: || command::find("g++").is_some(),
+        without: "the worked examples of its language are not run",
+    },
+    Need {
+        package: "make",
+        name: None,
+        there: || command::find("make").is_some(),
+        without: "the worked examples of its language are not run",
+    },
+    Need {
+        package: "golang-go",
+        name: None,
+        there: || command::find("go").is_some(),
+        without: "the worked examples of its language are not run",
+    },
+    Need {
         package: "ca-certificates",
+        name: None,
         there: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file(),
         without: "nothing can be fetched over TLS",
     },
     Need {
         package: "fonts-dejavu",
+        name: None,
         there: || Path::new("/usr/share/fonts/truetype/dejavu").is_dir(),
         without: "pages in a browser are measured with whatever font there is",
     },
@@ -97,6 +135,8 @@ pub struct Tools {
     pub deny: Option<PathBuf>,
     /// What is not there, each with what follows.
     pub missing: Vec<String>,
+    /// What is there, by the names that tests have for it: no test may be left out for want of it.
+    pub has: Vec<&'static str>,
     installed: Vec<String>,
 }
 
@@ -111,12 +151,25 @@ impl Tools {
     }
 }
 
+/// What tests call an engine that runs containers.
+const CONTAINERS: &str = "containers";
+
+/// The names that tests have for what is looked for here.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let packages = NEEDS.iter().filter_map(|need| need.name);
+    packages
+        .chain(PROGRAMS.iter().map(|program| program.name))
+        .chain([CONTAINERS])
+}
+
 /// Finds what is needed and installs what is missing.
 pub fn tools(root: &Path, build: &Path) -> Tools {
     let mut tools = Tools {
         nextest: None,
         deny: None,
         missing: Vec::new(),
+        has: Vec::new(),
         installed: Vec::new(),
     };
     packages(root, &mut tools);
@@ -125,6 +178,15 @@ pub fn tools(root: &Path, build: &Path) -> Tools {
     for program in PROGRAMS {
         npm_program(program, root, build, &mut tools);
     }
+    let there = NEEDS.iter().filter(|need| (need.there)());
+    tools.has.extend(there.filter_map(|need| need.name));
+    match containers::can_run(build) {
+        Ok(()) => tools.has.push(CONTAINERS),
+        Err(reason) => tools.missing.push(format!(
+            "no container can be run here ({reason}): tests of steps in containers leave themselves out"
+        )),
+    }
+    println!("no test may be left out for want of {}", tools.has.join(", "));
     tools
 }
 
@@ -174,6 +236,7 @@ fn npm_program(program: &Program, root: &Path, build: &Path, tools: &mut Tools) 
     let installed = folder.join("node_modules/.bin").join(name);
     if let Some(path) = command::find(name).or_else(|| installed.is_file().then_some(installed)) {
         println!("{name}: {}", path.display());
+        tools.has.push(name);
         return;
     }
     let wanted = format!("{name}@{}", program.version);
@@ -182,7 +245,10 @@ fn npm_program(program: &Program, root: &Path, build: &Path, tools: &mut Tools) 
     let arguments = [&["install", "--prefix", &into], flags.as_slice(), &[&wanted]].concat();
     let made = std::fs::create_dir_all(&folder).map_err(|error| error.to_string());
     match made.and_then(|()| command::Program::new("npm", &arguments, root).run()) {
-        Ok(()) => tools.installed.push(name.to_owned()),
+        Ok(()) => {
+            tools.installed.push(name.to_owned());
+            tools.has.push(name);
+        }
         Err(reason) => tools
             .missing
             .push(format!("{name} could not be had ({reason}): {}", program.without)),

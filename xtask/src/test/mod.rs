@@ -2,8 +2,10 @@
 //!
 //! A stage that fails does not stop the later ones, so one run tells all there is to mend.
 
+mod containers;
 mod demo;
 mod install;
+mod skips;
 mod suite;
 
 use std::path::PathBuf;
@@ -41,6 +43,8 @@ pub struct Context {
     pub root: PathBuf,
     /// What was found or installed first.
     pub tools: install::Tools,
+    /// Tests that leave themselves out.
+    pub skips: skips::Skips,
     /// The counts of the test suite, once it ran.
     pub counts: Option<suite::Counts>,
 }
@@ -134,9 +138,11 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
         took: started.elapsed(),
         outcome: tools.told(),
     };
+    let skips = skips::Skips::new(&build, tools.has.clone())?;
     let mut context = Context {
         root,
         tools,
+        skips,
         counts: None,
     };
     let mut lines = vec![needs];
@@ -159,7 +165,9 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
             outcome,
         });
     }
-    summarise(&lines, &context.tools.missing, started.elapsed());
+    let left_out = context.skips.read()?;
+    let skipped = [context.tools.missing.clone(), left_out.told()].concat();
+    summarise(&lines, &skipped, started.elapsed());
     let failed: Vec<&str> = lines
         .iter()
         .filter(|line| matches!(line.outcome, Outcome::Failed(_)))
@@ -176,7 +184,7 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
     }
 }
 
-fn summarise(lines: &[Line], missing: &[String], took: Duration) {
+fn summarise(lines: &[Line], skipped: &[String], took: Duration) {
     println!("\n{:<32} {:>8}  result", "stage", "seconds");
     for line in lines {
         let (word, detail) = match &line.outcome {
@@ -192,7 +200,7 @@ fn summarise(lines: &[Line], missing: &[String], took: Duration) {
         );
     }
     println!("{:<32} {:>8.1}", "all", took.as_secs_f64());
-    for reason in missing {
+    for reason in skipped {
         println!("skipped: {reason}");
     }
     if took > BUDGET {

@@ -15,6 +15,17 @@ pub struct Counts {
     skipped: u32,
 }
 
+impl Counts {
+    /// Without those that returned early and said so, which whoever runs tests takes for passed.
+    fn without(self, left_out: u32) -> Self {
+        Self {
+            passed: self.passed.saturating_sub(left_out),
+            skipped: self.skipped + left_out,
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -29,18 +40,16 @@ impl fmt::Display for Counts {
 pub fn tests(context: &mut Context) -> Outcome {
     let Some(program) = context.tools.nextest.clone() else {
         println!("without cargo-nextest, `cargo test` runs the same tests");
-        return context
-            .cargo(&[
-                "test",
-                "--workspace",
-                "--locked",
-                "--no-fail-fast",
-                "--lib",
-                "--bins",
-                "--tests",
-            ])
-            .run()
-            .into();
+        let arguments = [
+            "test",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ];
+        return context.skips.tell(context.cargo(&arguments)).run().into();
     };
     let program = program.to_string_lossy().into_owned();
     let arguments = [
@@ -55,11 +64,17 @@ pub fn tests(context: &mut Context) -> Outcome {
         "never",
     ];
     let mut counts = None;
-    let result = Program::new(&program, &arguments, &context.root).run_reading(|line| {
+    let running = context.skips.tell(Program::new(&program, &arguments, &context.root));
+    let result = running.run_reading(|line| {
         if let Some(read) = summary(line) {
             counts = Some(read);
         }
     });
+    let counts = match (counts, context.skips.read()) {
+        (Some(counts), Ok(left_out)) => Some(counts.without(left_out.count())),
+        (counts, Ok(_)) => counts,
+        (_, Err(message)) => return Outcome::Failed(message),
+    };
     context.counts = counts;
     match (result, counts) {
         (Ok(()), Some(counts)) => Outcome::Passed(counts.to_string()),
@@ -83,10 +98,8 @@ pub fn with_features(context: &mut Context) -> Outcome {
         return Outcome::Failed(message);
     }
     let Some(program) = context.tools.nextest.clone() else {
-        return context
-            .cargo(&[&["test"], about.as_slice(), &["sharing"]].concat())
-            .run()
-            .into();
+        let arguments = [&["test"], about.as_slice(), &["sharing"]].concat();
+        return context.skips.tell(context.cargo(&arguments)).run().into();
     };
     let arguments = [
         &["nextest", "run", "--no-fail-fast", "--retries", "0", "--color", "never"],
@@ -94,9 +107,8 @@ pub fn with_features(context: &mut Context) -> Outcome {
         &["-E", "test(sharing)"],
     ]
     .concat();
-    Program::new(&program.to_string_lossy(), &arguments, &context.root)
-        .run()
-        .into()
+    let running = Program::new(&program.to_string_lossy(), &arguments, &context.root);
+    context.skips.tell(running).run().into()
 }
 
 /// The examples in the documentation of the code, which nextest does not run. Asking a crate that has
@@ -179,6 +191,12 @@ mod tests {
             "//! ```text\n//! a\n//! ```\n//! ```sql\n//! b\n//! ```\n"
         ));
         assert!(!has_example("// ```\nlet a = \"```\";\n"));
+    }
+
+    #[test]
+    fn a_test_that_left_itself_out_is_skipped_and_not_passed() {
+        let counts = summary("Summary [ 1.2s] 20 tests run: 19 passed, 1 failed, 2 skipped").unwrap();
+        assert_eq!(counts.without(3).to_string(), "16 passed, 1 failed, 5 skipped");
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn skopeo_reads_an_exported_layout_and_finds_the_same_digest() {
     let output = match output {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: skopeo is not installed");
+            testkit::skip(testkit::Need::Skopeo, "skopeo is not installed");
             return;
         }
         Err(error) => panic!("{error}"),

@@ -370,7 +370,10 @@ async fn an_ordinary_user_has_the_same_isolation() {
     let spec = Spec::new(readable[0]).args(&readable[1..]).pass(["PATH"]);
     let readable = process::run(spec, b"", Duration::from_secs(10), 1 << 16).await;
     if !works(&[&NOBODY[..], &["unshare", "-Ur"]].concat()).await || !readable.is_ok_and(|output| output.is_success()) {
-        eprintln!("not tried: no user namespaces here for an ordinary user, or no way to this program");
+        testkit::skip(
+            testkit::Need::Isolation,
+            "no user namespaces here for an ordinary user, or no way to this program",
+        );
         return;
     }
     again(&NOBODY, "isolation::").await;
@@ -383,7 +386,7 @@ async fn where_the_kernel_does_not_allow_it_the_outcome_and_the_log_say_so() {
         let script = "echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin \"$@\"";
         let command = ["unshare", "-Ur", "sh", "-c", script, "sh"];
         if !works(&command).await {
-            eprintln!("not tried: no user namespaces here");
+            testkit::skip(testkit::Need::Isolation, "no user namespaces here");
             return;
         }
         let this = std::env::current_exe().unwrap();

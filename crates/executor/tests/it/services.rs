@@ -241,7 +241,7 @@ fn postgres() -> Option<std::path::PathBuf> {
 #[tokio::test]
 async fn a_real_database_runs_beside_a_step() {
     let Some(programs) = postgres() else {
-        eprintln!("skipped: PostgreSQL is not installed (hint: apt-get install postgresql)");
+        testkit::skip(testkit::Need::Postgres, "PostgreSQL is not installed");
         return;
     };
     let bench = local();

@@ -10,7 +10,7 @@ use crate::site::Site;
 /// Starts browser and server, or says why not.
 async fn start() -> Option<(Chromium, Site)> {
     let Some(program) = chromium::installed() else {
-        eprintln!("skipped: no Chromium at /usr/bin/chromium; `apt-get install chromium` brings it");
+        testkit::skip(testkit::Need::Chromium, "there is no Chromium at /usr/bin/chromium");
         return None;
     };
     Some((Chromium::start(program).await, Site::start().await))

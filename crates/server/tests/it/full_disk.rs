@@ -30,9 +30,10 @@ impl Disks {
         std::fs::create_dir_all(at).unwrap();
         let mounted = command(Path::new("/"), "mount", &[arguments, &[at.to_str().unwrap()]].concat());
         if !mounted.is_success() {
-            eprintln!(
-                "SKIPPED: a small file system cannot be mounted here: {}",
-                mounted.complaint()
+            let complaint = mounted.complaint();
+            testkit::skip(
+                testkit::Need::Mounts,
+                &format!("a small file system cannot be mounted here: {complaint}"),
             );
             return false;
         }

@@ -12,7 +12,7 @@ pub fn skopeo() -> bool {
         .split(':')
         .any(|folder| std::path::Path::new(folder).join("skopeo").exists());
     if !there {
-        eprintln!("SKIPPED: skopeo is not installed");
+        testkit::skip(testkit::Need::Skopeo, "skopeo is not installed");
     }
     there
 }

@@ -21,7 +21,7 @@ impl Sshd {
     /// Starts one; says so where there is none to start.
     fn start(house: &House) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
-            eprintln!("SKIPPED: sshd is not installed");
+            testkit::skip(testkit::Need::Sshd, "sshd is not installed");
             return None;
         }
         // Where root starts it, it wants this folder; an ordinary user's does not.

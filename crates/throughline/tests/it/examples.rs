@@ -18,7 +18,10 @@ fn is_there(program: &str) -> bool {
 /// Runs an example with these files; `None` where a tool is not there.
 fn run(example: &str, tools: &[&str], files: &[(&str, &str)], steps: &[&str]) -> Option<Value> {
     if !tools.iter().all(|tool| is_there(tool)) {
-        println!("{example} is not run: {tools:?} are not all there");
+        testkit::skip(
+            testkit::Need::Toolchains,
+            &format!("{example} is not run: {tools:?} are not all there"),
+        );
         return None;
     }
     let folder = testkit::folder();

@@ -127,7 +127,7 @@ fn an_isolated_step_does_not_see_the_folder_that_results_are_shared_through() {
     );
     let output = machines.run_of(&definition, "first", &sharing);
     if output.complaint().contains("isolat") {
-        eprintln!("SKIPPED: this machine isolates no steps");
+        testkit::skip(testkit::Need::Isolation, "this machine isolates no steps");
         return;
     }
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -170,7 +170,11 @@ mod buckets {
 
     /// A server that speaks the API of S3, with a bucket `results`; its endpoint.
     fn start(machines: &Machines) -> Option<(Child, String)> {
-        let spec = Spec::new(testkit::tool("s3rver")?)
+        let Some(program) = testkit::tool("s3rver") else {
+            testkit::skip(testkit::Need::S3rver, "s3rver is not installed");
+            return None;
+        };
+        let spec = Spec::new(program)
             .args(["--address", "127.0.0.1", "--port", "0", "--silent"])
             .args(["--configure-bucket", "results", "--directory"])
             .arg(machines.place("bucket"))
