@@ -4,6 +4,8 @@
 //! The scripts use what POSIX has, and `setsid`. Everything here panics when the executor is wrong, as
 //! tests do.
 
+pub mod image;
+
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;

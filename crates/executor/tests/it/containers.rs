@@ -1,62 +1,11 @@
 //! Steps in real containers, of an image that is made here: nothing is fetched.
 
-use std::path::Path;
-use std::time::Duration;
-
+use executor::conformance::image::{IMAGE, command, image};
 use executor::conformance::{Bench, in_time};
 use executor::{Adopted, Container, Ended, Executor as _, ExecutorError, Limits, LocalExecutor, Pull};
-use process::{Ending, Signal, Spec};
+use process::{Ending, Signal};
 
 use crate::support::{local, local_with, options, run_folder, says, shim, starter};
-
-/// The image that the tests make: busybox and nothing else.
-const IMAGE: &str = "localhost/throughline-test/busybox:1";
-
-async fn command(line: &[&str]) -> Result<String, String> {
-    let spec = Spec::new(line[0])
-        .args(&line[1..])
-        .pass(["PATH", "HOME", "XDG_RUNTIME_DIR"]);
-    let output = process::run(spec, b"", Duration::from_secs(120), 1 << 20).await;
-    let output = output.map_err(|error| error.to_string())?;
-    if output.is_success() {
-        Ok(output.text().into_owned())
-    } else {
-        Err(format!("{line:?}: {}", output.complaint()))
-    }
-}
-
-/// Makes the image where it is not there yet.
-async fn image(engine: &str) -> Result<(), String> {
-    if command(&[engine, "image", "inspect", IMAGE]).await.is_ok() {
-        return Ok(());
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("root");
-    for name in ["bin", "tmp", "etc"] {
-        std::fs::create_dir_all(root.join(name)).unwrap();
-    }
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-        .into_iter()
-        .find(|path| Path::new(path).is_file());
-    let busybox = busybox.ok_or("busybox is not installed (hint: apt-get install busybox-static)")?;
-    std::fs::copy(busybox, root.join("bin/busybox")).unwrap();
-    for applet in command(&[busybox, "--list"])
-        .await?
-        .lines()
-        .filter(|applet| *applet != "busybox")
-    {
-        std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
-    }
-    std::fs::write(
-        root.join("etc/passwd"),
-        "root:x:0:0::/:/bin/sh\nsomebody:x:1234:1234::/tmp:/bin/sh\n",
-    )
-    .unwrap();
-    std::fs::write(root.join("etc/group"), "root:x:0:\nsomebody:x:1234:\n").unwrap();
-    let tar = folder.path().join("root.tar").display().to_string();
-    command(&["tar", "-C", &root.display().to_string(), "-cf", &tar, "."]).await?;
-    command(&[engine, "import", &tar, IMAGE]).await.map(drop)
-}
 
 /// A bench whose steps run in containers; nothing, and a word why, where there is no engine.
 pub async fn contained() -> Option<Bench> {
@@ -86,25 +35,9 @@ async fn found(bench: &Bench) -> Result<Container, String> {
 }
 
 async fn looked_for(bench: &Bench) -> Result<Container, String> {
-    // An image that is nowhere: with an engine, that is what is wrong.
-    match bench
-        .executor
-        .image("localhost/throughline-test/none", Pull::Never)
-        .await
-    {
-        Err(ExecutorError::Image(why)) if why.contains("pull: never") => {}
-        Err(why) => return Err(why.to_string()),
-        Ok(_) => return Err("there is an image that nobody made".to_owned()),
-    }
-    let engine = if command(&["podman", "version"]).await.is_ok() {
-        "podman"
-    } else {
-        "docker"
-    };
-    image(engine).await?;
-    let image = bench.executor.image(IMAGE, Pull::Never).await;
+    let folder = tempfile::tempdir().unwrap();
     Ok(Container {
-        image: image.map_err(|error| error.to_string())?,
+        image: image(&*bench.executor, folder.path()).await?,
         user: None,
         folders: vec![bench.work.clone()],
     })

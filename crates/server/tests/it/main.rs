@@ -9,8 +9,10 @@ mod house;
 mod repository;
 
 mod api;
+mod beside;
 mod checkpoints;
 mod components;
+mod containers;
 mod definitions;
 mod deployments;
 mod first_start;

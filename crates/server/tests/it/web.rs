@@ -8,7 +8,7 @@ use crate::repository::{Repository, steps};
 const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
 /// A browser that keeps its session's cookie.
-struct Browser<'a> {
+pub struct Browser<'a> {
     house: &'a House,
     cookies: Vec<(String, String)>,
 }
@@ -22,7 +22,7 @@ impl<'a> Browser<'a> {
     }
 
     /// One that came in by a login link of this token.
-    fn logged_in(house: &'a House, token: &str) -> Self {
+    pub fn logged_in(house: &'a House, token: &str) -> Self {
         let mut browser = Self::new(house);
         let link = house.ask_as(token, "POST", "/api/v1/login-link", b"", &[]).is(200);
         let path = link["url"]
@@ -71,7 +71,7 @@ impl<'a> Browser<'a> {
 
     /// A page that must be there.
     #[track_caller]
-    fn page(&mut self, path: &str) -> String {
+    pub fn page(&mut self, path: &str) -> String {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.text()
