@@ -90,9 +90,13 @@ pub fn with(plan: Plan, beside: Vec<Beside>) -> Plan {
 
 /// The names of what a step with the action [`BESIDE`] brings; none where `input` is not of such a step.
 pub fn brought(input: &serde_json::Value) -> Vec<String> {
+    of_input(input).into_iter().map(|beside| beside.name).collect()
+}
+
+/// What a step brings, by its input.
+pub(crate) fn of_input(input: &serde_json::Value) -> Vec<Beside> {
     let input: Option<BesideInput> = serde_json::from_value(input.clone()).ok();
-    let beside = input.map(|input| input.beside).unwrap_or_default();
-    beside.into_iter().map(|beside| beside.name).collect()
+    input.map(|input| input.beside).unwrap_or_default()
 }
 
 fn variable(beside: &Beside) -> (String, String) {

@@ -382,7 +382,7 @@ impl KeptResults {
             Ok(Some(back)) => {
                 // Losing a log is no reason to run the step.
                 let _ = write_log(step, &back.log);
-                Looked::PutBack(ActionOutcome::succeeded(serde_json::json!({
+                let mut outputs = serde_json::json!({
                     "kept": {
                         "key": prepared.key.digest(),
                         "made_by": back.kept.made_by,
@@ -390,7 +390,9 @@ impl KeptResults {
                         "took_ms": back.kept.took_ms,
                         "written": back.written,
                     }
-                })))
+                });
+                prepared.tell_tools(&mut outputs);
+                Looked::PutBack(ActionOutcome::succeeded(outputs))
             }
             Ok(None) => Looked::Run {
                 why: self.why(&step.step, &prepared),
@@ -478,6 +480,19 @@ fn in_image(image: Option<&str>, tool: &str) -> (String, String) {
 }
 
 impl Prepared {
+    /// Says in a step's outputs what its tools said of their versions, and under which key its result is kept: what
+    /// it was made with stays known when the result is gone.
+    pub(crate) fn tell(&self, outputs: &mut serde_json::Value) {
+        outputs["key"] = serde_json::json!(self.key.digest());
+        self.tell_tools(outputs);
+    }
+
+    fn tell_tools(&self, outputs: &mut serde_json::Value) {
+        if !self.manifest.tools.is_empty() {
+            outputs["tools"] = serde_json::json!(self.manifest.tools);
+        }
+    }
+
     fn graph(&self) -> &Graph {
         self.seen.graph.get_or_init(Graph::default)
     }

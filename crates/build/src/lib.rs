@@ -9,6 +9,7 @@ mod choose;
 mod graph;
 mod images;
 mod kept;
+pub mod making;
 mod package;
 pub mod ports;
 pub mod rebuild;

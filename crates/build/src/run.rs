@@ -290,6 +290,10 @@ impl RunAction {
             Looked::Failed(reason) => return Err(ActionOutcome::failed_for_now(reason)),
             Looked::Run { prepared, why } => (prepared, why),
         };
+        let mut known = serde_json::json!({ "why": why });
+        if let Some(prepared) = &prepared {
+            prepared.tell(&mut known);
+        }
         let before = std::time::Instant::now();
         let mut outcome = self.start_and_wait(step, job).await;
         self.kept.has_run(step.run, &step.step);
@@ -308,8 +312,8 @@ impl RunAction {
             }
         }
         outcome = tests.told(outcome).await;
-        if let Some(outputs) = outcome.outputs.as_object_mut() {
-            outputs.insert("why".to_owned(), serde_json::json!(why));
+        if let (Some(outputs), serde_json::Value::Object(known)) = (outcome.outputs.as_object_mut(), known) {
+            outputs.extend(known);
         }
         Ok(outcome)
     }

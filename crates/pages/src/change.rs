@@ -41,7 +41,7 @@ pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
             @for waiting in &page.waiting { (wait::card(frame, waiting)) }
         }
         div id="change-together" data-live {
-            @if !page.together.is_empty() { (together(&page.together)) }
+            @if !page.together.is_empty() { (together("Also concerns", &page.together)) }
         }
         div id="change-returns" data-live { @for one in &page.returns { (went_back(frame, one)) } }
         div id="change-canaries" data-live { @for one in &page.canaries { (canary::card(frame, one)) } }
@@ -70,7 +70,7 @@ fn details(page: &ChangePage) -> Vec<(&'static str, Markup)> {
             "Package",
             page.package
                 .as_ref()
-                .map_or_else(|| html! { span.faint { "not made yet" } }, small::digest),
+                .map_or_else(|| html! { span.faint { "not made yet" } }, small::package),
         ),
         ("Trust", html! { (page.trust) }),
     ];
@@ -83,11 +83,11 @@ fn details(page: &ChangePage) -> Vec<(&'static str, Markup)> {
     rows
 }
 
-/// The other components that the commit concerns.
-fn together(all: &[Together]) -> Markup {
+/// Components that the commit concerns, and where it stands in each.
+pub(crate) fn together(title: &str, all: &[Together]) -> Markup {
     html! {
         section.card aria-labelledby="together-title" {
-            (small::heading("together-title", "Also concerns", None))
+            (small::heading("together-title", title, None))
             (small::details(all.iter().map(|one| {
                 let name = html! {
                     a href=(links::change(&one.change.component, &one.change.commit)) {
@@ -162,7 +162,7 @@ fn went_back(frame: &Frame, one: &Return) -> Markup {
             (small::reasons(&one.reasons))
             (small::details([
                 ("Decided by", html! { (one.by) }),
-                ("To package", small::digest(&one.to_package)),
+                ("To package", small::package(&one.to_package)),
                 ("Returned", html! { "package" @for part in &one.with { ", " (part) } }),
                 ("Took", html! {
                     @match one.finished_at {

@@ -4,7 +4,8 @@ use facts::EnvironmentName;
 use maud::{Markup, html};
 
 use crate::model::{
-    Canary, Cell, ChangeState, Coming, ComponentRow, Frame, Health, Overview, Placed, RecentChange, WaitingChange,
+    Canary, Cell, ChangeState, Column, Coming, ComponentRow, Frame, Health, Overview, Placed, RecentChange,
+    WaitingChange,
 };
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
@@ -22,7 +23,7 @@ pub fn page(frame: &Frame, overview: &Overview) -> Markup {
             (troubles(frame, overview))
             section id="where" data-live aria-labelledby="where-title" {
                 (small::heading("where-title", "What is where", None))
-                (table(frame, overview))
+                (table(frame, &overview.columns, &overview.rows))
             }
             @if !overview.running.is_empty() {
                 section id="running" data-live aria-labelledby="running-title" {
@@ -104,14 +105,15 @@ fn first_steps(overview: &Overview) -> Markup {
     }
 }
 
-fn table(frame: &Frame, overview: &Overview) -> Markup {
+/// Components by environments, as a table.
+pub fn table(frame: &Frame, columns: &[Column], rows: &[ComponentRow]) -> Markup {
     html! {
         div.scroll {
-            table class={ "where where-" (overview.columns.len().min(8)) } {
+            table class={ "where where-" (columns.len().min(8)) } {
                 thead {
                     tr {
                         th scope="col" { "Component" }
-                        @for column in &overview.columns {
+                        @for column in columns {
                             th scope="col" {
                                 a href=(links::environment(&column.name)) { (column.name) }
                                 " " span.strategy { (column.strategy) }
@@ -119,13 +121,13 @@ fn table(frame: &Frame, overview: &Overview) -> Markup {
                         }
                     }
                 }
-                tbody { @for row in &overview.rows { (component(frame, overview, row)) } }
+                tbody { @for row in rows { (component(frame, columns, row)) } }
             }
         }
     }
 }
 
-fn component(frame: &Frame, overview: &Overview, row: &ComponentRow) -> Markup {
+fn component(frame: &Frame, columns: &[Column], row: &ComponentRow) -> Markup {
     html! {
         tr data-row {
             th.where-component scope="row" {
@@ -135,7 +137,7 @@ fn component(frame: &Frame, overview: &Overview, row: &ComponentRow) -> Markup {
                 }
                 @for coming in &row.coming { (on_its_way(frame, coming, "", None)) }
             }
-            @for (index, (column, cell)) in overview.columns.iter().zip(&row.cells).enumerate() {
+            @for (index, (column, cell)) in columns.iter().zip(&row.cells).enumerate() {
                 td { (environment(frame, row, column.name.as_str(), cell, row.cells.get(index + 1))) }
             }
         }

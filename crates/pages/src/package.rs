@@ -1,4 +1,4 @@
-//! A package: where it came from, where it is, what is in it, and how it differs from another.
+//! A package: where it is, what is in it, how it was made, and how it differs from another.
 
 use maud::{Markup, html};
 
@@ -9,7 +9,7 @@ use crate::model::{
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
 use crate::parts::small;
-use crate::{links, time};
+use crate::{links, making, time};
 
 /// Up to so many entries a tree is open.
 const OPEN: usize = 40;
@@ -69,6 +69,7 @@ pub fn page(frame: &Frame, page: &PackagePage) -> Markup {
             }
         }
         @if let Some(file) = &page.file { (open_file(file)) }
+        (making::section(frame, page.making.as_ref()))
     };
     frame::page(
         frame,
@@ -255,6 +256,7 @@ fn difference(page: &PackagePage, difference: &PackageDifference) -> Markup {
             @if !difference.config.is_empty() {
                 p.faint { "Also different: " @for (index, part) in difference.config.iter().enumerate() { @if index > 0 { ", " } code { (part) } } "." }
             }
+            (making::differing(&difference.other.name, difference.making.as_deref()))
         }
     }
 }

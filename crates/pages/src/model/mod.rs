@@ -13,6 +13,7 @@ mod environment;
 mod ledger;
 mod overview;
 mod package;
+mod repository;
 mod run;
 mod search;
 mod settings;
@@ -21,7 +22,7 @@ pub use canary::{Canary, CanaryGroup, Comparison, GroupKind, OnDeadline, RouteFa
 pub use change::{
     ChangePage, ChangePart, ChangeState, Entry, NeverAgain, Place, Return, Station, StationState, Together, VerdictMark,
 };
-pub use component::{ComponentPage, DefinitionView, RemoteView};
+pub use component::{ComponentPage, DefinitionView, Owners, PlaceView, PlannedStep, RemoteView};
 pub use difference::{ComponentDifference, DifferencePage, Differing, DifferingLine, Held, Order};
 pub use environment::{DeploymentKind, DeploymentLine, EnvironmentComponent, EnvironmentPage};
 pub use ledger::{Chain, FactFilter, FactLine, FactPage, LedgerPage, Verification, VerifyPage};
@@ -29,9 +30,10 @@ pub use overview::{
     Cell, Column, Coming, ComponentRow, Health, Overview, Placed, RecentChange, Share, Standing, Trouble, WaitingChange,
 };
 pub use package::{
-    DifferingFile, EntryKind, OpenFile, OtherPackage, PackageDifference, PackageEntry, PackagePage, PackageVerdict,
-    Stay, StayState,
+    DifferingFile, EntryKind, MadeAbout, MadeDifferently, MadePart, MadeValue, Making, OpenFile, OtherPackage,
+    PackageDifference, PackageEntry, PackagePage, PackageVerdict, Stay, StayState,
 };
+pub use repository::{CommitLine, CommitPage, ListedComponent, RepositoryPage};
 pub use run::{
     Attempt, Broken, FailedCase, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind, RunLine, RunPage,
     RunsFilter, RunsPage, RunsShown, Step, Tests,

@@ -22,6 +22,8 @@ pub struct PackagePage {
     pub platform: String,
     /// The digest of the definition by which it was made.
     pub definition: Digest,
+    /// How it was made; `None` where no build here made it.
+    pub making: Option<Making>,
     /// Why it must never be deployed again, where that is so.
     pub never_again: Vec<String>,
     /// Where it is and was, newest first.
@@ -150,6 +152,68 @@ pub struct PackageDifference {
     pub config: Vec<String>,
     /// Whether only how the bytes are packed differs.
     pub encoding_only: bool,
+    /// How it was made in another way; `None` where that is not known of both.
+    pub making: Option<Vec<MadeDifferently>>,
+}
+
+/// How a package was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Making {
+    /// The build.
+    pub run: RunId,
+    /// Who or what asked for it, by the name to show.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What is known of it, in order.
+    pub parts: Vec<MadePart>,
+}
+
+/// One thing that is known of how a package was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MadePart {
+    /// What it is about.
+    pub about: MadeAbout,
+    /// What it is, such as `commands` or `image`.
+    pub what: String,
+    /// Its value, and where it leads.
+    pub value: MadeValue,
+}
+
+/// What a part of a package's making is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MadeAbout {
+    /// The build as a whole.
+    Build,
+    /// What it was made from.
+    Source,
+    /// What it had beside its own files.
+    Beside,
+    /// A step of the build.
+    Step(String),
+}
+
+/// The value of such a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MadeValue {
+    /// The text.
+    pub text: String,
+    /// A page of this server that it leads to.
+    pub path: Option<String>,
+}
+
+/// A part of its making in which a package differs from another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MadeDifferently {
+    /// What it is about.
+    pub about: MadeAbout,
+    /// What it is.
+    pub what: String,
+    /// With the other package; `None` where it was not there.
+    pub before: Option<MadeValue>,
+    /// With this package.
+    pub after: Option<MadeValue>,
 }
 
 /// An entry that differs between two packages.

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use facts::Timestamp;
+use facts::{StepName, Timestamp};
 use maud::{Markup, html};
 
-use crate::model::Step;
+use crate::model::{PlannedStep, Step};
 use crate::parts::mark::{Status, tone_word};
 use crate::time;
 
@@ -21,6 +21,7 @@ const GAP_X: usize = 44;
 const GAP_Y: usize = 14;
 const EDGE: usize = 2;
 const LONGEST_NAME: usize = 16;
+const LONGEST_NOTE: usize = 22;
 
 /// Where a step stands: its layer and its row in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,19 @@ struct Layout {
     edges: Vec<(usize, usize, Vec<Spot>)>,
 }
 
+/// A step as it is drawn.
+struct Box<'a> {
+    name: &'a StepName,
+    needs: &'a [StepName],
+    /// How far it is; nothing for a step that is only planned.
+    status: Option<Status>,
+    done: bool,
+    note: String,
+    link: String,
+}
+
 /// The needs of each step, by index; names that are no step are left out.
-fn needs(steps: &[Step]) -> Vec<Vec<usize>> {
+fn needs(steps: &[Box<'_>]) -> Vec<Vec<usize>> {
     let index: BTreeMap<&str, usize> = steps
         .iter()
         .enumerate()
@@ -147,17 +159,45 @@ fn corner(spot: Spot) -> (usize, usize) {
     (EDGE + spot.layer * (WIDTH + GAP_X), EDGE + spot.row * (HEIGHT + GAP_Y))
 }
 
-/// A name that fits its box.
-fn fitting(name: &str) -> String {
-    if name.chars().count() <= LONGEST_NAME {
-        return name.to_owned();
+/// A text that fits, with so many letters at most.
+fn fitting(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
-    let kept: String = name.chars().take(LONGEST_NAME - 1).collect();
-    format!("{kept}…")
+    let kept: String = text.chars().take(most - 1).collect();
+    format!("{}…", kept.trim_end())
 }
 
-/// The graph; nothing where a list says it better: one step, or very many.
+/// The graph of a run; nothing where a list says it better: one step, or very many.
 pub fn graph(now: Timestamp, steps: &[Step], link: impl Fn(&Step) -> String) -> Option<Markup> {
+    let boxes = steps.iter().map(|step| {
+        let status = Status::from(step.progress);
+        Box {
+            name: &step.name,
+            needs: &step.needs,
+            done: step.progress.is_finished(),
+            note: step.took(now).map_or_else(|| status.word.to_owned(), time::length),
+            status: Some(status),
+            link: link(step),
+        }
+    });
+    drawn(&boxes.collect::<Vec<_>>())
+}
+
+/// The graph of a plan, of which nothing has begun; nothing where a list says it better.
+pub fn plan(steps: &[PlannedStep], link: &str) -> Option<Markup> {
+    let boxes = steps.iter().map(|step| Box {
+        name: &step.name,
+        needs: &step.needs,
+        status: None,
+        done: false,
+        note: fitting(&step.note, LONGEST_NOTE),
+        link: link.to_owned(),
+    });
+    drawn(&boxes.collect::<Vec<_>>())
+}
+
+fn drawn(steps: &[Box<'_>]) -> Option<Markup> {
     if steps.len() < 2 || steps.len() > MOST {
         return None;
     }
@@ -168,35 +208,37 @@ pub fn graph(now: Timestamp, steps: &[Step], link: impl Fn(&Step) -> String) -> 
     let height = all().map(|spot| corner(*spot).1 + HEIGHT).max().unwrap_or(0) + EDGE;
     let edges: Vec<(String, bool)> = edges
         .iter()
-        .map(|(from, to, passed)| {
-            let path = curve(spots[*from], passed, spots[*to]);
-            (path, steps[*from].progress.is_finished())
-        })
+        .map(|(from, to, passed)| (curve(spots[*from], passed, spots[*to]), steps[*from].done))
         .collect();
     Some(html! {
         div.scroll.graph-scroll tabindex="0" role="region" aria-label="Graph of the steps" {
             svg.graph width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
                 @for (path, done) in &edges { path class={ "edge" @if *done { " edge-done" } } d=(path) {} }
-                @for (step, spot) in steps.iter().zip(&spots) {
-                    @let status = Status::from(step.progress);
-                    @let (x, y) = corner(*spot);
-                    a.node href=(link(step)) {
-                        title { (step.name) ": " (status.word) }
-                        rect class={ "node-box tone-" (tone_word(status.mark.tone())) }
-                            x=(x) y=(y) width=(WIDTH) height=(HEIGHT) rx="7" {}
-                        svg x=(x + 12) y=(y + 15) width="16" height="16" overflow="visible" { (status.mark.picture()) }
-                        text.node-name x=(x + 36) y=(y + 20) { (fitting(step.name.as_str())) }
-                        text.node-note x=(x + 36) y=(y + 36) {
-                            @match step.took(now) {
-                                Some(took) => (time::length(took)),
-                                None => (status.word),
-                            }
-                        }
-                    }
-                }
+                @for (step, spot) in steps.iter().zip(&spots) { (one(step, *spot)) }
             }
         }
     })
+}
+
+fn one(step: &Box<'_>, spot: Spot) -> Markup {
+    let (x, y) = corner(spot);
+    let tone = step
+        .status
+        .as_ref()
+        .map_or("quiet", |status| tone_word(status.mark.tone()));
+    let text = x + if step.status.is_some() { 36 } else { 14 };
+    let says = step.status.as_ref().map_or(step.note.as_str(), |status| status.word);
+    html! {
+        a.node href=(step.link) {
+            title { (step.name) @if !says.is_empty() { ": " (says) } }
+            rect class={ "node-box tone-" (tone) } x=(x) y=(y) width=(WIDTH) height=(HEIGHT) rx="7" {}
+            @if let Some(status) = &step.status {
+                svg x=(x + 12) y=(y + 15) width="16" height="16" overflow="visible" { (status.mark.picture()) }
+            }
+            text.node-name x=(text) y=(y + 20) { (fitting(step.name.as_str(), LONGEST_NAME)) }
+            text.node-note x=(text) y=(y + 36) { (step.note) }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -232,7 +274,24 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut_with_an_ellipsis() {
-        assert_eq!(fitting("build"), "build");
-        assert_eq!(fitting("a-very-long-step-name").chars().count(), LONGEST_NAME);
+        assert_eq!(fitting("build", LONGEST_NAME), "build");
+        assert_eq!(fitting("a-very-long-step-name", LONGEST_NAME), "a-very-long-ste…");
+    }
+
+    #[test]
+    fn a_plan_has_no_state_and_says_what_its_steps_do() {
+        let step = |name: &str, needs: &[&str]| PlannedStep {
+            name: name.parse().unwrap(),
+            needs: needs.iter().map(|need| need.parse().unwrap()).collect(),
+            note: format!("make {name}"),
+        };
+        let drawn = plan(&[step("build", &[]), step("test", &["build"])], "#file")
+            .unwrap()
+            .into_string();
+        assert!(
+            drawn.contains("make test") && drawn.contains("href=\"#file\""),
+            "{drawn}"
+        );
+        assert!(!drawn.contains("not yet") && !drawn.contains("class=\"mark"), "{drawn}");
     }
 }

@@ -2,18 +2,21 @@
 //! for pictures. Nothing else uses them.
 
 mod changes;
+mod components;
 mod difference;
 mod found;
+mod made;
 mod pages;
 mod record;
 mod runs;
 mod wheres;
 
 pub use changes::{canary_decided_bad, canary_decided_good, canary_running, delivered, returned, under_way, waits};
+pub use components::{commit_pages, component_page, repository_page, unlisted_component};
 pub use difference::difference;
 pub use found::{found, found_nothing};
 pub use pages::every_page;
-pub use record::{broken_fact, component_page, fact, ledger, package_page, settings, verifications};
+pub use record::{broken_fact, fact, ledger, package_page, settings, verifications};
 pub use runs::{broken_run, failed_run, log, run_list, running_run};
 pub use wheres::{empty_overview, environment, overview};
 

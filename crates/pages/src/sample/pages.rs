@@ -4,7 +4,8 @@ use maud::Markup;
 
 use crate::model::{ErrorPage, LoginPage, Theme};
 use crate::{
-    change, component, difference, door, environment, gallery, ledger, overview, package, run, runs, search, settings,
+    change, component, difference, door, environment, gallery, ledger, overview, package, repository, run, runs,
+    search, settings,
 };
 
 /// Every page there is, with its name.
@@ -14,6 +15,7 @@ pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
     noticed.notices = vec![super::notice()];
     let mut outside = frame.clone();
     outside.viewer = None;
+    let [nothing, two] = super::commit_pages();
     let [running, whole, broken] = super::verifications();
     let missing = ErrorPage {
         status: 404,
@@ -40,6 +42,13 @@ pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
         ("difference", difference::page(&frame, &super::difference())),
         ("package", package::page(&frame, &super::package_page())),
         ("component", component::page(&frame, &super::component_page())),
+        (
+            "component-unlisted",
+            component::page(&frame, &super::unlisted_component()),
+        ),
+        ("repository", repository::page(&frame, &super::repository_page())),
+        ("commit-nothing", repository::commit(&frame, &nothing)),
+        ("commit-two", repository::commit(&frame, &two)),
         ("ledger", ledger::page(&frame, &super::ledger())),
         ("fact", ledger::fact(&frame, &super::fact())),
         ("fact-broken", ledger::fact(&frame, &super::broken_fact())),

@@ -1,19 +1,19 @@
-//! Samples of the ledger, of a package, of a component and of the settings.
+//! Samples of the ledger, of a package and of the settings.
 
 use std::time::Duration;
 
 use facts::Digest;
 use facts::published::Judgement;
 
-use super::{before, change, commit, component, main_line, overview, package, place, run_id, step, version};
+use super::{before, change, commit, component, package, place, run_id, version};
 use crate::model::{
-    Chain, Channel, ComponentPage, DefinitionView, DeliveryNote, DeliveryState, DeploymentKind, DifferingFile,
-    EntryKind, FactFilter, FactLine, FactPage, LedgerPage, NotificationsView, OpenFile, OtherPackage,
-    PackageDifference, PackageEntry, PackagePage, PackageVerdict, PersonLine, Progress, RemoteView, SettingLine,
-    SettingsPage, Stay, StayState, Step, TokenLine, VerdictMark, Verification, VerifyPage,
+    Chain, Channel, DeliveryNote, DeliveryState, DeploymentKind, DifferingFile, EntryKind, FactFilter, FactLine,
+    FactPage, LedgerPage, NotificationsView, OpenFile, OtherPackage, PackageDifference, PackageEntry, PackagePage,
+    PackageVerdict, PersonLine, SettingLine, SettingsPage, Stay, StayState, TokenLine, VerdictMark, Verification,
+    VerifyPage,
 };
 
-fn other(number: &str) -> OtherPackage {
+pub(super) fn other(number: &str) -> OtherPackage {
     OtherPackage {
         digest: package(number),
         name: number.to_owned(),
@@ -129,59 +129,9 @@ pub fn package_page() -> PackagePage {
             more_files: 0,
             config: vec!["commit".to_owned(), "document.migrations".to_owned()],
             encoding_only: false,
+            making: Some(super::made::made_differently()),
         }),
-    }
-}
-
-/// A component that follows a repository elsewhere.
-pub fn component_page() -> ComponentPage {
-    let planned = |name: &str, needs: &[&str]| Step {
-        name: step(name),
-        action: "run".to_owned(),
-        needs: needs.iter().map(|need| step(need)).collect(),
-        progress: Progress::Waiting,
-        started_at: None,
-        finished_at: None,
-        message: None,
-        attempts: Vec::new(),
-        attempts_allowed: 1,
-        tests: None,
-        question: None,
-        usually: None,
-    };
-    let overview = overview();
-    let places = super::environment().components.into_iter().take(1);
-    ComponentPage {
-        name: component("shop/cart"),
-        created_at: before(9_000_000),
-        newest: Some((
-            change("1.8.1", "Discounts are applied once per customer", "Ines Duarte"),
-            main_line().to_string(),
-        )),
-        definition: DefinitionView::Read {
-            text: "throughline: 1\nsteps:\n  build: { run: make }\n  lint: { run: make lint }\n  test: { needs: [build], run: make test }\n".to_owned(),
-            steps: vec![
-                planned("build", &[]),
-                planned("lint", &[]),
-                planned("test", &["build"]),
-                planned("package", &["lint", "test"]),
-            ],
-        },
-        push_address: "http://127.0.0.1:8100/git/shop/cart.git".to_owned(),
-        remote: Some(RemoteView {
-            url: "https://git.example.org/shop/cart.git".to_owned(),
-            trouble: Some("the server did not answer within 30 s".to_owned()),
-        }),
-        owners: vec!["@shop/cart".to_owned()],
-        path: overview.columns.iter().map(|column| column.name.clone()).collect(),
-        places: places.map(|one| (place("production"), one)).collect(),
-        changes: overview
-            .recent
-            .into_iter()
-            .filter(|one| one.change.component == component("shop/cart"))
-            .collect(),
-        runs: super::run_list().runs,
-        packages: vec![other("1.8.0"), other("1.7.3"), other("1.7.2")],
+        making: Some(super::made::made()),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use facts::Timestamp;
 use pages::model::{
-    Broken, ButtonWeight, DefinitionView, Differing, DifferingLine, Entry, ErrorPage, LogLine, LoginPage, Notice,
-    Output, Question, RemoteView, Theme, Tone, WaitReason, Waiting,
+    Broken, ButtonWeight, DefinitionView, Differing, DifferingLine, Entry, ErrorPage, LogLine, LoginPage, MadeAbout,
+    Notice, Output, Owners, PlannedStep, Question, RemoteView, Theme, Tone, WaitReason, Waiting,
 };
-use pages::{change, component, difference, door, environment, log, overview, package, run, sample, search, settings};
+use pages::{
+    change, component, difference, door, environment, log, overview, package, repository, run, sample, search, settings,
+};
 
 /// Texts that try to become something else.
 const PAYLOADS: [&str; 14] = [
@@ -316,6 +318,21 @@ fn what_is_recorded_and_set_up_shows_hostile_texts_as_text() {
         for other in &mut package.others {
             other.name = text();
         }
+        for part in package.making.iter_mut().flat_map(|making| &mut making.parts) {
+            (part.what, part.value.text, part.value.path) = (text(), text(), Some(text()));
+        }
+        for part in package
+            .difference
+            .iter_mut()
+            .filter_map(|one| one.making.as_mut())
+            .flatten()
+        {
+            (part.what, part.about) = (text(), MadeAbout::Step(text()));
+            part.before
+                .iter_mut()
+                .chain(&mut part.after)
+                .for_each(|value| value.text = text());
+        }
         for verdict in &mut package.verdicts {
             verdict.mark.about = text();
             verdict.reasons = vec![text()];
@@ -323,7 +340,10 @@ fn what_is_recorded_and_set_up_shows_hostile_texts_as_text() {
         check(&package::page(&frame, &package).into_string(), payload);
 
         let mut component = sample::component_page();
-        component.owners = vec![text()];
+        component.owners = Some(Owners {
+            names: vec![text()],
+            file: text(),
+        });
         component.push_address = text();
         component.remote = Some(RemoteView {
             url: text(),
@@ -334,6 +354,30 @@ fn what_is_recorded_and_set_up_shows_hostile_texts_as_text() {
             steps: Vec::new(),
         };
         check(&component::page(&frame, &component).into_string(), payload);
+        if let DefinitionView::Read { steps, .. } = &mut component.definition {
+            *steps = ["a", "b"]
+                .map(|name| PlannedStep {
+                    name: name.parse().unwrap(),
+                    needs: Vec::new(),
+                    note: text(),
+                })
+                .to_vec();
+        }
+        check(&component::page(&frame, &component).into_string(), payload);
+
+        let mut held = sample::repository_page();
+        held.push_address = text();
+        for one in &mut held.commits {
+            (one.title, one.author, one.branch) = (text(), Some(text()), text());
+        }
+        for one in &mut held.listed {
+            one.watches = vec![text()];
+        }
+        check(&repository::page(&frame, &held).into_string(), payload);
+        let [mut commit, _] = sample::commit_pages();
+        (commit.title, commit.body, commit.author, commit.branch) = (text(), text(), Some(text()), text());
+        (commit.paths, commit.listed) = (vec![text()], held.listed);
+        check(&repository::commit(&frame, &commit).into_string(), payload);
 
         let mut searched = sample::found();
         searched.query = text();

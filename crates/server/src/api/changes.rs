@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::component;
 use super::runs::LONGEST_PAGE;
 use crate::auth::Caller;
-use crate::changes::Component;
+use crate::changes::{Component, concerns};
 use crate::error::ServerError;
 use crate::house::House;
 use crate::problem::Problem;
@@ -103,9 +103,44 @@ pub(crate) async fn find(house: &House, component: &Component, name: &str) -> Re
         // Part of a commit's id: it must not be part of another's too.
         super::commits::only_one(house, Some(component), name).await?;
     }
-    found.ok_or_else(|| {
-        Problem::not_found(format!("{} has no change `{name}`", component.name))
-            .hint("name a commit, a version, a package digest or a branch; `throughline status` lists the newest")
+    match found {
+        Some(change) => Ok(change),
+        None => Err(missing(house, component, name).await?),
+    }
+}
+
+/// Why there is no change of that name: in a repository that lists components, a commit is one of those that it
+/// concerns alone.
+async fn missing(house: &House, component: &Component, name: &str) -> Result<Problem, Problem> {
+    let Some(sorted) = concerns::find(&*house.ledger, component.id, name).await? else {
+        return Ok(Problem::not_found(format!("{} has no change `{name}`", component.name))
+            .hint("name a commit, a version, a package digest or a branch; `throughline status` lists the newest"));
+    };
+    let short = sorted.commit.short().to_owned();
+    let mut names = Vec::new();
+    for (id, _) in &sorted.concerns {
+        names.extend(house.register.by_id(*id).await?.map(|one| one.name.to_string()));
+    }
+    names.sort();
+    Ok(match names.first() {
+        None => Problem::not_found(format!(
+            "the commit {short} concerns no component of {}: nothing is built or delivered for it",
+            component.name
+        ))
+        .hint(format!(
+            "none of the paths that it touches belongs to one; see {}{}",
+            house.url(),
+            pages::links::change(&component.name, &sorted.commit)
+        )),
+        Some(first) => {
+            let several = names.join(", ");
+            let address = format!("`throughline status {short} --component {first}`");
+            Problem::not_found(format!(
+                "{} lists components; the commit {short} concerns {several}",
+                component.name
+            ))
+            .hint(format!("ask for it there: {address}"))
+        }
     })
 }
 

@@ -7,6 +7,7 @@ use artifact::Package;
 use artifact::package::{Change, Content, ContentKind, contents, difference};
 use axum::Json;
 use axum::extract::{Path, State};
+use build::making::{Part, Subject};
 use delivery::kinds::DeploymentResult;
 use facts::Digest;
 use ledger::{Op, Select};
@@ -18,7 +19,7 @@ use crate::changes::Component;
 use crate::error::ServerError;
 use crate::house::House;
 use crate::problem::Problem;
-use crate::way::{Deployed, Reader, verdict_of};
+use crate::way::{Deployed, Making, Reader, made_differently, verdict_of};
 use crate::wire;
 
 /// How many deployments of a package are looked at.
@@ -155,6 +156,32 @@ fn entry(content: Content) -> wire::Entry {
     entry
 }
 
+fn made(making: Making) -> wire::Made {
+    let part = |part: Part| wire::MadePart {
+        subject: part.subject.as_str().to_owned(),
+        step: (part.subject == Subject::Step).then_some(part.of),
+        what: part.what,
+        value: part.value,
+    };
+    wire::Made {
+        run: making.run,
+        actor: making.actor.to_string(),
+        requested_at: making.requested_at,
+        parts: making.parts.into_iter().map(part).collect(),
+    }
+}
+
+fn differently(one: build::making::Differing) -> Option<wire::MadeDifferently> {
+    let part = one.part()?.clone();
+    Some(wire::MadeDifferently {
+        subject: part.subject.as_str().to_owned(),
+        step: (part.subject == Subject::Step).then_some(part.of),
+        what: part.what,
+        before: one.before.map(|part| part.value),
+        after: one.after.map(|part| part.value),
+    })
+}
+
 #[utoipa::path(
     get, path = "/api/v1/packages/{digest}", tag = "packages", params(("digest" = String, Path)),
     responses((status = 200, body = wire::Package))
@@ -198,6 +225,7 @@ pub async fn one(
             .collect(),
         verdicts: verdicts.iter().map(verdict_of).collect(),
         contents: entries(&house, &package).await?.into_iter().map(entry).collect(),
+        made: Reader(&house).making(&component, &package).await?.map(made),
     }))
 }
 
@@ -211,8 +239,8 @@ pub async fn differing(
     caller: Caller,
     Path((digest, other)): Path<(String, String)>,
 ) -> Result<Json<wire::PackageDifference>, Problem> {
-    let (_, before) = seen(&house, &caller, &digest).await?;
-    let (_, after) = seen(&house, &caller, &other).await?;
+    let (component, before) = seen(&house, &caller, &digest).await?;
+    let (other, after) = seen(&house, &caller, &other).await?;
     let found = compared(&house, &before, &after).await?;
     let files = found.files.into_iter().map(|change| match change {
         Change::Added { content } => wire::DifferingEntry {
@@ -228,7 +256,14 @@ pub async fn differing(
             after: Some(entry(after)),
         },
     });
+    let reader = Reader(&house);
+    let making = (
+        reader.making(&component, &before).await?,
+        reader.making(&other, &after).await?,
+    );
+    let made = made_differently(making.0.as_ref(), making.1.as_ref(), |actor| actor.to_string());
     Ok(Json(wire::PackageDifference {
+        made: made.map(|all| all.into_iter().filter_map(differently).collect()),
         schema: "package-difference/1".to_owned(),
         before: before.digest,
         after: after.digest,

@@ -99,6 +99,6 @@ pub(super) fn either(first: Concerned, second: Concerned) -> Concerned {
 }
 
 /// The name of a component of a repository that holds several: `team/repository.component`.
-pub(super) fn name(repository: &ComponentName, member: &str) -> Option<ComponentName> {
+pub(crate) fn name(repository: &ComponentName, member: &str) -> Option<ComponentName> {
     ComponentName::new(format!("{repository}.{member}")).ok()
 }

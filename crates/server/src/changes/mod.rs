@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod builds;
+pub mod concerns;
 mod intake;
 pub mod kinds;
 mod members;
@@ -17,6 +18,7 @@ pub mod view;
 
 pub use builds::{BUILD, BuildParts, Builds, build_key};
 pub use intake::{Intake, IntakeError};
+pub(crate) use members::name as member_name;
 pub use rebuilds::{RebuildContext, Rebuilds};
 pub use register::{Component, Register, RegisterError};
 pub use remotes::{RemoteParts, Remotes};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use facts::{Commit, ComponentName, ReleaseLine, Timestamp};
@@ -156,6 +156,33 @@ impl Repositories {
         });
         let commit = commit.clone();
         folder.await?.ok_or(RepositoryError::NotListed { member, commit })
+    }
+
+    /// The components that a repository lists at a commit; `None` where the list cannot be read.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn listed(
+        &self,
+        name: &ComponentName,
+        commit: &Commit,
+    ) -> Result<Option<Arc<pipeline::Components>>, RepositoryError> {
+        let at = commit.clone();
+        self.read(name, move |repository| Lists::default().at(repository, &at))
+            .await
+    }
+
+    /// The paths that a commit touches, seen from its first parent.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub async fn touched(&self, name: &ComponentName, commit: &Commit) -> Result<Vec<String>, RepositoryError> {
+        let commit = commit.clone();
+        let changed = self.read(name, move |repository| {
+            let parents = repository.commit(&commit)?.parents;
+            repository.changed_paths(parents.first(), &commit)
+        });
+        Ok(changed.await?.into_iter().map(|one| one.path).collect())
     }
 
     /// Whether the repository is there.

@@ -43,9 +43,12 @@ const TABLES: &[Table] = &[
             // Empty where the commit concerns no component at all.
             Column::text("component"),
             Column::text("why"),
+            Column::text("branch"),
+            Column::integer("position"),
+            Column::integer("arrived_at"),
         ],
         key: &["repository", "head", "component"],
-        indexes: &[],
+        indexes: &[&["repository", "position"]],
     },
     Table {
         name: REFS,
@@ -102,7 +105,7 @@ impl View for ChangesView {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn tables(&self) -> &'static [Table] {
@@ -193,13 +196,16 @@ fn sorted(fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
             .with("head", body.commit.as_str())
             .with("component", component)
             .with("why", why)
+            .with("branch", body.branch.as_str())
+            .with("position", fact.seq)
+            .with("arrived_at", fact.new.occurred_at)
     };
     if body.concerns.is_empty() {
         return rows.put(CONCERNS, row(String::new(), String::new()));
     }
     body.concerns
-        .into_iter()
-        .try_for_each(|one| rows.put(CONCERNS, row(one.component.to_string(), one.why)))
+        .iter()
+        .try_for_each(|one| rows.put(CONCERNS, row(one.component.to_string(), one.why.clone())))
 }
 
 /// A build was asked for: its change knows it.

@@ -301,7 +301,7 @@ impl Reader<'_> {
             .next())
     }
 
-    async fn built_package(&self, build: Option<&RunRow>) -> Result<Option<Digest>, ServerError> {
+    pub(super) async fn built_package(&self, build: Option<&RunRow>) -> Result<Option<Digest>, ServerError> {
         let Some(build) = build else { return Ok(None) };
         let steps = engine::query::steps(&*self.0.ledger, build.id).await?.rows;
         Ok(steps

@@ -21,7 +21,7 @@ use super::guard::sentence;
 use super::names::{self, People};
 use super::visit::Visit;
 use super::waits::Before;
-use super::{Memory, commits, happened, stations, together};
+use super::{Memory, commits, happened, repository, stations, together};
 use crate::api::changes::find;
 use crate::api::component;
 use crate::error::ServerError;
@@ -43,7 +43,14 @@ pub(super) async fn show(
     visit
         .caller
         .may(Action::Read, &Resource::Component(component.name.clone()))?;
-    let row = find(&house, &component, &change).await?;
+    let row = match find(&house, &component, &change).await {
+        Ok(row) => row,
+        // A commit of a repository that lists components is a change of those that it concerns alone.
+        Err(problem) => match repository::commit(&house, &memory, &visit, &component, &change).await? {
+            Some(page) => return Ok(page),
+            None => return Err(problem),
+        },
+    };
     let read = Reader(&house).way(&component, row).await?;
     let told = tell(&read);
     let gates = house.delivery.waiting(component.id);

@@ -73,17 +73,9 @@ pub(super) fn parts<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<ChangeP
 
 /// What a commit touches, seen from its first parent; nothing when that cannot be read.
 pub(super) async fn touched(house: &House, component: &Component, commit: &Commit) -> Vec<ChangePart> {
-    let Ok(repository) = house.repositories.repository(&component.name) else {
-        return Vec::new();
-    };
-    let commit = commit.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        let parents = repository.commit(&commit)?.parents;
-        repository.changed_paths(parents.first(), &commit)
-    });
-    match read.await {
-        Ok(Ok(changed)) => parts(changed.iter().map(|one| one.path.as_str())),
-        _ => Vec::new(),
+    match house.repositories.touched(&component.name, commit).await {
+        Ok(paths) => parts(paths.iter().map(String::as_str)),
+        Err(_) => Vec::new(),
     }
 }
 

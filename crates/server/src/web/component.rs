@@ -11,25 +11,27 @@ use engine::view::RUNS;
 use facts::Commit;
 use ledger::{Direction, Op, Select};
 use maud::Markup;
-use pages::model::{Broken, ComponentPage, DefinitionView, OtherPackage, Progress, RemoteView, Step};
+use pages::model::{Broken, ComponentPage, DefinitionView, OtherPackage, PlaceView, PlannedStep, RemoteView};
 use pipeline::Definition;
+use pipeline::plan::PACKAGE;
 
 use super::names::{self, Components};
 use super::visit::Visit;
-use super::{Memory, environment, overview, runs};
+use super::{Memory, environment, overview, owners, repository, runs};
 use crate::changes::Component;
+use crate::changes::view::CHANGES;
 use crate::house::House;
 use crate::problem::Problem;
+use crate::way::ChangeRow;
 
 /// How many runs and packages are shown.
 const SHOWN: usize = 8;
 /// The file that says how a component is built.
 const DEFINITION: &str = "throughline.yaml";
+/// The branches that a main line may be.
+const MAIN: [&str; 2] = ["main", "master"];
 /// The largest definition that is shown, in bytes.
 const LARGEST: u64 = 1024 * 1024;
-/// Where repositories say who owns what.
-const OWNERS: [&str; 3] = ["CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS"];
-
 /// The page.
 pub(super) async fn show(
     State(house): State<Arc<House>>,
@@ -41,10 +43,31 @@ pub(super) async fn show(
     visit
         .caller
         .may(Action::Read, &Resource::Component(component.name.clone()))?;
+    let components = Components::all(&house).await?;
+    let home = house.register.repository(&component).await?;
+    let tip = tip(&house, &home).await?;
+    let list = match &tip {
+        Some((commit, _)) => house.repositories.listed(&home.name, commit).await.ok().flatten(),
+        None => None,
+    };
+    if component.place.is_none() && components.lists(component.id) && list.as_ref().is_none_or(|list| !list.has_own()) {
+        return repository::page(&house, &memory, &visit, &component, &components, tip).await;
+    }
+    // A component of several has the place that the newest list gives it; what cannot be read says nothing.
+    let folder = component.place.as_ref().map(|place| {
+        let member = list.as_ref().and_then(|list| list.member(&place.member));
+        member.map(|member| member.folder.clone())
+    });
     let newest = newest(&house, &component).await?;
-    let definition = match &newest {
-        Some((commit, _)) => definition(&house, &component, commit).await?,
-        None => DefinitionView::Missing,
+    let definition = match (&newest, &folder) {
+        (_, Some(None)) if list.is_some() => DefinitionView::Unlisted,
+        (Some((commit, _)), _) => definition(&house, &component, commit).await?,
+        (None, _) => DefinitionView::Missing,
+    };
+    let owned = folder.clone().unwrap_or(Some(String::new()));
+    let owners = match (&tip, &owned) {
+        (Some((commit, _)), Some(folder)) => owners::of(&house, &home, commit, folder).await,
+        _ => None,
     };
     let mut places = Vec::new();
     for policy in house.delivery.path().environments() {
@@ -61,7 +84,6 @@ pub(super) async fn show(
         .limit(SHOWN);
     let rows = house.ledger.select(select).await?.rows;
     let rows = rows.iter().map(run_row).collect::<Result<Vec<_>, _>>()?;
-    let components = Components::all(&house).await?;
     let state = house.delivery.state(component.id);
     let mut packages: Vec<&delivery::Package> = state.packages.values().collect();
     packages.sort_by_key(|package| std::cmp::Reverse(package.order));
@@ -73,15 +95,13 @@ pub(super) async fn show(
             None => None,
         },
         definition,
-        push_address: format!("{}/git/{}.git", house.url(), component.name),
-        remote: component.remote.clone().map(|url| RemoteView {
-            url,
-            trouble: house.remotes.trouble(component.id).map(|trouble| trouble.told),
+        push_address: push_address(&house, &home),
+        remote: remote(&house, &home),
+        owners,
+        place: folder.map(|folder| PlaceView {
+            repository: home.name.clone(),
+            folder: folder.or_else(|| list.is_none().then(String::new)),
         }),
-        owners: match &newest {
-            Some((commit, _)) => owners(&house, &component, commit).await,
-            None => Vec::new(),
-        },
         path: house
             .delivery
             .path()
@@ -90,7 +110,7 @@ pub(super) async fn show(
             .map(|policy| policy.name.clone())
             .collect(),
         places,
-        changes: overview::recent(&house, &memory, &[&component], &gates, Some(component.id)).await?,
+        changes: overview::recent(&house, &memory, &[&component], &gates, Some(&[component.id])).await?,
         runs: runs::lines((&house, &memory, &components), &rows).await?,
         packages: packages
             .into_iter()
@@ -104,18 +124,48 @@ pub(super) async fn show(
     Ok(pages::component::page(&visit.frame, &page))
 }
 
-/// The newest commit of the main line, and its name.
-async fn newest(house: &House, component: &Component) -> Result<Option<(Commit, String)>, Problem> {
+/// Where its commits are pushed to.
+pub(super) fn push_address(house: &House, home: &Component) -> String {
+    format!("{}/git/{}.git", house.url(), home.name)
+}
+
+/// The repository elsewhere that it follows.
+pub(super) fn remote(house: &House, home: &Component) -> Option<RemoteView> {
+    home.remote.clone().map(|url| RemoteView {
+        url,
+        trouble: house.remotes.trouble(home.id).map(|trouble| trouble.told),
+    })
+}
+
+/// Where a repository's main line is, and what that is called.
+async fn tip(house: &House, home: &Component) -> Result<Option<(Commit, String)>, Problem> {
     let refs = house
         .repositories
-        .refs(&component.name)
+        .refs(&home.name)
         .await
         .map_err(crate::error::ServerError::from)?;
-    let found = ["main", "master"].into_iter().find_map(|line| {
+    let found = MAIN.into_iter().find_map(|line| {
         refs.get(&format!("refs/heads/{line}"))
             .map(|commit| (commit.clone(), line.to_owned()))
     });
     Ok(found)
+}
+
+/// The newest change of the main line, or else of any, and the name of its branch.
+async fn newest(house: &House, component: &Component) -> Result<Option<(Commit, String)>, Problem> {
+    let of_component = || {
+        Select::from(CHANGES)
+            .filter("component", Op::Eq, component.id.to_string())
+            .order("position", Direction::Desc)
+            .limit(1)
+    };
+    for query in [of_component().any_of("branch", MAIN), of_component()] {
+        if let Some(row) = house.ledger.select(query).await?.rows.first() {
+            let change = ChangeRow::of(row)?;
+            return Ok(Some((change.commit, change.branch)));
+        }
+    }
+    Ok(None)
 }
 
 /// How a commit says that it is built.
@@ -136,19 +186,10 @@ async fn definition(house: &House, component: &Component, commit: &Commit) -> Re
                 .plan()
                 .steps
                 .into_iter()
-                .map(|step| Step {
+                .map(|step| PlannedStep {
+                    note: note(&step),
                     name: step.name,
-                    action: step.action,
                     needs: step.needs,
-                    progress: Progress::Waiting,
-                    started_at: None,
-                    finished_at: None,
-                    message: None,
-                    attempts: Vec::new(),
-                    attempts_allowed: 1,
-                    tests: None,
-                    question: None,
-                    usually: None,
                 })
                 .collect(),
             text,
@@ -168,39 +209,43 @@ async fn definition(house: &House, component: &Component, commit: &Commit) -> Re
     })
 }
 
-/// Who owns everything in the repository, as its own file says; the last such line counts.
-async fn owners(house: &House, component: &Component, commit: &Commit) -> Vec<String> {
-    for file in OWNERS {
-        if let Ok(Some(bytes)) = house.repositories.file(&component.name, commit, file, LARGEST).await {
-            return of_everything(&String::from_utf8_lossy(&bytes));
-        }
+/// What a step does, in a few words: its first command, or what it puts together.
+fn note(step: &pipeline::PlannedStep) -> String {
+    let first = |pointer: &str| {
+        let text = step.input.pointer(pointer)?.as_str()?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.map(str::to_owned).find(|line| !line.starts_with('#'))
+    };
+    match step.action.as_str() {
+        PACKAGE => match step
+            .input
+            .pointer("/files")
+            .and_then(|files| files.as_array())
+            .map_or(0, Vec::len)
+        {
+            0 => "puts the package together".to_owned(),
+            1 => "packs 1 entry".to_owned(),
+            several => format!("packs {several} entries"),
+        },
+        _ => first("/script").unwrap_or_else(|| step.action.clone()),
     }
-    Vec::new()
-}
-
-fn of_everything(text: &str) -> Vec<String> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    let mut everything = lines.filter_map(|line| {
-        let mut words = line.split_whitespace();
-        ["*", "/", "/**", "**"]
-            .contains(&words.next()?)
-            .then(|| words.map(str::to_owned).collect::<Vec<_>>())
-    });
-    let mut last = Vec::new();
-    for owners in &mut everything {
-        last = owners;
-    }
-    last
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
-    fn the_last_line_for_everything_names_the_owners() {
-        let text = "# who\n*  @first # early\n/docs/ @writers\n*  @shop/cart ada@example.org\n";
-        assert_eq!(of_everything(text), ["@shop/cart", "ada@example.org"]);
-        assert!(of_everything("/src @somebody\n").is_empty());
+    fn a_planned_step_is_told_by_its_first_command() {
+        let planned = |action: &str, input: serde_json::Value| {
+            note(&pipeline::PlannedStep::new("a".parse().unwrap(), action, input))
+        };
+        assert_eq!(
+            planned("run", json!({ "script": "\n# why\n  make all\nmake more\n" })),
+            "make all"
+        );
+        assert_eq!(planned("package", json!({ "files": [{}, {}] })), "packs 2 entries");
+        assert_eq!(planned("approve", json!({})), "approve");
     }
 }

@@ -203,6 +203,12 @@ impl Components {
         self.0.get(&id)
     }
 
+    /// Whether it is a repository that lists others.
+    pub fn lists(&self, id: ComponentId) -> bool {
+        let mut places = self.0.values().filter_map(|one| one.place.as_ref());
+        places.any(|place| place.repository == id)
+    }
+
     /// All of them, by name.
     pub fn by_name(&self) -> Vec<&Component> {
         let mut all: Vec<&Component> = self.0.values().collect();

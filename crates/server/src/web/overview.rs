@@ -45,21 +45,17 @@ pub(super) async fn show(
         .iter()
         .map(|component| (component.id, house.delivery.waiting(component.id)))
         .collect();
-    let path = house.delivery.path();
     let running = open_runs(&house, &memory, &components, &seen).await?;
-    let rows = try_join_all(
+    // A repository that lists components and has never made a package itself is none.
+    let is_list = |one: &&&Component| {
         seen.iter()
-            .map(|component| row(&visit, &house, &memory, component, &gates, &running)),
-    );
+            .any(|other| other.place.as_ref().is_some_and(|place| place.repository == one.id))
+            && house.delivery.state(one.id).packages.is_empty()
+    };
+    let rows = seen.iter().filter(|one| !is_list(one));
+    let rows = try_join_all(rows.map(|component| row(&visit, &house, &memory, component, &gates, &running)));
     let page = Overview {
-        columns: path
-            .environments()
-            .iter()
-            .map(|policy| Column {
-                name: policy.name.clone(),
-                strategy: strategy(policy).to_owned(),
-            })
-            .collect(),
+        columns: columns(&house),
         rows: rows.await?,
         recent: recent(&house, &memory, &seen, &gates, None).await?,
         running,
@@ -67,6 +63,16 @@ pub(super) async fn show(
         push_address: format!("{}/git/TEAM/NAME.git", house.url()),
     };
     Ok(pages::overview::page(&visit.frame, &page))
+}
+
+/// The environments, as columns.
+pub(super) fn columns(house: &House) -> Vec<Column> {
+    let path = house.delivery.path();
+    let columns = path.environments().iter().map(|policy| Column {
+        name: policy.name.clone(),
+        strategy: strategy(policy).to_owned(),
+    });
+    columns.collect()
 }
 
 /// Why the component's remote cannot be followed, where that is so.
@@ -85,7 +91,7 @@ fn trouble(house: &House, component: &Component) -> Option<Trouble> {
 }
 
 /// The open runs, oldest first.
-async fn open_runs(
+pub(super) async fn open_runs(
     house: &Arc<House>,
     memory: &Memory,
     components: &Components,
@@ -104,7 +110,8 @@ async fn open_runs(
     runs::lines((house, memory, components), &rows).await
 }
 
-async fn row(
+/// A component as a row.
+pub(super) async fn row(
     visit: &Visit,
     house: &Arc<House>,
     memory: &Memory,
@@ -151,14 +158,13 @@ async fn row(
     })
 }
 
-/// The latest changes, told from a handful of questions for all of them.
-/// The latest changes of those that are seen, or of one of them.
+/// The latest changes of those that are seen, or of some of them, told from a handful of questions for all.
 pub(super) async fn recent(
     house: &Arc<House>,
     memory: &Memory,
     seen: &[&Component],
     gates: &BTreeMap<ComponentId, Gates>,
-    only: Option<ComponentId>,
+    only: Option<&[ComponentId]>,
 ) -> Result<Vec<RecentChange>, Problem> {
     if seen.is_empty() {
         return Ok(Vec::new());
@@ -166,8 +172,10 @@ pub(super) async fn recent(
     let mut select = Select::from(crate::changes::view::CHANGES)
         .order("position", Direction::Desc)
         .limit(RECENT);
-    if let Some(component) = only {
+    if let Some([component]) = only {
         select = select.filter("component", Op::Eq, component.to_string());
+    } else if let Some(components) = only {
+        select = select.any_of("component", components.iter().map(ToString::to_string));
     }
     let rows = house.ledger.select(select).await?.rows;
     let changes = rows.iter().map(ChangeRow::of).collect::<Result<Vec<_>, _>>()?;

@@ -11,14 +11,14 @@ use delivery::ports::Packages as _;
 use facts::Digest;
 use maud::Markup;
 use pages::model::{
-    DeploymentKind, DifferingFile, EntryKind, OpenFile, OtherPackage, PackageDifference, PackageEntry, PackagePage,
-    PackageVerdict, Stay, StayState, VerdictMark,
+    DeploymentKind, DifferingFile, EntryKind, MadeDifferently, OpenFile, OtherPackage, PackageDifference, PackageEntry,
+    PackagePage, PackageVerdict, Stay, StayState, VerdictMark,
 };
 use serde::Deserialize;
 
-use super::Memory;
 use super::names::{self, People};
 use super::visit::Visit;
+use super::{Memory, making};
 use crate::api::blocking;
 use crate::api::packages::{compared, entries, seen, stays};
 use crate::error::ServerError;
@@ -52,7 +52,9 @@ pub(super) async fn show(
     let state = house.delivery.state(component.id);
     let accepted = state.packages.get(&package.digest);
     let stood = stays(&house, &component, package.digest).await?;
-    let people = People::of(&house, stood.iter().map(|stay| stay.deployed.actor)).await?;
+    let making = Reader(&house).making(&component, &package).await?;
+    let asked = making.iter().map(|making| making.actor);
+    let people = People::of(&house, stood.iter().map(|stay| stay.deployed.actor).chain(asked)).await?;
     let verdicts = Reader(&house).verdicts(package.digest).await?;
     let read = entries(&house, &package).await;
     let file = match (&read, looked.file.filter(|path| !path.is_empty())) {
@@ -72,13 +74,16 @@ pub(super) async fn show(
     let difference = match looked.against.filter(|digest| !digest.is_empty()) {
         None => None,
         Some(against) => {
-            let (_, before) = seen(&house, &visit.caller, &against).await?;
+            let (of, before) = seen(&house, &visit.caller, &against).await?;
             let known = state.packages.get(&before.digest).map(other);
             let other = known.unwrap_or_else(|| OtherPackage {
                 digest: before.digest,
                 name: before.digest.short(),
             });
-            Some(difference(other, compared(&house, &before, &package).await?))
+            let found = compared(&house, &before, &package).await?;
+            let there = Reader(&house).making(&of, &before).await?;
+            let made = making::differently(&house, there.as_ref(), making.as_ref()).await?;
+            Some(difference(other, found, made))
         }
     };
     let contents = read.ok();
@@ -90,6 +95,7 @@ pub(super) async fn show(
         run: accepted.map(|accepted| accepted.run),
         platform: package.config.platform.to_string(),
         definition: package.config.definition,
+        making: making.map(|making| making::told(making, &people)),
         never_again: accepted
             .and_then(|accepted| accepted.bar.as_ref())
             .map(|bar| bar.reasons.clone())
@@ -169,7 +175,11 @@ fn bytes(content: &Content) -> u64 {
     }
 }
 
-fn difference(other: OtherPackage, found: artifact::package::Difference) -> PackageDifference {
+fn difference(
+    other: OtherPackage,
+    found: artifact::package::Difference,
+    making: Option<Vec<MadeDifferently>>,
+) -> PackageDifference {
     let more_files = found.files.len().saturating_sub(SHOWN);
     let files = found.files.into_iter().take(SHOWN).map(|change| {
         let path = change.path().to_owned();
@@ -186,6 +196,7 @@ fn difference(other: OtherPackage, found: artifact::package::Difference) -> Pack
         more_files,
         config: found.config,
         encoding_only: found.encoding_only,
+        making,
     }
 }
 

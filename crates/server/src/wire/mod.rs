@@ -29,7 +29,7 @@ pub use ledger::{
     Checkpoint, KeptCheckpoint, Rebuilt, RebuiltView, SigningKeyLine, SigningKeys, Verified, VerifyAgainst,
 };
 pub use notification::{DeliveryLine, Notifications, TestNotification};
-pub use package::{Blob, DifferingEntry, Entry, Package, PackageDifference, Stay};
+pub use package::{Blob, DifferingEntry, Entry, Made, MadeDifferently, MadePart, Package, PackageDifference, Stay};
 pub use rebuild::{DifferingFile, PackagedFile, Rebuild};
 pub use run::{AttemptLine, Run, RunLine, Runs, StepLine};
 pub use search::{Search, SearchGroup, SearchHit};

@@ -38,6 +38,38 @@ pub struct Package {
     pub verdicts: Vec<Verdict>,
     /// What is in it, by path.
     pub contents: Vec<Entry>,
+    /// How it was made; nothing where no build here made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+}
+
+/// How a package was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Made {
+    /// The build.
+    #[schema(value_type = String)]
+    pub run: RunId,
+    /// Who or what asked for it.
+    pub actor: String,
+    /// When.
+    #[schema(value_type = String)]
+    pub requested_at: Timestamp,
+    /// What is known of it.
+    pub parts: Vec<MadePart>,
+}
+
+/// One thing that is known of how a package was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MadePart {
+    /// What it is about: `build`, `source`, `beside` or `step`.
+    pub subject: String,
+    /// The step, for a part about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// What it is, such as `commands` or `image`.
+    pub what: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// A part of a package.
@@ -111,6 +143,27 @@ pub struct PackageDifference {
     pub config: Vec<String>,
     /// Whether only how the bytes are packed differs.
     pub encoding_only: bool,
+    /// How they were made in another way; nothing where that is not known of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Vec<MadeDifferently>>,
+}
+
+/// A part in which the making of two packages differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MadeDifferently {
+    /// What it is about: `build`, `source`, `beside` or `step`.
+    pub subject: String,
+    /// The step, for a part about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// What it is.
+    pub what: String,
+    /// With the one; nothing where it was not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// With the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// An entry that differs.

@@ -16,7 +16,7 @@ components:
 ";
 
 /// A component's definition: it packages the file `name`.
-fn packages(more: &str) -> String {
+pub fn packages(more: &str) -> String {
     format!(
         "{}package: {{ files: [{{ from: name }}] }}\n{more}",
         steps("  build: { run: 'true' }\n")
@@ -24,7 +24,7 @@ fn packages(more: &str) -> String {
 }
 
 /// A repository of three components.
-fn shop() -> Repository {
+pub fn shop() -> Repository {
     let repository = Repository::new();
     repository.define(LIST);
     for (folder, name) in [("web", "web"), ("services/api", "api"), ("tools", "tools")] {
@@ -46,7 +46,7 @@ fn builds(house: &House) -> BTreeMap<(String, String), usize> {
 
 /// Waits until these builds are there and have ended, and no others.
 #[track_caller]
-fn settled(house: &House, expected: &[(&str, &[&str])]) {
+pub fn settled(house: &House, expected: &[(&str, &[&str])]) {
     let expected: BTreeMap<(String, String), usize> = expected
         .iter()
         .flat_map(|(commit, members)| {
