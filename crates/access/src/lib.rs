@@ -8,6 +8,7 @@
 //! - [`sessions`]: one-time login links and browser sessions.
 //! - [`secrets`]: secrets, encrypted at rest with a [`key`] that is kept elsewhere.
 //! - [`outbox`]: what is to be told to people and machines outside, kept until it has been.
+//! - [`readers`]: how far those have come who read all facts.
 //! - [`kinds`]: the fact kinds that record changes here, without names and values.
 //!
 //! Nothing here reads the network or decides what a run may see; callers say who asks. All calls
@@ -20,6 +21,7 @@ pub mod error;
 pub mod key;
 pub mod kinds;
 pub mod outbox;
+pub mod readers;
 pub mod role;
 pub mod secrets;
 pub mod sessions;

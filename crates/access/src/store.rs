@@ -16,7 +16,7 @@ use crate::key::{self, MasterKey};
 /// `Tlop`: what SQLite's header says about the file.
 const APPLICATION_ID: i64 = 0x546c_6f70;
 /// The version of the tables below.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 const TABLES: &str = "
 CREATE TABLE actors (
@@ -102,6 +102,11 @@ CREATE INDEX outbox_by_recipient ON outbox (recipient, finished_at);
 CREATE INDEX outbox_by_age ON outbox (created_at);
 CREATE INDEX outbox_unrecorded ON outbox (finished_at) WHERE NOT recorded;
 CREATE TABLE outbox_position (position INTEGER NOT NULL) STRICT;
+";
+
+/// What version 4 adds.
+const READERS: &str = "
+CREATE TABLE read_positions (reader TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL) STRICT;
 ";
 
 /// The store of actors, tokens, sessions and secrets.
@@ -219,6 +224,9 @@ fn make_tables(connection: &mut Connection, path: &Path) -> Result<(), AccessErr
     }
     if version < 3 {
         transaction.execute_batch(OUTBOX)?;
+    }
+    if version < 4 {
+        transaction.execute_batch(READERS)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     Ok(transaction.commit()?)

@@ -14,9 +14,12 @@ use facts::{
 use pipeline::document::Gate;
 use serde::{Deserialize, Serialize};
 
+/// What the names of the streams of delivery begin with.
+pub const STREAM: &str = "delivery";
+
 /// The stream of all delivery facts of a component.
 pub fn stream(component: ComponentId) -> Stream {
-    Stream::new("delivery", component)
+    Stream::new(STREAM, component)
 }
 
 /// The stream in which the observed states of a component's environment are published.

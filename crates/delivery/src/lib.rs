@@ -2,7 +2,7 @@
 //!
 //! Pure: [`kinds`] (the facts), [`state`] (their fold), [`path`] (the policy), [`mod@gate`] (who may come
 //! in), [`decide`] (what happens next), [`mod@plan`] and [`shape`] (how a deployment goes), [`judge`] (what a
-//! canary showed). With effects: [`actions`] (what the steps of a deployment do, behind [`ports`]) and
+//! canary showed), [`invariants`] (what must hold of the facts). With effects: [`actions`] (what the steps of a deployment do, behind [`ports`]) and
 //! [`driver`] (reads facts, asks the decisions, records what they say).
 //!
 //! A deployment is a run of the engine. Whatever goes wrong in it, the way back is another deployment
@@ -13,6 +13,7 @@ pub mod context;
 pub mod decide;
 pub mod driver;
 pub mod gate;
+pub mod invariants;
 pub mod judge;
 pub mod kinds;
 mod mutation;

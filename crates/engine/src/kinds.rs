@@ -18,9 +18,12 @@ use crate::result::RunResult;
 /// The version of every kind here.
 pub const VERSION: u16 = 1;
 
+/// What the names of the streams of runs begin with.
+pub const STREAM: &str = "run";
+
 /// The stream that holds all facts of a run.
 pub fn stream_of(run: RunId) -> Stream {
-    Stream::new("run", run)
+    Stream::new(STREAM, run)
 }
 
 /// The external key by which the fact `run.requested` claims the key of a request.

@@ -95,6 +95,12 @@ fn serve(settings: &str) -> i32 {
             return 1;
         }
     };
+    if !given["record"].is_null()
+        && let Err(error) = runtime.block_on(record(settings.clone(), &given["record"]))
+    {
+        eprintln!("{error}");
+        return 1;
+    }
     let served = runtime.block_on(server::serve(settings, |ready| {
         let token = ready.first_token.as_ref().map(|token| token.as_str());
         println!("{}", json!({ "url": ready.url, "token": token }));
@@ -106,6 +112,29 @@ fn serve(settings: &str) -> i32 {
             1
         }
     }
+}
+
+/// Records a fact that no server would: `{ "stream", "kind", "body" }`.
+async fn record(settings: server::Settings, fact: &Value) -> Result<(), String> {
+    let house = server::House::open(settings).await.map_err(|error| error.to_string())?;
+    let text = |name: &str| fact[name].as_str().unwrap_or_default().to_owned();
+    let fact = facts::NewFact {
+        stream: facts::Stream::from(text("stream")),
+        id: facts::FactId::of_key(&fact.to_string()),
+        kind: text("kind"),
+        kind_version: 1,
+        occurred_at: facts::Clock::now(&facts::SystemClock),
+        actor: facts::Actor::System,
+        on_behalf_of: None,
+        trust: facts::Trust::Trusted,
+        cause: None,
+        correlation: None,
+        external_key: None,
+        body: fact["body"].clone(),
+    };
+    let appended = house.ledger.append(ledger::Append::unconditional(vec![fact])).await;
+    house.engine.stop().await;
+    appended.map(drop).map_err(|error| error.to_string())
 }
 
 /// Answers every request with `VERSION`. `HEALTH=never` makes it ill, `HEALTH=exit` ends it at once;

@@ -35,6 +35,7 @@ use crate::ports::{
 use crate::recorded::RecordedView;
 use crate::search::SearchView;
 use crate::settings::Settings;
+use crate::watch::Watched;
 
 /// How long a cancelled run may take to end before everything is stopped without it.
 const CANCELLED: Duration = Duration::from_secs(15);
@@ -129,6 +130,8 @@ pub struct House {
     pub(crate) notifications: Option<Arc<Outgoing>>,
     /// Components whose pushes could not be recorded yet.
     pub(crate) overdue: Overdue,
+    /// What the watch over the rules has seen.
+    pub(crate) watched: Watched,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     url: OnceLock<String>,
@@ -460,6 +463,7 @@ impl House {
             policy,
             delivery,
             notifications,
+            watched: Watched::default(),
             overdue: Overdue::default(),
             stopping: CancellationToken::new(),
             _lock: lock,

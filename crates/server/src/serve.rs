@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::house::{House, OpenError};
 use crate::settings::Settings;
 use crate::tls::{Certificates, TlsError, TlsListener, renew};
-use crate::{api, auth, follower, git, notifications, problem, registry, repeat, retention, web};
+use crate::{api, auth, follower, git, measurements, notifications, problem, registry, repeat, retention, watch, web};
 
 /// How long the end of the server waits for results that are being shared.
 const SHARING: std::time::Duration = std::time::Duration::from_secs(10);
@@ -90,6 +90,10 @@ pub fn router(house: Arc<House>) -> Router {
         .nest("/git", git::routes().layer(DefaultBodyLimit::disable()))
         .merge(registry::routes())
         .route("/healthz", get(|| async { "ok" }))
+        .route(
+            "/metrics",
+            get(measurements::measurements).layer(map_response(problem::always)),
+        )
         .merge(web::routes(&house))
         .layer(map_response(no_guessing))
         .layer(map_response_with_state(house.clone(), always_encrypted))
@@ -142,6 +146,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let stopping = house.stopping.clone();
     let covering = tokio::spawn(async move { checkpoints.keep_making(stopping).await });
     let telling = tokio::spawn(notifications::keep_telling(house.clone()));
+    let watching = tokio::spawn(watch::keep_watching(house.clone()));
     let tidying = tokio::spawn(retention::keep_tidy(house.clone()));
     ready(&Ready {
         url: house.url(),
@@ -181,6 +186,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let _ = following.await;
     let _ = covering.await;
     let _ = telling.await;
+    let _ = watching.await;
     let results = house.results.clone();
     // What cannot be shared in this time is made anew elsewhere.
     let _ = tokio::task::spawn_blocking(move || results.store().finish_sharing(SHARING)).await;

@@ -22,7 +22,7 @@ use crate::mutation::{self, Mutation};
 use world::World;
 
 /// How many seeds the normal test run takes.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 700;
 /// How many seeds a deliberate fault may survive.
 const SEEDS_FOR_A_FAULT: u64 = 400;
 

@@ -209,7 +209,7 @@ impl World {
         self.met.facts = self.rules.facts.len();
         self.met.intents = self.rules.intents;
         self.met.returns = self.rules.returns;
-        self.met.bars = self.rules.barred.len();
+        self.met.bars = self.rules.barred().len();
         self.met.lost = self.weather.lock().unwrap().lost;
         Ok(self.met)
     }
@@ -297,13 +297,13 @@ impl World {
         if self.servers[server].task.is_some() {
             return;
         }
-        let packages: Vec<Digest> = self.rules.packages.keys().copied().collect();
+        let packages: Vec<Digest> = self.rules.packages().keys().copied().collect();
         let paths = self.path.clone();
         let names: Vec<_> = paths.environments().iter().map(|policy| policy.name.clone()).collect();
         let name = self.random.pick(&names).cloned().unwrap();
         let by = person(self.random.below(4));
         let known = self.random.pick(&packages).copied();
-        let newest = self.rules.packages.values().max_by_key(|package| package.order);
+        let newest = self.rules.packages().values().max_by_key(|package| package.order);
         let newest = newest.map(|package| package.package);
         let wish = match (self.random.below(100), known, newest) {
             (0..=24, _, _) | (_, None, _) | (_, _, None) => Wish::Accept(self.commit()),
@@ -313,7 +313,7 @@ impl World {
             (75..=84, _, _) => Wish::RollBack(name, None),
             (85..=89, package, _) => Wish::RollBack(name, package),
             (_, Some(package), _) => {
-                let barred = self.rules.barred.iter().copied().collect::<Vec<_>>();
+                let barred = self.rules.barred().iter().copied().collect::<Vec<_>>();
                 Wish::Unbar(self.random.pick(&barred).copied().unwrap_or(package))
             }
         };

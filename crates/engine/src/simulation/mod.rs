@@ -19,7 +19,7 @@ use crate::mutation::{self, Mutation};
 use world::World;
 
 /// How many seeds the normal test run takes.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 1_500;
 /// How many seeds a deliberate fault may survive.
 const SEEDS_FOR_A_FAULT: u64 = 400;
 

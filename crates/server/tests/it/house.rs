@@ -454,9 +454,29 @@ impl House {
             .collect()
     }
 
-    /// Asserts that every fact is as it was recorded.
+    /// A value of `/metrics`, by its name with its labels.
+    pub fn measured(&self, name: &str) -> Option<u64> {
+        let text = self.get("/metrics").is(200);
+        let lines = text.as_str().unwrap().lines();
+        let values = lines.filter_map(|line| line.rsplit_once(' '));
+        let mut found = values.filter(|(found, _)| *found == name);
+        found.next().map(|(_, value)| value.parse().unwrap())
+    }
+
+    /// Waits until every fact was checked against the rules of the protocol.
+    pub fn checked(&self) {
+        self.until("every fact checked", || {
+            let checked = self.measured("throughline_invariants_position")?;
+            (checked >= self.measured("throughline_facts_total")?).then_some(())
+        });
+    }
+
+    /// Asserts that every fact is as it was recorded, and that no rule of the protocol is broken.
     #[track_caller]
     pub fn is_whole(&self) {
+        self.checked();
+        let broken = self.facts().into_iter().find(|fact| fact["kind"] == "invariant.broken");
+        assert_eq!(broken, None);
         let verified = self.get("/api/v1/ledger/verify").is(200);
         assert_eq!(verified["verified"], true, "{verified}");
         assert!(verified["facts"].as_u64().unwrap() > 0);

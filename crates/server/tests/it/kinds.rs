@@ -12,6 +12,7 @@ use server::changes::kinds::{
 use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
 use server::notifications::kinds::{ENDED, Ended};
 use server::retention::kinds::{SWEPT, Swept};
+use server::watch::kinds::{BROKEN, Broken};
 use testkit::{check_fixture, fixtures};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
@@ -31,6 +32,7 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
         check_fixture::<SigningKeyAdded>(HERE, SIGNING_KEY_ADDED, 1),
         check_fixture::<CheckpointSigned>(HERE, CHECKPOINT_SIGNED, 1),
         check_fixture::<Ended>(HERE, ENDED, 1),
+        check_fixture::<Broken>(HERE, BROKEN, 1),
     ];
     checked.sort();
     assert_eq!(

@@ -37,4 +37,5 @@ mod secrets;
 mod tags;
 mod tls;
 mod versions;
+mod watch;
 mod web;
