@@ -1,5 +1,5 @@
 //! What tests share: time and chance that a test decides, places on the machine that no other test
-//! uses, small servers that keep what they are sent, the check of what stands in ledgers, and the word of
+//! uses, small servers that keep what they are sent, a database, the check of what stands in ledgers, and the word of
 //! a test that the machine has not got what it needs.
 //!
 //! Only tests depend on this crate. What one room's tests alone need lives in that room.
@@ -11,6 +11,8 @@ mod fixtures;
 mod mail;
 mod needs;
 mod places;
+#[allow(clippy::disallowed_methods)] // plays the machine on which the database runs
+mod postgres;
 mod receiver;
 
 pub use authority::{Authority, Certified};
@@ -20,4 +22,5 @@ pub use fixtures::{check_fixture, check_fixture_with, fixtures};
 pub use mail::{Encryption, Mail, MailServer};
 pub use needs::{Need, skip};
 pub use places::{folder, free_port, tool};
+pub use postgres::Postgres;
 pub use receiver::{Receiver, Request};

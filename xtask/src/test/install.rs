@@ -74,7 +74,7 @@ const NEEDS: &[Need] = &[
         package: "postgresql",
         name: Some("postgresql"),
         there: || Path::new("/usr/lib/postgresql").is_dir(),
-        without: "no real database runs beside a step",
+        without: "tests of the ledger on PostgreSQL leave themselves out, and no real database runs beside a step",
     },
     Need {
         package: "cmake",
