@@ -112,10 +112,10 @@ pub enum LedgerError {
         /// The newest format this version reads.
         known: i64,
     },
-    /// The file is something else.
-    #[error("`{path}` is not a ledger: {reason}\nhint: point to another folder, or move the file away")]
+    /// What is there is something else.
+    #[error("`{path}` is not a ledger: {reason}\nhint: point to another place, or move away what is there")]
     NotALedger {
-        /// The file.
+        /// The file, or the address of the database.
         path: String,
         /// What it is, as far as is known.
         reason: String,

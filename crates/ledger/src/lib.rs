@@ -1,8 +1,8 @@
 //! The ledger: an append-only, hash-chained log of facts, and the views folded from it.
 //!
 //! Here live the trait [`Ledger`], the way to append ([`Append`]: conditional on what was read, with
-//! claims), the declaration of views ([`View`]), the way to read them ([`Select`]), and two stores:
-//! [`MemoryLedger`] and [`SqliteLedger`], which pass one conformance suite.
+//! claims), the declaration of views ([`View`]), the way to read them ([`Select`]), and three stores:
+//! [`MemoryLedger`], [`SqliteLedger`] and [`PostgresLedger`], which pass one conformance suite.
 //!
 //! A fact is never changed and never removed. A view is a pure fold of the facts. An inline one commits
 //! in the same transaction as they do, so whoever reads it at position N sees exactly the facts up to
@@ -15,6 +15,7 @@ mod against;
 mod append;
 mod contract;
 mod memory;
+mod postgres;
 mod row;
 mod select;
 mod signed;
@@ -27,6 +28,7 @@ pub use against::{ExportCheck, Kept, against};
 pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES};
 pub use contract::{Exported, Ledger, LedgerError, Rebuilt, RebuiltView};
 pub use memory::MemoryLedger;
+pub use postgres::{Address, AddressError, Fence, Held, Holder, Lease, PostgresLedger, TERM as LEASE_TERM};
 pub use row::{Row, RowError, Value};
 pub use select::{Cursor, Direction, Op, Select, Selected};
 pub use signed::{CHECKPOINT_TYPE, Statement, StatementError};

@@ -173,6 +173,22 @@ impl Verifier {
         Ok(())
     }
 
+    /// Whether the log does not end where it should: where the ledger says it had come to, and not before
+    /// what is known to have been `committed`.
+    pub(crate) fn end(&self, recorded: &Checkpoint, committed: Position) -> Option<Fault> {
+        let end = recorded.position.max(committed);
+        let (seq, problem) = if self.last.position < end {
+            (self.last.position + 1, Problem::CutOff { recorded: end })
+        } else if self.last.position > recorded.position {
+            (recorded.position + 1, Problem::Foreign)
+        } else if self.last.hash != recorded.hash {
+            (self.last.position, Problem::Checkpoint)
+        } else {
+            return None;
+        };
+        Some(Fault { seq, problem })
+    }
+
     /// The result, with the fault that ended it.
     pub(crate) fn finish(self, fault: Option<Fault>) -> Verification {
         Verification {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use facts::Fact;
+use facts::{Digest, Fact};
 
 use crate::contract::LedgerError;
 use crate::row::{Row, RowError, Value};
@@ -369,4 +369,9 @@ pub(crate) fn fold(view: &dyn View, fact: &Fact, rows: &mut dyn Rows) -> Result<
             .or_else(|| panic.downcast_ref::<String>().cloned());
         Err(FoldError::Panic(text.unwrap_or_else(|| "without a message".into())))
     })
+}
+
+/// The view's tables as one text, by which a change of them is seen.
+pub(crate) fn shape(view: &dyn View) -> String {
+    Digest::of(format!("{:?}", view.tables())).to_string()
 }

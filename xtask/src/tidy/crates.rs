@@ -128,6 +128,11 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "each store is one file with one owner",
     ),
     (
+        "tokio-postgres",
+        &["ledger"],
+        "what stands in a database of the organisation's is the ledger's",
+    ),
+    (
         "gix",
         &["source", "survey"],
         "the repositories that are hosted are read in `source`, those of others in `survey`",

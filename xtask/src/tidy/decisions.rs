@@ -21,6 +21,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("getrandom", "ids come in with the input"),
     ("process", "a decision starts nothing"),
     ("rusqlite", "a decision reads no store"),
+    ("tokio_postgres", "a decision reads no store"),
 ];
 
 /// Whether a file belongs to the decisions of its crate.

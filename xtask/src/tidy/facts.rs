@@ -3,7 +3,7 @@
 use super::{Finding, Project, lines};
 use crate::rust;
 
-const STORE: &str = "crates/ledger/src/sqlite/";
+const STORES: [&str; 2] = ["crates/ledger/src/sqlite/", "crates/ledger/src/postgres/"];
 
 /// What reads or writes the table of facts, in any spelling of the keywords.
 const STATEMENTS: [&str; 6] = [
@@ -19,7 +19,8 @@ const STATEMENTS: [&str; 6] = [
 pub fn sql(project: &Project) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in project.tree.rust() {
-        if file.path.starts_with(STORE) || file.path.starts_with("xtask/") || file.is_test() {
+        if STORES.iter().any(|store| file.path.starts_with(store)) || file.path.starts_with("xtask/") || file.is_test()
+        {
             continue;
         }
         let capitals = ["SELECT", "INSERT", "DELETE", "UPDATE", "CREATE", "DROP"];

@@ -16,7 +16,7 @@ use super::rows::{self, Place};
 use super::schema;
 use crate::contract::LedgerError;
 use crate::verify::Checkpoint;
-use crate::view::{FoldError, View, Views};
+use crate::view::{FoldError, View, Views, shape};
 
 /// "THRF": says that a file holds followed views.
 const APPLICATION_ID: i64 = 0x5448_5246;
@@ -179,7 +179,7 @@ pub(super) fn prepare(
         };
         let declared = views.iter().find(|view| view.name() == name);
         let fits = declared.is_some_and(|view| {
-            let same = schema::shape(view.as_ref()) == standing.shape;
+            let same = shape(view.as_ref()) == standing.shape;
             // What is in use is read until its next version is there; what is fresh is to be that.
             same && (place == Place::InUse || view.version() == standing.version)
         });
@@ -233,7 +233,7 @@ pub(super) fn begin(connection: &Connection, view: &dyn View, place: Place) -> R
             view.name(),
             word(place),
             view.version(),
-            schema::shape(view),
+            shape(view),
             tables.join(" "),
             GENESIS.as_bytes()
         ],

@@ -34,7 +34,7 @@ use crate::append::{Append, AppendError, Appended};
 use crate::contract::{Exported, Ledger, LedgerError, Rebuilt};
 use crate::select::{Select, Selected};
 use crate::upcast::Upcasters;
-use crate::verify::{Checkpoint, Fault, Problem, Verification, Verifier};
+use crate::verify::{Checkpoint, Fault, Verification, Verifier};
 use crate::view::{Folding, View, Views};
 
 use follower::Follower;
@@ -281,25 +281,6 @@ fn check_chunk(
     if chunk.len() == read::CHUNK {
         return Ok((verifier, None, false));
     }
-    let last = verifier.last();
-    let end = recorded.position.max(committed);
-    let fault = if last.position < end {
-        Some(Fault {
-            seq: last.position + 1,
-            problem: Problem::CutOff { recorded: end },
-        })
-    } else if last.position > recorded.position {
-        Some(Fault {
-            seq: recorded.position + 1,
-            problem: Problem::Foreign,
-        })
-    } else if last.hash != recorded.hash {
-        Some(Fault {
-            seq: last.position,
-            problem: Problem::Checkpoint,
-        })
-    } else {
-        None
-    };
+    let fault = verifier.end(&recorded, committed);
     Ok((verifier, fault, true))
 }

@@ -11,7 +11,7 @@ use super::rows::{self, Place, SqliteRows};
 use crate::contract::LedgerError;
 use crate::upcast::Upcasters;
 use crate::verify::Checkpoint;
-use crate::view::{FoldError, View, Views, fold};
+use crate::view::{FoldError, View, Views, fold, shape};
 
 /// "THRL": says that a file is a ledger.
 const APPLICATION_ID: i64 = 0x5448_524c;
@@ -279,9 +279,4 @@ fn stored_views(connection: &Connection) -> rusqlite::Result<Vec<StoredView>> {
         })
     })?;
     views.collect()
-}
-
-/// The view's tables as one text, by which a change of them is seen.
-pub(super) fn shape(view: &dyn View) -> String {
-    Digest::of(format!("{:?}", view.tables())).to_string()
 }

@@ -9,16 +9,41 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use ledger::{Append, Ledger, SqliteLedger};
-use testkit::ManualClock;
+use ledger::{Append, Ledger, PostgresLedger, SqliteLedger};
+use testkit::{ManualClock, Postgres};
 
 use crate::sample::{changed, claiming, views};
 
-const FOLDER: &str = "LEDGER_TEST_FOLDER";
+const PLACE: &str = "LEDGER_TEST_PLACE";
 const ENDLESS: &str = "LEDGER_TEST_ENDLESS";
 
-fn open(folder: &Path) -> SqliteLedger {
-    SqliteLedger::open(&folder.join("ledger.db"), views(), Arc::new(ManualClock::new())).unwrap()
+/// Opens the ledger at an address, or in a folder.
+async fn open(place: &str) -> Arc<dyn Ledger> {
+    let clock = Arc::new(ManualClock::new());
+    match place.parse() {
+        Ok(address) => Arc::new(PostgresLedger::open(&address, views(), clock, None).await.unwrap()),
+        Err(_) => Arc::new(SqliteLedger::open(&Path::new(place).join("ledger.db"), views(), clock).unwrap()),
+    }
+}
+
+/// Where ledgers of one store can be made, one beside the other.
+enum Store {
+    Folders(tempfile::TempDir),
+    Database(Postgres),
+}
+
+impl Store {
+    /// A new place of that name.
+    fn place(&self, name: &str) -> String {
+        match self {
+            Self::Folders(folder) => {
+                let place = folder.path().join(name);
+                std::fs::create_dir(&place).unwrap();
+                place.to_str().unwrap().to_owned()
+            }
+            Self::Database(database) => format!("{}&schema={name}", database.address()),
+        }
+    }
 }
 
 /// The append of that number: two facts and a claim.
@@ -34,8 +59,8 @@ fn numbered(number: u32) -> Append {
 /// commit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_child() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
-    let ledger = Arc::new(open(Path::new(&folder)));
+    let Ok(place) = std::env::var(PLACE) else { return };
+    let ledger = open(&place).await;
     let endless = std::env::var(ENDLESS).is_ok();
     let start = (ledger.head().await.unwrap() / 8) as u32;
     let mut round = start;
@@ -59,10 +84,10 @@ async fn the_child() {
 }
 
 #[allow(clippy::disallowed_methods)] // the test plays the machine on which the process dies
-fn child(folder: &Path, variables: &[(&str, &str)]) -> Child {
+fn child(place: &str, variables: &[(&str, &str)]) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["crash::the_child", "--exact", "--nocapture"])
-        .env(FOLDER, folder)
+        .env(PLACE, place)
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -89,8 +114,8 @@ fn acknowledged(child: &mut Child, enough: usize) -> BTreeSet<u32> {
 }
 
 /// The ledger is whole, holds all that was acknowledged, and takes everything again.
-async fn check(folder: &Path, acknowledged: &BTreeSet<u32>) {
-    let ledger = open(folder);
+async fn check(place: &str, acknowledged: &BTreeSet<u32>) {
+    let ledger = open(place).await;
     let verification = ledger.verify(None, &|_| {}).await.unwrap();
     assert_eq!(verification.fault, None);
     let head = ledger.head().await.unwrap();
@@ -110,12 +135,11 @@ async fn check(folder: &Path, acknowledged: &BTreeSet<u32>) {
     assert!(ledger.verify(None, &|_| {}).await.unwrap().is_good());
 }
 
-#[tokio::test]
-async fn a_process_that_dies_at_any_crash_point_loses_nothing_acknowledged() {
+async fn dies_at_any_crash_point(store: Store) {
     let folder = testkit::folder();
     let log = folder.path().join("points");
     let count = format!("count:{}", log.display());
-    let mut first = child(folder.path(), &[("THROUGHLINE_CRASH", &count)]);
+    let mut first = child(&store.place("counted"), &[("THROUGHLINE_CRASH", &count)]);
     assert_eq!(acknowledged(&mut first, usize::MAX).len(), 12);
     assert!(first.wait().unwrap().success());
     let points = std::fs::read_to_string(&log).unwrap();
@@ -124,24 +148,47 @@ async fn a_process_that_dies_at_any_crash_point_loses_nothing_acknowledged() {
     }
     let mut died = 0;
     for number in 1..=points.lines().count() {
-        let folder = testkit::folder();
-        let mut dying = child(folder.path(), &[("THROUGHLINE_CRASH", &number.to_string())]);
+        let place = store.place(&format!("point{number}"));
+        let mut dying = child(&place, &[("THROUGHLINE_CRASH", &number.to_string())]);
         let acknowledged = acknowledged(&mut dying, usize::MAX);
         // How many commits the appends share differs from run to run, so the last points may not come.
         died += usize::from(!dying.wait().unwrap().success());
-        check(folder.path(), &acknowledged).await;
+        check(&place, &acknowledged).await;
     }
     assert!(died >= 10, "only {died} died");
 }
 
-#[tokio::test]
-async fn a_killed_process_loses_nothing_acknowledged() {
-    let folder = testkit::folder();
+async fn is_killed(store: Store) {
+    let place = store.place("killed");
     // The same ledger, killed again and again.
     for enough in [1, 5, 10, 23, 40] {
-        let mut killed = child(folder.path(), &[(ENDLESS, "1")]);
+        let mut killed = child(&place, &[(ENDLESS, "1")]);
         let acknowledged = acknowledged(&mut killed, enough);
         assert!(!killed.wait().unwrap().success());
-        check(folder.path(), &acknowledged).await;
+        check(&place, &acknowledged).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_at_any_crash_point_loses_nothing_acknowledged() {
+    dies_at_any_crash_point(Store::Folders(testkit::folder())).await;
+}
+
+#[tokio::test]
+async fn a_process_that_dies_at_any_crash_point_loses_nothing_acknowledged_on_postgresql() {
+    if let Some(database) = Postgres::start() {
+        dies_at_any_crash_point(Store::Database(database)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_acknowledged() {
+    is_killed(Store::Folders(testkit::folder())).await;
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_acknowledged_on_postgresql() {
+    if let Some(database) = Postgres::start() {
+        is_killed(Store::Database(database)).await;
     }
 }

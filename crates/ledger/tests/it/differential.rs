@@ -1,13 +1,15 @@
-//! The two stores side by side: whatever is done to both, nobody can tell them apart; and views that
+//! The stores side by side: whatever is done to all of them, nobody can tell them apart; and views that
 //! are folded again are the same.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use facts::NewFact;
-use ledger::{Append, Appended, Direction, Ledger, MemoryLedger, Row, Select, SqliteLedger, View};
+use ledger::{Append, Appended, Direction, Ledger, MemoryLedger, PostgresLedger, Row, Select, SqliteLedger, View};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
-use testkit::ManualClock;
+use testkit::{ManualClock, Postgres};
 
 use crate::sample::{Journal, Things, fact, thing, upcasters, views};
 
@@ -98,12 +100,32 @@ async fn rows(ledger: &dyn Ledger) -> Vec<Vec<Row>> {
     all
 }
 
-async fn compare(acts: Vec<Act>) {
+/// Where a store's ledger is.
+#[derive(Clone)]
+enum Place {
+    File(PathBuf),
+    Database(String),
+}
+
+impl Place {
+    async fn open(&self, views: Vec<Arc<dyn View>>, clock: &ManualClock) -> Arc<dyn Ledger> {
+        let clock = Arc::new(clock.clone());
+        match self {
+            Self::File(path) => Arc::new(SqliteLedger::open_with_upcasters(path, views, upcasters(), clock).unwrap()),
+            Self::Database(address) => {
+                let address = address.parse().unwrap();
+                let opening = PostgresLedger::open_with_upcasters(&address, views, upcasters(), clock, None);
+                Arc::new(opening.await.unwrap())
+            }
+        }
+    }
+}
+
+/// Does the same to a ledger in memory and to one at `place`.
+async fn compare(acts: Vec<Act>, place: Place) {
     let clock = ManualClock::new();
-    let folder = testkit::folder();
-    let path = folder.path().join("ledger.db");
     let memory = MemoryLedger::with_upcasters(views(), upcasters(), Arc::new(clock.clone())).unwrap();
-    let sqlite = SqliteLedger::open_with_upcasters(&path, views(), upcasters(), Arc::new(clock.clone())).unwrap();
+    let store = place.open(views(), &clock).await;
     let mut sent: Vec<Append> = Vec::new();
     for act in acts {
         clock.advance(std::time::Duration::from_millis(10));
@@ -125,7 +147,7 @@ async fn compare(acts: Vec<Act>) {
             Act::Rebuild => {
                 assert_eq!(
                     memory.rebuild(&|_| {}).await.unwrap(),
-                    sqlite.rebuild(&|_| {}).await.unwrap()
+                    store.rebuild(&|_| {}).await.unwrap()
                 );
                 continue;
             }
@@ -133,33 +155,56 @@ async fn compare(acts: Vec<Act>) {
         sent.push(append.clone());
         assert_eq!(
             seen(memory.append(append.clone()).await),
-            seen(sqlite.append(append).await)
+            seen(store.append(append).await)
         );
     }
     let exported = memory.export(0, usize::MAX).await.unwrap();
-    assert_eq!(exported, sqlite.export(0, usize::MAX).await.unwrap());
+    assert_eq!(exported, store.export(0, usize::MAX).await.unwrap());
     let verification = memory.verify(None, &|_| {}).await.unwrap();
     assert!(verification.is_good());
-    assert_eq!(verification, sqlite.verify(None, &|_| {}).await.unwrap());
+    assert_eq!(verification, store.verify(None, &|_| {}).await.unwrap());
     let inline = rows(&memory).await;
-    assert_eq!(inline, rows(&sqlite).await);
+    assert_eq!(inline, rows(&*store).await);
     // Folded again: beside the ones in use, and at opening, after the views were forgotten.
     assert!(!memory.rebuild(&|_| {}).await.unwrap().differed());
-    assert!(!sqlite.rebuild(&|_| {}).await.unwrap().differed());
-    drop(sqlite);
-    let only: Vec<Arc<dyn View>> = vec![Arc::new(Things { version: 9 })];
-    drop(SqliteLedger::open_with_upcasters(&path, only, upcasters(), Arc::new(clock.clone())).unwrap());
+    assert!(!store.rebuild(&|_| {}).await.unwrap().differed());
+    drop(store);
+    drop(place.open(vec![Arc::new(Things { version: 9 })], &clock).await);
     let again: Vec<Arc<dyn View>> = vec![Arc::new(Journal), Arc::new(Things { version: 1 })];
-    let sqlite = SqliteLedger::open_with_upcasters(&path, again, upcasters(), Arc::new(clock)).unwrap();
-    assert_eq!(inline, rows(&sqlite).await);
+    assert_eq!(inline, rows(&*place.open(again, &clock).await).await);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_stores_cannot_be_told_apart_and_views_folded_again_are_the_same(acts in proptest::collection::vec(act(), 1..25)) {
+/// Tries `cases` histories on the places that `place` gives.
+fn try_histories(cases: u32, place: impl Fn(u32) -> Place) {
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let number = std::cell::Cell::new(0);
+    let tried = TestRunner::new(config).run(&proptest::collection::vec(act(), 1..25), |acts| {
+        number.set(number.get() + 1);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(compare(acts));
+        runtime.block_on(compare(acts, place(number.get())));
+        Ok(())
+    });
+    if let Err(error) = tried {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn sqlite_cannot_be_told_from_memory_and_views_folded_again_are_the_same() {
+    let folder = testkit::folder();
+    try_histories(48, |number| {
+        Place::File(folder.path().join(format!("ledger{number}.db")))
+    });
+}
+
+#[test]
+fn postgresql_cannot_be_told_from_memory_and_views_folded_again_are_the_same() {
+    if let Some(database) = Postgres::start() {
+        let address = database.address();
+        try_histories(24, |number| Place::Database(format!("{address}&schema=case{number}")));
     }
 }

@@ -1,10 +1,11 @@
-//! The ledger from outside: one suite that every store passes, and what is particular to SQLite.
+//! The ledger from outside: one suite that every store passes, and what is particular to each.
 
 mod checkpoints;
 mod conformance;
 mod crash;
 mod differential;
 mod followed;
+mod postgres;
 mod sample;
 mod sqlite;
 mod tampering;

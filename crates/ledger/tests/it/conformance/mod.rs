@@ -7,8 +7,8 @@ mod views;
 
 use std::sync::Arc;
 
-use ledger::{Append, Ledger, MemoryLedger, Select, SqliteLedger};
-use testkit::ManualClock;
+use ledger::{Append, Ledger, MemoryLedger, PostgresLedger, Select, SqliteLedger};
+use testkit::{ManualClock, Postgres};
 
 use crate::sample::{upcasters, views as sample_views};
 use append::*;
@@ -22,30 +22,44 @@ pub use followed::{caught_up, count};
 pub struct Fixture {
     pub ledger: Arc<dyn Ledger>,
     pub clock: ManualClock,
-    _folder: Option<tempfile::TempDir>,
+    /// What goes with the ledger: a folder, a database.
+    _place: Box<dyn std::any::Any>,
 }
 
-pub fn memory() -> Fixture {
+async fn memory() -> Option<Fixture> {
     let clock = ManualClock::new();
     let ledger = MemoryLedger::with_upcasters(sample_views(), upcasters(), Arc::new(clock.clone())).unwrap();
-    Fixture {
+    Some(Fixture {
         ledger: Arc::new(ledger),
         clock,
-        _folder: None,
-    }
+        _place: Box::new(()),
+    })
 }
 
-pub fn sqlite() -> Fixture {
+async fn sqlite() -> Option<Fixture> {
     let clock = ManualClock::new();
     let folder = testkit::folder();
     let path = folder.path().join("ledger.db");
     let ledger =
         SqliteLedger::open_with_upcasters(&path, sample_views(), upcasters(), Arc::new(clock.clone())).unwrap();
-    Fixture {
+    Some(Fixture {
         ledger: Arc::new(ledger),
         clock,
-        _folder: Some(folder),
-    }
+        _place: Box::new(folder),
+    })
+}
+
+async fn postgres() -> Option<Fixture> {
+    let clock = ManualClock::new();
+    let database = Postgres::start()?;
+    let address = database.address().parse().unwrap();
+    let opening =
+        PostgresLedger::open_with_upcasters(&address, sample_views(), upcasters(), Arc::new(clock.clone()), None);
+    Some(Fixture {
+        ledger: Arc::new(opening.await.unwrap()),
+        clock,
+        _place: Box::new(database),
+    })
 }
 
 macro_rules! ledger_conformance {
@@ -92,12 +106,14 @@ macro_rules! ledger_conformance {
     (@tests $store:ident: $($test:ident,)*) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
-            super::$test(super::$store()).await;
+            if let Some(fixture) = super::$store().await {
+                super::$test(fixture).await;
+            }
         }
     )* };
 }
 
-ledger_conformance!(memory, sqlite);
+ledger_conformance!(memory, sqlite, postgres);
 
 async fn append(ledger: &dyn Ledger, facts: Vec<facts::NewFact>) -> ledger::Appended {
     ledger.append(Append::unconditional(facts)).await.unwrap()
