@@ -1,5 +1,5 @@
 //! A server as far as attempts go, for the tests to kill: `starter DATA_FOLDER RUN STEP FOLDER SCRIPT
-//! [CONTAINER]` starts an attempt, says `started`, waits for its end and says how it ended.
+//! [CONTAINER [SERVICES]]` starts an attempt, says `started`, waits for its end and says how it ended.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -9,12 +9,16 @@ use executor::{AttemptKey, Executor as _, Job, LocalExecutor, LocalOptions};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (data, run, step, folder, script, container) = match &arguments[..] {
-        [data, run, step, folder, script] => (data, run, step, folder, script, None),
-        [data, run, step, folder, script, container] => {
-            (data, run, step, folder, script, Some(serde_json::from_str(container)?))
-        }
-        _ => return Err("five arguments, or six".into()),
+    let [data, run, step, folder, script, more @ ..] = &arguments[..] else {
+        return Err("five arguments, or more".into());
+    };
+    let container = match more.first() {
+        Some(container) => serde_json::from_str(container)?,
+        None => None,
+    };
+    let services = match more.get(1) {
+        Some(services) => serde_json::from_str(services)?,
+        None => Vec::new(),
     };
     let program = std::env::current_exe()?.with_file_name("shim");
     let mut options = LocalOptions::new(data, program);
@@ -39,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         log_budget: 1 << 20,
         limits: executor::Limits::default(),
         container,
-        services: Vec::new(),
+        services,
     };
     executor.start(job).await?;
     println!("started");

@@ -17,11 +17,13 @@ use crate::container::{
     self,
     record::{self, Record},
 };
+use crate::groups::Group;
 use crate::hold::{Event, Hold};
 use crate::isolation::Isolation;
 use crate::job::{Ended, Outcome};
-use crate::limits::Held;
+use crate::limits::{Held, Limits};
 use crate::log_writer::LogWriter;
+use crate::services::Served;
 use crate::shim::{Busy, Shim, locked};
 use crate::wire::{Answer, Attempt, JobMessage, Order, Report, SecretMessage, milliseconds};
 use crate::{logs, secrets, services};
@@ -162,6 +164,8 @@ async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, 
         started_at: SystemClock.now(),
         stopped: None,
         limits: None,
+        services: Vec::new(),
+        stands_alone: job.services.iter().all(|(service, _)| service.container.is_some()),
         program: job.shell.first().cloned().unwrap_or_default(),
     };
     let (attempt, durable) = (job.attempt.clone(), job.durable_outcome);
@@ -176,8 +180,8 @@ async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, 
                 Some(Err(reason)) => End::not_started(reason),
                 None => work.go(&shim, &mut job, grace).await,
             };
-            beside.tell(&mut work, end.ended != Ended::Succeeded);
-            beside.stop(&shim, &attempt).await;
+            let has_failed = end.ended != Ended::Succeeded;
+            beside.end(&mut work, &shim, &attempt, has_failed).await;
             end
         }
     };
@@ -189,9 +193,14 @@ async fn make(shim: Arc<Shim>, mut job: JobMessage, grace: Duration, log: File, 
 /// Sees containers to their end that an earlier shim of this run has started. Those that cannot be
 /// listened to any more are removed, and their attempts are lost.
 pub(crate) async fn take_up_containers(shim: &Arc<Shim>) {
-    services::remove_all_containers(shim).await;
+    services::noted::remove_forgotten(shim).await;
     for (record, has_ended) in record::of_run(&shim.folder) {
         if has_ended || !container::attempt::can_be_taken_up(shim, &record).await {
+            let folder = shim.folder.join(record.attempt.folder());
+            if !has_ended {
+                say_why_lost(&folder, &record);
+            }
+            services::noted::remove_of_attempt(shim, &folder).await;
             // What cannot be removed is found by its label later.
             let _ = container::attempt::tidy(shim, &record).await;
             continue;
@@ -200,6 +209,25 @@ pub(crate) async fn take_up_containers(shim: &Arc<Shim>) {
         let busy = shim.busy();
         tokio::spawn(take_up(shim.clone(), record, running, busy));
     }
+}
+
+/// Says in the log of an attempt that it cannot go on: a step whose services are gone is not seen to the end.
+fn say_why_lost(folder: &Path, record: &Record) {
+    let processes = services::noted::processes(folder);
+    let (false, false, Ok(log)) = (
+        record.is_of_another_boot(),
+        processes.is_empty(),
+        OpenOptions::new().append(true).open(folder.join(logs::LOG)),
+    ) else {
+        return;
+    };
+    let mut log = LogWriter::resume(log, record.log_budget, &Secrets::new([""; 0]));
+    for name in processes {
+        log.note(&format!(
+            "the service `{name}` was a process, and ended with the shim that kept it: this attempt is lost"
+        ));
+    }
+    let _ = log.finish(record.durable);
 }
 
 async fn take_up(shim: Arc<Shim>, record: Record, running: Arc<Running>, busy: Busy) {
@@ -218,10 +246,15 @@ async fn take_up(shim: Arc<Shim>, record: Record, running: Arc<Running>, busy: B
         started_at: record.started_at,
         stopped: None,
         limits: None,
+        services: Vec::new(),
+        stands_alone: true,
         program: String::new(),
     };
     let durable = record.durable;
+    let beside = services::take_up(&shim, &attempt, &masked);
     let contained = container::attempt::take_up(&mut work, &shim, record).await;
+    let has_failed = contained.ended != Ended::Succeeded;
+    beside.end(&mut work, &shim, &attempt, has_failed).await;
     finish(&shim, &attempt, durable, work, contained.into(), &masked).await;
     drop(busy);
 }
@@ -286,6 +319,7 @@ async fn finish(shim: &Arc<Shim>, attempt: &Attempt, durable: bool, mut work: Wo
         isolation: (work_began && end.is_process).then(|| shim.isolation.clone()),
         limits: work.limits.map(Box::new),
         container: end.record.as_ref().map(|record| Box::new(record.contained())),
+        services: work.services,
     };
     if let Some(hold) = end.hold {
         shim.give_back(hold);
@@ -342,6 +376,10 @@ pub(crate) struct Work<'a> {
     pub(crate) stopped: Option<Ended>,
     /// How it is held to its limits.
     pub(crate) limits: Option<Held>,
+    /// What became of its services, once they have ended.
+    pub(crate) services: Vec<Served>,
+    /// Whether nothing beside it ends with the shim.
+    pub(crate) stands_alone: bool,
     /// The program that runs its script.
     pub(crate) program: String,
 }
@@ -356,9 +394,22 @@ impl Work<'_> {
                 shim.isolation
             ));
         }
+        let mut group = None;
         if !job.limits.is_none() {
-            let reason = "a step that is a process has no control group of its own";
-            self.limits = Some(Held::each_process(&job.limits, false, reason.to_owned()));
+            let made = shim
+                .groups()
+                .and_then(|groups| groups.make(shim.run, &job.attempt, &job.limits));
+            self.limits = Some(match made {
+                Ok(made) => {
+                    group = Some(made);
+                    Held::ControlGroup
+                }
+                Err(reason) => Held::each_process(&job.limits, false, reason),
+            });
+        }
+        if group.is_some() {
+            // Its group holds it; nothing is left for each process.
+            job.limits = Limits::default();
         }
         let order = match order(job) {
             Ok(order) => order,
@@ -368,10 +419,21 @@ impl Work<'_> {
             Ok(hold) => hold,
             Err(error) => return failed(format!("no keeper for the step: {error}")),
         };
+        // What a keeper starts is in the group that it is in itself; it leaves when it has done so.
+        let enter = |hold: &Hold| match &group {
+            Some(group) => group.take_in(hold.identity),
+            None => Ok(()),
+        };
+        if let Err(error) = enter(&hold) {
+            return failed(format!("no way into the step's control group: {error}"));
+        }
         // An idle keeper that was killed shows only now; another one is asked then.
         if hold.order(&order).await.is_err() {
             let again = match shim.keeper() {
-                Ok(mut fresh) => fresh.order(&order).await.map(|()| fresh),
+                Ok(mut fresh) => match enter(&fresh) {
+                    Ok(()) => fresh.order(&order).await.map(|()| fresh),
+                    Err(error) => Err(error),
+                },
                 Err(error) => Err(error),
             };
             match again {
@@ -384,8 +446,14 @@ impl Work<'_> {
             self.log.note(&format!("{NOT_ISOLATED}: {reason}"));
         }
         let timeout = job.timeout_ms.map(Duration::from_millis);
-        let end = self.keep(&mut hold, timeout, grace).await;
+        let end = self.keep(&mut hold, group.as_ref(), timeout, grace).await;
         hold.drain(|channel, bytes| self.log.take(channel, bytes));
+        if let Some(group) = &group {
+            group.let_go(hold.identity);
+        }
+        if group.as_ref().is_some_and(Group::ran_out_of_memory) {
+            self.log.note("the step used more memory than its limit and was killed");
+        }
         match end {
             Some(Report::Ended { ending, usage, clean }) => {
                 if !clean {
@@ -409,7 +477,13 @@ impl Work<'_> {
     }
 
     /// Listens to the keeper until it reports an end; `None` when it is gone.
-    async fn keep(&mut self, hold: &mut Hold, timeout: Option<Duration>, grace: Duration) -> Option<Report> {
+    async fn keep(
+        &mut self,
+        hold: &mut Hold,
+        group: Option<&Group>,
+        timeout: Option<Duration>,
+        grace: Duration,
+    ) -> Option<Report> {
         let mut cancelled = self.running.cancelled.subscribe();
         let deadline = async {
             match timeout {
@@ -418,11 +492,15 @@ impl Work<'_> {
             }
         };
         tokio::pin!(deadline);
+        let keeper = hold.identity;
         loop {
             tokio::select! {
                 event = hold.event() => match event {
                     Event::Said(channel, bytes) => self.log.take(channel, bytes),
                     Event::Report(Report::Started) => {
+                        if let Some(group) = group {
+                            group.let_go(keeper);
+                        }
                         crashpoint::reach("executor.spawned");
                         self.started_at = SystemClock.now();
                         self.running_now();

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::container::{Contained, Container, Image, Pull};
 use crate::isolation::Isolation;
 use crate::limits::{Held, Limits};
-use crate::services::Service;
+use crate::services::{Served, Service};
 
 /// Which attempt is meant. Everything that an executor does is idempotent by this key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,6 +136,9 @@ pub struct Outcome {
     /// The container that it ran in; what its processes used is not known then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Box<Contained>>,
+    /// What became of the services beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Served>,
 }
 
 /// What became of an attempt that an earlier server started.

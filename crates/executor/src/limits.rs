@@ -17,6 +17,24 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Each that there is, by its name and in words.
+    fn amounts(&self) -> Vec<(&'static str, String)> {
+        let plural = |count: f64, one: &str, many: &str| format!("{count} {}", if count == 1.0 { one } else { many });
+        let cpus = self.cpus.map(|cpus| ("cpus", plural(cpus, "processor", "processors")));
+        let memory = self.memory_bytes.map(|bytes| {
+            let mebibytes = bytes as f64 / f64::from(1 << 20);
+            let amount = match mebibytes {
+                1024.0.. => format!("{} GiB", (mebibytes / 102.4).round() / 10.0),
+                _ => format!("{} MiB", (mebibytes * 10.0).round() / 10.0),
+            };
+            ("memory", format!("{amount} of memory"))
+        });
+        let pids = self
+            .pids
+            .map(|pids| ("pids", plural(pids as f64, "process", "processes")));
+        cpus.into_iter().chain(memory).chain(pids).collect()
+    }
+
     /// Whether nothing is limited.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
@@ -57,15 +75,27 @@ impl Held {
     }
 }
 
-impl std::fmt::Display for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Held {
+    /// What held of these limits and how, in words.
+    pub fn told(&self, limits: &Limits) -> String {
+        let amounts = |wanted: &dyn Fn(&str) -> bool| {
+            let all = limits.amounts();
+            let chosen = all.iter().filter(|(name, _)| wanted(name));
+            chosen
+                .map(|(_, amount)| amount.clone())
+                .collect::<Vec<_>>()
+                .join(" and ")
+        };
         match self {
-            Self::ControlGroup => f.write_str("control group"),
-            Self::EachProcess { reason, missing } if missing.is_empty() => {
-                write!(f, "each process by itself: {reason}")
-            }
+            Self::ControlGroup => format!("{} for all processes together", amounts(&|_| true)),
             Self::EachProcess { reason, missing } => {
-                write!(f, "each process by itself, without {}: {reason}", missing.join(" and "))
+                let is_missing = |name: &str| missing.iter().any(|missing| missing == name);
+                let (held, not) = (amounts(&|name| !is_missing(name)), amounts(&is_missing));
+                match (held.is_empty(), not.is_empty()) {
+                    (false, true) => format!("{held} for each process by itself: {reason}"),
+                    (false, false) => format!("{held} for each process by itself, and {not} not held: {reason}"),
+                    (true, _) => format!("{not} not held: {reason}"),
+                }
             }
         }
     }
@@ -90,16 +120,35 @@ mod tests {
     fn what_does_not_hold_is_named() {
         let limits = Limits {
             cpus: Some(1.0),
-            memory_bytes: Some(1),
+            memory_bytes: Some(512 << 20),
             pids: Some(10),
         };
         let held = Held::each_process(&limits, false, "no control groups".into());
         assert_eq!(
-            held.to_string(),
-            "each process by itself, without cpus and pids: no control groups"
+            held.told(&limits),
+            "512 MiB of memory for each process by itself, and 1 processor and 10 processes not held: no control groups"
         );
-        let held = Held::each_process(&Limits { pids: None, ..limits }, true, "no control groups".into());
-        assert_eq!(held.to_string(), "each process by itself: no control groups");
+        let fewer = Limits { pids: None, ..limits };
+        let held = Held::each_process(&fewer, true, "no control groups".into());
+        assert_eq!(
+            held.told(&fewer),
+            "1 processor and 512 MiB of memory for each process by itself: no control groups"
+        );
+        let cpus = Limits {
+            memory_bytes: None,
+            cpus: Some(0.5),
+            ..fewer
+        };
+        let held = Held::each_process(&cpus, false, "no control groups".into());
+        assert_eq!(held.told(&cpus), "0.5 processors not held: no control groups");
+        let more = Limits {
+            memory_bytes: Some(1536 << 20),
+            ..limits
+        };
+        assert_eq!(
+            Held::ControlGroup.told(&more),
+            "1 processor and 1.5 GiB of memory and 10 processes for all processes together"
+        );
         assert_eq!(rlimits(&limits).len(), 1);
         assert!(Limits::default().is_none() && !limits.is_none());
     }

@@ -128,7 +128,7 @@ impl LocalExecutor {
     /// Ends the containers of a run that has no shim any more. Their attempts are lost.
     async fn end_containers(&self, run: RunId) -> Result<(), ExecutorError> {
         let folder = self.run_folder(run);
-        services::remove_run_containers(&folder).await;
+        services::noted::remove_of_run(&folder, true).await;
         for (record, _) in record::of_run(&folder) {
             if !record.is_of_another_boot() {
                 leftovers::remove(&record.engine, &record.name)
@@ -241,7 +241,7 @@ impl LocalExecutor {
         };
         secrets::sweep(&folder, key.run);
         if lock.is_some() {
-            services::remove_run_containers(&folder).await;
+            services::noted::remove_of_run(&folder, false).await;
         }
         drop(lock);
         self.stored(key)

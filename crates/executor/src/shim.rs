@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use facts::RunId;
@@ -22,7 +22,9 @@ use tokio::sync::{Notify, watch};
 use crate::attempt::{self, Attempts};
 use crate::children::Children;
 use crate::container;
+use crate::container::life::{self, Known};
 use crate::frame;
+use crate::groups::Groups;
 use crate::hold::Hold;
 use crate::isolation::{Isolation, Wanted};
 use crate::job::Outcome;
@@ -107,6 +109,7 @@ fn serve(folder: &Path) -> io::Result<()> {
             wanted: wanted.filter(|_| isolation == Isolation::Namespaces),
             isolation,
             home: home.unwrap_or_default(),
+            groups: OnceLock::new(),
             children: Children::default(),
             contained: Mutex::default(),
             this: Identity::of_this_process()?,
@@ -132,9 +135,11 @@ pub(crate) struct Shim {
     wanted: Option<Wanted>,
     /// How the data folder is called among the labels of containers.
     home: String,
+    /// The control groups of attempts, or why there are none. Looked for when the first attempt has limits.
+    groups: OnceLock<Result<Groups, String>>,
     children: Children,
-    /// The attempts whose containers are listened to, and the engine's command that starts each.
-    contained: Mutex<HashMap<Attempt, Option<Identity>>>,
+    /// The containers of attempts and services by their names, and the engine's command that starts each.
+    contained: Mutex<HashMap<String, (Known, Option<Identity>)>>,
     this: Identity,
     pub(crate) attempts: Attempts,
     idle_keepers: Mutex<Vec<Hold>>,
@@ -155,7 +160,7 @@ impl Drop for Busy {
 }
 
 /// A container that is listened to.
-pub(crate) struct Listening(Arc<Shim>, Attempt);
+pub(crate) struct Listening(Arc<Shim>, String);
 
 impl Drop for Listening {
     fn drop(&mut self) {
@@ -231,13 +236,6 @@ impl Shim {
         Ok(hold)
     }
 
-    /// A new keeper that isolates nothing, for what must see the machine as it is.
-    pub(crate) fn plain_keeper(&self) -> io::Result<Hold> {
-        let hold = Hold::spawn(&self.lock, None)?;
-        locked(&self.keepers).insert(hold.identity);
-        Ok(hold)
-    }
-
     /// Takes back a keeper that has nothing left to keep.
     pub(crate) fn give_back(&self, hold: Hold) {
         const MOST_IDLE: usize = 8;
@@ -264,9 +262,9 @@ impl Shim {
             let mut heads: Vec<Identity> = keepers.iter().copied().collect();
             drop(keepers);
             // Podman's containers and those who watch them may stand below this shim.
-            for (attempt, command) in locked(&self.contained).iter() {
+            for (known, command) in locked(&self.contained).values() {
                 heads.extend(*command);
-                heads.extend(container::attempt::engine_process(&self.folder, attempt));
+                heads.extend(life::process_in(&known.watcher));
             }
             let below = heads.iter().flat_map(|head| tree::descendants(*head));
             let kept: HashSet<Identity> = heads.iter().copied().chain(below).collect();
@@ -276,6 +274,19 @@ impl Shim {
                 .collect()
         };
         tree::kill_until_none(Vec::new(), strays).await;
+    }
+
+    /// The control groups of attempts, arranged when they are first asked for.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub(crate) fn groups(&self) -> Result<&Groups, String> {
+        let found = self.groups.get_or_init(|| {
+            let groups = Groups::arrange()?;
+            groups.sweep(self.run);
+            Ok(groups)
+        });
+        found.as_ref().map_err(Clone::clone)
     }
 
     /// How the data folder is called among the labels of containers.
@@ -298,10 +309,10 @@ impl Shim {
         self.children.wait_for(spec, None).await
     }
 
-    /// As long as the answer lives, the container of this attempt is known to be listened to.
-    pub(crate) fn contain(self: &Arc<Self>, attempt: &Attempt, command: Option<Identity>) -> Listening {
-        locked(&self.contained).insert(attempt.clone(), command);
-        Listening(self.clone(), attempt.clone())
+    /// As long as the answer lives, this container is known to be one of the shim's.
+    pub(crate) fn contain(self: &Arc<Self>, known: &Known, command: Option<Identity>) -> Listening {
+        locked(&self.contained).insert(known.name.clone(), (known.clone(), command));
+        Listening(self.clone(), known.name.clone())
     }
 
     async fn talk(self: Arc<Self>, mut stream: UnixStream, _busy: Busy) {

@@ -109,9 +109,6 @@ pub(crate) struct JobMessage {
     /// What runs beside it, each with the engine of its container.
     #[serde(default)]
     pub(crate) services: Vec<(Service, Option<Engine>)>,
-    /// Whether there were any, also when they are started already.
-    #[serde(default)]
-    pub(crate) has_services: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,7 +155,6 @@ impl JobMessage {
                 let engine = engine.clone()?;
                 Ok((engine, container))
             }),
-            has_services: !job.services.is_empty(),
             services: job
                 .services
                 .iter()

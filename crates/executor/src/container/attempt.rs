@@ -1,6 +1,5 @@
 //! An attempt's container within the shim: started or taken up again, listened to, ended, removed.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -8,25 +7,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{Clock as _, SystemClock, Timestamp};
-use process::{Channel, Group, Identity, Signal, tree};
+use process::{Identity, Signal, tree};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
+use super::Container;
 use super::command::{self, NO_PROGRAM, STARTED, Wanted};
-use super::engine::{Engine, Kind, PATIENCE, complaint};
+use super::engine::Engine;
+use super::life::{self, Starter, state};
 use super::record::{self, ERROR, OUTPUT, Record, STARTER, STATUS};
-use super::{Container, leftovers};
 use crate::attempt::Work;
 use crate::job::Ended;
 use crate::limits::Held;
 use crate::logs;
 use crate::secrets;
 use crate::shim::Shim;
-use crate::wire::{Attempt, JobMessage};
+use crate::wire::JobMessage;
 
-/// The most that is kept of what an engine complains of, in bytes.
-const LONGEST_COMPLAINT: usize = 16 * 1024;
 /// How long an engine may take to end a container, beyond the grace of its step.
 const LAST_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,75 +76,6 @@ impl Ears {
     }
 }
 
-/// The command that starts the container. It outlives the shim: one that is killed half-way leaves the
-/// engine with a wrong idea of its container.
-struct Starter {
-    exit: tokio::sync::oneshot::Receiver<process::Exit>,
-    identity: Identity,
-    complaints: Option<pipe::Receiver>,
-    complained: Vec<u8>,
-}
-
-impl Starter {
-    fn spawn(shim: &Shim, engine: &Engine, arguments: &[OsString], note: &Path, nice: i32) -> Result<Self, String> {
-        let spec = engine
-            .spec_noted(note, arguments)
-            .stderr(Channel::Pipe)
-            .group(Group::OwnSession)
-            .nice(nice);
-        let mut child = process::spawn(spec).map_err(|error| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        })?;
-        let complaints = child.stderr.take();
-        let identity = child.leave_to_subreaper();
-        Ok(Self {
-            exit: shim.expect(identity),
-            identity,
-            complaints,
-            complained: Vec::new(),
-        })
-    }
-
-    /// Waits for its end and keeps what it complains of. Cancelling the wait loses nothing.
-    async fn ended(&mut self) -> bool {
-        let mut buffer = [0; 4096];
-        loop {
-            let complaint = async {
-                match &mut self.complaints {
-                    Some(pipe) => pipe.read(&mut buffer).await.unwrap_or(0),
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                read = complaint => match read {
-                    0 => self.complaints = None,
-                    read if self.complained.len() < LONGEST_COMPLAINT => self.complained.extend_from_slice(&buffer[..read]),
-                    _ => {}
-                },
-                exit = &mut self.exit => return exit.is_ok_and(|exit| exit.ending.is_success()),
-            }
-        }
-    }
-
-    fn complaint(&self, otherwise: &str) -> String {
-        complaint(&String::from_utf8_lossy(&self.complained), otherwise)
-    }
-}
-
-/// Waits until the container has ended, as far as can be told from outside.
-async fn over(shim: Arc<Shim>, record: Record) {
-    if record.engine.kind == Kind::Podman
-        && let Some(watcher) = engine_process(&shim.folder, &record.attempt)
-        && watcher.ended().await.is_ok()
-    {
-        return;
-    }
-    // Whatever it answers, the state of the container is looked at next.
-    let _ = shim.wait_for(record.engine.spec(["wait", &record.name])).await;
-}
-
 /// Sees a new attempt in its container to the end.
 pub(crate) async fn go(
     work: &mut Work<'_>,
@@ -191,7 +120,7 @@ fn begin(
     record.grace_ms = crate::wire::milliseconds(grace);
     record.durable = job.durable_outcome;
     record.log_budget = job.log_budget;
-    record.stands_alone = !job.has_services;
+    record.stands_alone = work.stands_alone;
     if !job.limits.is_none() {
         record.limits = Some(match &record.engine.no_limits {
             None => Held::ControlGroup,
@@ -250,44 +179,13 @@ fn after(from: Timestamp, time: Duration) -> Option<Timestamp> {
     from.checked_add(jiff::SignedDuration::try_from(time).ok()?).ok()
 }
 
-/// What the engine says of a container.
-struct State {
-    status: String,
-    code: i32,
-    out_of_memory: bool,
-    process: u32,
-}
-
-/// Asks the engine for a container; nothing when there is none.
-async fn state(shim: &Shim, engine: &Engine, name: &str) -> Result<Option<State>, String> {
-    let question = "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Pid}}";
-    let asked = shim.ask(engine.spec(["inspect", "--type=container", "--format", question, name]));
-    let answer = match asked.await {
-        Ok(answer) => answer,
-        Err(why) if leftovers::is_gone(&why) => return Ok(None),
-        Err(why) => return Err(why),
-    };
-    let mut words = answer.split_whitespace();
-    Ok(Some(State {
-        status: words.next().unwrap_or_default().to_owned(),
-        code: words.next().and_then(|word| word.parse().ok()).unwrap_or(-1),
-        out_of_memory: words.next() == Some("true"),
-        process: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
-    }))
-}
-
 /// Whether the container of an earlier shim can be listened to again; otherwise it is of no use any more.
 pub(crate) async fn can_be_taken_up(shim: &Shim, record: &Record) -> bool {
     if record.is_of_another_boot() || !record.stands_alone {
         return false;
     }
     let pipes = record::pipes(&shim.folder, &record.attempt);
-    if let Some(starter) = noted(&pipes.join(STARTER))
-        && names(&starter, &record.name)
-    {
-        // It is just being started.
-        let _ = tokio::time::timeout(PATIENCE, starter.ended()).await;
-    }
+    life::until_started(&pipes.join(STARTER), &record.name).await;
     match state(shim, &record.engine, &record.name).await {
         // One that was made and never started does not start by itself.
         Ok(Some(state)) => !matches!(state.status.as_str(), "created" | "configured" | "initialized"),
@@ -300,14 +198,6 @@ pub(crate) async fn can_be_taken_up(shim: &Shim, record: &Record) -> bool {
             false
         }
     }
-}
-
-/// Whether this container stands in the arguments of a process, so that a number that was used again is
-/// not taken for it.
-fn names(process: &Identity, name: &str) -> bool {
-    let line = std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
-    line.split(|byte| *byte == 0)
-        .any(|argument| argument == name.as_bytes())
 }
 
 /// Listens to the container of an earlier shim until its end.
@@ -338,12 +228,13 @@ async fn listen(
     mut ears: Ears,
     mut starter: Option<Starter>,
 ) -> Contained {
-    let _known = shim.contain(&record.attempt, starter.as_ref().map(|starter| starter.identity));
+    let known = record.known(&shim.folder);
+    let _known = shim.contain(&known, starter.as_ref().map(|starter| starter.identity));
     let mut status = String::new();
     let mut started = starter.is_none();
     let mut end: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = match starter {
         Some(_) => None,
-        None => Some(Box::pin(over(shim.clone(), record.clone()))),
+        None => Some(Box::pin(life::over(shim.clone(), known.clone()))),
     };
     let mut cancelled = work.running.cancelled();
     let deadline = time_left(record.deadline).map(|left| Instant::now() + left);
@@ -380,7 +271,7 @@ async fn listen(
                 }
             },
             succeeded = starting, if is_starting => match succeeded {
-                true => end = Some(Box::pin(over(shim.clone(), record.clone()))),
+                true => end = Some(Box::pin(life::over(shim.clone(), known.clone()))),
                 false => break false,
             },
             () = ending => break false,
@@ -441,7 +332,7 @@ async fn told(work: &mut Work<'_>, shim: &Shim, record: &Record) -> Ended {
             if state.out_of_memory {
                 work.log.note("the step used more memory than its limit and was killed");
             }
-            exit(state.code)
+            life::exit(state.code)
         }
         Ok(None) => {
             work.log.note("somebody removed the container of this step");
@@ -452,15 +343,6 @@ async fn told(work: &mut Work<'_>, shim: &Shim, record: &Record) -> Ended {
                 .note(&format!("the engine does not say how the step ended: {why}"));
             killed
         }
-    }
-}
-
-/// A code above 128 stands for a signal, as shells have it: the engine does not say more.
-fn exit(code: i32) -> Ended {
-    match code {
-        0 => Ended::Succeeded,
-        129..=192 => Ended::Signalled { signal: code - 128 },
-        code => Ended::Failed { code },
     }
 }
 
@@ -511,37 +393,14 @@ async fn kill(shim: &Shim, record: &Record) {
         .await;
     if killed.is_err() {
         // One that is only just made cannot be killed, and can be removed.
-        let _ = remove(shim, record).await;
-    }
-}
-
-/// Removes what is left of a container and its pipes.
-///
-/// # Errors
-/// What the engine complains of; the container is found and removed later.
-pub(crate) async fn remove(shim: &Shim, record: &Record) -> Result<(), String> {
-    let asked = shim.ask(record.engine.spec(["rm", "-f", "-v", &record.name]));
-    match asked.await {
-        Err(why) if !leftovers::is_gone(&why) => Err(why),
-        _ => Ok(()),
+        let _ = life::remove(shim, &record.engine, &record.name).await;
     }
 }
 
 /// Removes the container of an attempt that is over, with all that stood for it beside the log.
 pub(crate) async fn tidy(shim: &Shim, record: &Record) -> Result<(), String> {
     secrets::remove(&shim.folder, shim.run, &record.attempt);
-    remove(shim, record).await?;
+    life::remove(shim, &record.engine, &record.name).await?;
     record.remove(&shim.folder);
     Ok(())
-}
-
-/// Who watches over the container of an attempt, as far as Podman has said so.
-pub(crate) fn engine_process(run_folder: &Path, attempt: &Attempt) -> Option<Identity> {
-    noted(&record::pipes(run_folder, attempt).join(record::WATCHER))
-}
-
-/// The process whose number stands in a file.
-fn noted(file: &Path) -> Option<Identity> {
-    let pid = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
-    Identity::of_pid(pid)
 }

@@ -10,6 +10,7 @@ use super::Container;
 use super::engine::{Engine, Kind};
 use super::record::{ERROR, OUTPUT, STATUS, WATCHER};
 use crate::limits::{Limits, rlimits};
+use crate::services::LOG_BUDGET;
 use crate::wire::Attempt;
 
 /// Where the pipes and the secrets are within the container.
@@ -79,9 +80,10 @@ fn opening(secret_variables: &[&str]) -> String {
     script
 }
 
-/// Options that every container gets, of a step or a service.
-pub(crate) fn common(engine: &Engine, name: &str, home: &str, limits: &Limits) -> Vec<OsString> {
-    let mut all: Vec<String> = ["run", "--name", name, "--log-driver=none", "--pull=never"]
+/// Options that every container gets, of a step or a service. It outlives whoever starts it; Podman writes
+/// into `watcher` which process watches it.
+fn common(engine: &Engine, name: &str, home: &str, limits: &Limits, watcher: &Path) -> Vec<OsString> {
+    let mut all: Vec<String> = ["run", "--detach", "--name", name, "--pull=never"]
         .map(str::to_owned)
         .into();
     all.push(format!("--label={LABEL_HOME}={home}"));
@@ -95,7 +97,12 @@ pub(crate) fn common(engine: &Engine, name: &str, home: &str, limits: &Limits) -
         all.push("--init".to_owned());
     }
     all.extend(limited(engine, limits));
-    all.into_iter().map(OsString::from).collect()
+    let mut all: Vec<OsString> = all.into_iter().map(OsString::from).collect();
+    if engine.kind == Kind::Podman {
+        all.push("--conmon-pidfile".into());
+        all.push(watcher.into());
+    }
+    all
 }
 
 /// Limits by control groups where the engine has them, else on each process.
@@ -123,7 +130,8 @@ fn limited(engine: &Engine, limits: &Limits) -> Vec<String> {
 /// The arguments of the engine that start the container.
 pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     let Wanted { engine, container, .. } = wanted;
-    let mut all = common(engine, wanted.name, wanted.home, wanted.limits);
+    let watcher = wanted.pipes.join(WATCHER);
+    let mut all = common(engine, wanted.name, wanted.home, wanted.limits, &watcher);
     let mut add = |argument: &dyn AsRef<std::ffi::OsStr>| all.push(argument.as_ref().to_owned());
     for (label, value) in [
         ("run", wanted.run.to_string()),
@@ -132,11 +140,7 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     ] {
         add(&format!("--label=throughline.{label}={value}"));
     }
-    add(&"--detach");
-    if engine.kind == Kind::Podman {
-        add(&"--conmon-pidfile");
-        add(&wanted.pipes.join(WATCHER));
-    }
+    add(&"--log-driver=none");
     add(&"--network=host");
     let (user, group) = wanted.own;
     match &container.user {
@@ -186,15 +190,22 @@ pub(crate) struct Beside<'a> {
     pub(crate) shell: &'a [String],
     /// Its commands; absent for what the image does by itself.
     pub(crate) script: Option<&'a str>,
+    /// The file that says which process watches it.
+    pub(crate) watcher: &'a Path,
 }
 
-/// The arguments of the engine that run a service, and pass on what it says until its end.
-pub(crate) fn beside(wanted: &Beside<'_>) -> Vec<String> {
+/// The arguments of the engine that start a service. What it says is kept by the engine, since its image may
+/// have nothing that could write into a pipe.
+pub(crate) fn beside(wanted: &Beside<'_>) -> Vec<OsString> {
     let Beside { engine, container, .. } = wanted;
-    let mut all = engine.general.clone();
-    let options = common(engine, wanted.name, wanted.home, &Limits::default());
-    all.extend(options.into_iter().map(|option| option.to_string_lossy().into_owned()));
+    let mut all = Vec::new();
     all.push(format!("--label=throughline.run={}", wanted.run));
+    let driver = match engine.kind {
+        Kind::Podman => "k8s-file",
+        Kind::Docker => "json-file",
+    };
+    all.push(format!("--log-driver={driver}"));
+    all.push(format!("--log-opt=max-size={}m", LOG_BUDGET >> 20));
     let (outside, inside) = wanted.ports;
     all.push(format!("--publish=127.0.0.1:{outside}:{inside}"));
     all.extend(container.user.iter().map(|user| format!("--user={user}")));
@@ -213,7 +224,8 @@ pub(crate) fn beside(wanted: &Beside<'_>) -> Vec<String> {
     } else {
         all.push(container.image.id.clone());
     }
-    all
+    let options = common(engine, wanted.name, wanted.home, &Limits::default(), wanted.watcher);
+    options.into_iter().chain(all.into_iter().map(OsString::from)).collect()
 }
 
 #[cfg(test)]

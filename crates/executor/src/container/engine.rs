@@ -94,6 +94,18 @@ impl Engine {
             .folder("/")
     }
 
+    /// The same, by a shell that sends all that it says into a file.
+    pub(crate) fn spec_into<A: AsRef<OsStr>>(&self, file: &Path, arguments: impl IntoIterator<Item = A>) -> Spec {
+        Spec::new("/bin/sh")
+            .args(["-c", "exec \"$@\" >\"$0\" 2>&1"])
+            .arg(file)
+            .arg(&self.program)
+            .args(&self.general)
+            .args(arguments)
+            .variables(&self.variables)
+            .folder("/")
+    }
+
     /// Asks it something; the answer is its standard output, or what it complains of.
     pub(crate) async fn ask(&self, arguments: &[&str], patience: Duration) -> Result<String, String> {
         answered(self.spec(arguments), patience).await

@@ -10,13 +10,15 @@
 //!
 //! A container is named after its attempt, and what is needed to take it up again stands beside the
 //! attempt's log. So it outlives server and shim: the next shim of the run finds it, listens to the same
-//! pipes, and records its outcome. Who is left over without such a record is removed ([`leftovers`]).
+//! pipes, and records its outcome; the containers of its services are taken up with it. Who is left over
+//! without such a record is removed ([`leftovers`]).
 
 pub(crate) mod attempt;
 pub(crate) mod command;
 pub(crate) mod engine;
 pub(crate) mod image;
 pub(crate) mod leftovers;
+pub(crate) mod life;
 pub(crate) mod probe;
 pub(crate) mod record;
 
@@ -75,7 +77,7 @@ pub struct Container {
     pub folders: Vec<PathBuf>,
 }
 
-/// What an attempt ran in, as its outcome tells.
+/// What an attempt or a service ran in, as the outcome tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contained {
     /// The engine and its version.
@@ -84,4 +86,14 @@ pub struct Contained {
     pub image: String,
     /// Its digest.
     pub digest: String,
+}
+
+impl Contained {
+    pub(crate) fn new(engine: &engine::Engine, container: &Container) -> Self {
+        Self {
+            engine: engine.told(),
+            image: container.image.name.clone(),
+            digest: container.image.digest.clone(),
+        }
+    }
 }

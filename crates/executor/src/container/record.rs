@@ -10,6 +10,7 @@ use facts::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
+use super::life::Known;
 use super::{Contained, Container};
 use crate::wire::Attempt;
 use crate::{limits::Held, logs};
@@ -43,7 +44,7 @@ pub(crate) struct Record {
     pub(crate) grace_ms: u64,
     pub(crate) durable: bool,
     pub(crate) log_budget: u64,
-    /// Whether it can go on without the shim that started it: services end with their shim.
+    /// Whether it can go on without the shim that started it: services that are processes end with it.
     pub(crate) stands_alone: bool,
 }
 
@@ -85,10 +86,15 @@ impl Record {
     }
 
     pub(crate) fn contained(&self) -> Contained {
-        Contained {
-            engine: self.engine.told(),
-            image: self.container.image.name.clone(),
-            digest: self.container.image.digest.clone(),
+        Contained::new(&self.engine, &self.container)
+    }
+
+    /// The container as it is looked at from outside.
+    pub(crate) fn known(&self, run_folder: &Path) -> Known {
+        Known {
+            engine: self.engine.clone(),
+            name: self.name.clone(),
+            watcher: pipes(run_folder, &self.attempt).join(WATCHER),
         }
     }
 
@@ -138,8 +144,12 @@ impl Record {
 
 /// Whether there is a record of this attempt's container, and no outcome.
 pub(crate) fn is_open(run_folder: &Path, attempt: &Attempt) -> bool {
-    let folder = run_folder.join(attempt.folder());
-    folder.join(NAME).exists() && !folder.join(logs::OUTCOME).exists()
+    is_open_in(&run_folder.join(attempt.folder()))
+}
+
+/// The same by the attempt's folder.
+pub(crate) fn is_open_in(attempt_folder: &Path) -> bool {
+    attempt_folder.join(NAME).exists() && !attempt_folder.join(logs::OUTCOME).exists()
 }
 
 /// All records of a run, each with whether its attempt has an outcome.

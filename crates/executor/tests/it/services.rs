@@ -1,11 +1,12 @@
 //! Services beside steps: processes, containers, and a real PostgreSQL.
 
+use executor::conformance::image::command;
 use executor::conformance::{Bench, in_time};
-use executor::{Ended, ExecutorError, Job, Limits, Service};
-use process::Signal;
+use executor::{Adopted, Ended, ExecutorError, Held, Job, Limits, Service};
+use process::{Ending, Signal};
 
 use crate::containers::{contained, containers_of};
-use crate::support::{local, shim};
+use crate::support::{local, says, shim, starter_with};
 
 /// A service by these commands, which answers on its port.
 fn service(bench: &Bench, name: &str, script: &str) -> Service {
@@ -211,6 +212,120 @@ async fn a_killed_shim_leaves_no_container_of_a_service() {
     bench.executor.close(bench.run).await.unwrap();
 }
 
+/// A service in a container that serves a page.
+fn web(bench: &Bench) -> Service {
+    let script = "mkdir -p /tmp/w; echo hello > /tmp/w/page; echo serving; exec httpd -f -p $PORT -h /tmp/w";
+    let mut web = service(bench, "web", script);
+    web.container = bench.container.clone();
+    web.port = Some(8080);
+    web.variables.clear();
+    web
+}
+
+/// Says that it is ready, waits for `go`, and asks its service.
+const ASKING: &str =
+    "echo x >> count; echo ready; while ! [ -e go ]; do sleep 0.01; done; wget -q -O - http://$WEB_HOST:$WEB_PORT/page";
+
+/// Kills the shim of a run.
+async fn kill_shim(bench: &Bench) {
+    let shim = shim(bench).unwrap();
+    shim.signal(Signal::KILL).unwrap();
+    shim.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_container_is_taken_up_with_its_services_when_server_and_shim_are_killed() {
+    let Some(bench) = contained().await else { return };
+    let mut server = starter_with(&bench, "step", ASKING, "", &[web(&bench)]);
+    assert_eq!(says(&mut server, "started").await, ["started"]);
+    bench.until_said("step", "ready").await;
+    server.signal(Signal::KILL).unwrap();
+    assert_eq!(server.wait().await.unwrap().ending, Ending::Signal(9));
+    kill_shim(&bench).await;
+    let key = bench.key("step");
+    assert_eq!(bench.executor.adopt(&key).await.unwrap(), Adopted::Running);
+    assert_eq!(containers_of(&bench).await.len(), 2);
+    std::fs::write(bench.work.join("go"), "").unwrap();
+    let outcome = in_time(bench.executor.wait(&key)).await.unwrap();
+    let said = bench.said("step");
+    assert_eq!(outcome.ended, Ended::Succeeded, "{said:?}");
+    assert_eq!(said.last().unwrap(), "hello");
+    assert_eq!(std::fs::read_to_string(bench.work.join("count")).unwrap(), "x\n");
+    let [served] = &outcome.services[..] else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        served.name == "web" && served.ready_ms.is_some() && served.container.is_some() && served.ended.is_none(),
+        "{served:?}"
+    );
+    assert!(containers_of(&bench).await.is_empty());
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_ended_while_no_shim_was_there_is_told_of_with_what_it_said() {
+    let Some(bench) = contained().await else { return };
+    let script = format!("{ASKING} || exit 6");
+    bench
+        .executor
+        .start(job(&bench, &script, vec![web(&bench)]))
+        .await
+        .unwrap();
+    bench.until_said("step", "ready").await;
+    kill_shim(&bench).await;
+    let containers = containers_of(&bench).await;
+    let name = containers.iter().find(|name| name.ends_with(".service.web")).unwrap();
+    command(&["podman", "kill", name]).await.unwrap();
+    in_time(command(&["podman", "wait", name])).await.unwrap();
+    std::fs::write(bench.work.join("go"), "").unwrap();
+    let outcome = in_time(bench.executor.wait(&bench.key("step"))).await.unwrap();
+    let said = bench.said("step").join("\n");
+    assert_eq!(outcome.ended, Ended::Failed { code: 6 }, "{said}");
+    assert!(said.contains("the service `web` ended while the step ran ("), "{said}");
+    assert!(said.contains("web | serving"), "{said}");
+    assert!(outcome.services[0].ended.is_some() && outcome.services[0].last == ["serving"]);
+    assert!(containers_of(&bench).await.is_empty());
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_container_whose_service_was_a_process_is_lost_with_its_shim_and_says_why() {
+    let Some(bench) = contained().await else { return };
+    let (family, gone) = bench.family();
+    let mut db = service(&bench, "db", &format!("{family}; sleep 1000"));
+    db.ready = Some("true".into());
+    bench
+        .executor
+        .start(job(&bench, "echo runs; sleep 1000", vec![db, web(&bench)]))
+        .await
+        .unwrap();
+    bench.until_said("step", "runs").await;
+    assert_eq!(containers_of(&bench).await.len(), 2);
+    kill_shim(&bench).await;
+    let waited = in_time(bench.executor.wait(&bench.key("step"))).await;
+    assert!(matches!(waited, Err(ExecutorError::Lost(_))), "{waited:?}");
+    let said = bench.said("step").join("\n");
+    assert!(
+        said.contains("the service `db` was a process, and ended with the shim that kept it"),
+        "{said}"
+    );
+    in_time(gone).await.unwrap();
+    assert!(containers_of(&bench).await.is_empty());
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shim_that_dies_before_its_step_starts_leaves_no_service() {
+    let Some(bench) = contained().await else { return };
+    let mut server = starter_with(&bench, "step", ASKING, "executor.container-recorded:1", &[web(&bench)]);
+    in_time(server.wait()).await.unwrap();
+    let waited = in_time(bench.executor.wait(&bench.key("step"))).await;
+    assert!(matches!(waited, Err(ExecutorError::Lost(_))), "{waited:?}");
+    assert!(!bench.work.join("count").exists());
+    assert!(containers_of(&bench).await.is_empty());
+    bench.executor.close(bench.run).await.unwrap();
+}
+
 #[tokio::test]
 async fn memory_of_a_process_is_limited_and_what_is_not_is_said() {
     let bench = local();
@@ -223,9 +338,62 @@ async fn memory_of_a_process_is_limited_and_what_is_not_is_said() {
         pids: Some(100),
     };
     let outcome = bench.make(job).await;
-    assert_eq!(outcome.ended, Ended::Failed { code: 1 }, "{:?}", bench.said("limited"));
-    let held = outcome.limits.unwrap().to_string();
-    assert!(held.starts_with("each process by itself, without pids"), "{held}");
+    match &*outcome.limits.unwrap() {
+        Held::EachProcess { missing, .. } => {
+            assert_eq!(outcome.ended, Ended::Failed { code: 1 }, "{:?}", bench.said("limited"));
+            assert_eq!(missing, &["pids"]);
+        }
+        Held::ControlGroup => assert_eq!(outcome.ended, Ended::Signalled { signal: 9 }),
+    }
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn with_control_groups_limits_hold_for_all_processes_of_a_step_together() {
+    let bench = local();
+    let mut job = bench.job("few", "echo few");
+    job.limits.pids = Some(10);
+    let outcome = bench.make(job).await;
+    if let Held::EachProcess { reason, .. } = &*outcome.limits.unwrap() {
+        testkit::skip(testkit::Need::ControlGroups, reason);
+        return bench.executor.close(bench.run).await.unwrap();
+    }
+    // Each process has less than the limit, both together more.
+    let both =
+        "hold() { python3 -c 'x = bytearray(60 << 20); import time; time.sleep(100)'; }; hold & hold & wait; wait";
+    let mut job = bench.job("memory", both);
+    job.limits.memory_bytes = Some(100 << 20);
+    let outcome = bench.make(job).await;
+    let said = bench.said("memory").join("\n");
+    assert_eq!(outcome.ended, Ended::Signalled { signal: 9 }, "{said}");
+    assert!(said.contains("used more memory than its limit"), "{said}");
+
+    let mut job = bench.job("processes", "for i in 1 2 3 4 5 6; do sleep 30 & done; echo all");
+    job.limits.pids = Some(4);
+    let outcome = bench.make(job).await;
+    assert_ne!(outcome.ended, Ended::Succeeded, "{:?}", bench.said("processes"));
+    assert_eq!(*outcome.limits.unwrap(), Held::ControlGroup);
+
+    // What goes on without its shim ends, and its group with the next shim.
+    let mut job = bench.job("killed", "echo up; sleep 1000");
+    job.limits.pids = Some(10);
+    bench.executor.start(job).await.unwrap();
+    bench.until_said("killed", "up").await;
+    let group = std::fs::read_to_string(format!("/proc/{}/cgroup", shim(&bench).unwrap().pid)).unwrap();
+    assert!(
+        group.contains("throughline.main") || group.trim().ends_with("0::/"),
+        "{group}"
+    );
+    kill_shim(&bench).await;
+    assert!(in_time(bench.executor.wait(&bench.key("killed"))).await.is_err());
+    let mut job = bench.job("next", "cat /proc/self/cgroup");
+    job.limits.cpus = Some(0.5);
+    assert_eq!(bench.make(job).await.ended, Ended::Succeeded);
+    let said = bench.said("next").join("\n");
+    assert!(
+        said.contains(&format!("/throughline.steps/{}-next-1", bench.run)),
+        "{said}"
+    );
     bench.executor.close(bench.run).await.unwrap();
 }
 

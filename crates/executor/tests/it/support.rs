@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use executor::conformance::{Bench, in_time};
-use executor::{LocalExecutor, LocalOptions};
+use executor::{LocalExecutor, LocalOptions, Service};
 use process::{Channel, Child, Identity, Spec, tree};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -110,17 +110,18 @@ pub fn number_in(bench: &Bench, file: &str) -> u32 {
 
 /// A server of its own that starts an attempt and waits; with a crash point, it or its shim dies there.
 pub fn starter(bench: &Bench, step: &str, script: &str, crash: &str) -> Child {
+    starter_with(bench, step, script, crash, &[])
+}
+
+/// The same with services beside the step.
+pub fn starter_with(bench: &Bench, step: &str, script: &str, crash: &str, services: &[Service]) -> Child {
     let mut spec = Spec::new(example("starter"))
         .arg(data_folder(&bench.work))
         .args([&bench.run.to_string(), step])
         .arg(&bench.work)
         .arg(script)
-        .args(
-            bench
-                .container
-                .iter()
-                .map(|container| serde_json::json!(container).to_string()),
-        )
+        .arg(serde_json::json!(bench.container).to_string())
+        .arg(serde_json::json!(services).to_string())
         .pass(["PATH", "HOME", "XDG_RUNTIME_DIR"])
         .stdout(Channel::Pipe);
     if !crash.is_empty() {

@@ -4,7 +4,9 @@ use executor::conformance::image::{IMAGE, image};
 use executor::{LocalExecutor, LocalOptions};
 use serde_json::{Value, json};
 
-use crate::house::House;
+use process::Signal;
+
+use crate::house::{House, files_below, processes_with};
 use crate::repository::{Repository, steps};
 use crate::web::Browser;
 
@@ -86,6 +88,68 @@ fn with_web(script: &str) -> String {
         "  test:\n    image: {image}\n    services:\n      web:\n        image: {image}\n        port: 8080\n        \
          run: mkdir -p /tmp/w; echo hello > /tmp/w/page; echo serving; exec httpd -f -p $PORT -h /tmp/w\n    run: |\n      {script}\n"
     ))
+}
+
+/// Kills every process of a run: its shim, and what the shim keeps. Containers are none of them.
+fn kill_run(house: &House, run: &str) {
+    let folder = house.data().join("runs").join(run);
+    let folder = folder.to_str().unwrap().to_owned();
+    let is_ours = |process: &process::Identity| {
+        let line = std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("--folder")
+    };
+    let shims: Vec<_> = processes_with(&folder).into_iter().filter(is_ours).collect();
+    assert!(!shims.is_empty());
+    for shim in &shims {
+        let _ = shim.signal(Signal::KILL);
+    }
+    house.until("the end of the shim", || {
+        shims.iter().all(|shim| !shim.is_alive()).then_some(())
+    });
+}
+
+#[test]
+fn a_pushed_step_and_its_service_outlive_a_kill_of_server_and_shim() {
+    let Some(mut house) = house() else { return };
+    let repository = Repository::new();
+    // The container sees its workspace alone, so what it waits for is put there.
+    let definition = with_web(
+        "echo x >> count\necho up\nwhile ! [ -e gate ]; do sleep 0.02; done\nwget -q -O - http://$WEB_HOST:$WEB_PORT/page\nwc -l < count",
+    );
+    let commit = repository.push_definition(&house, "team/app", &definition);
+    let run = house.is_at(&commit, "test");
+    house.until("the step", || house.log_of(&run, "test").contains("up").then_some(()));
+    house.kill();
+    kill_run(&house, &run);
+    house.start();
+    // What a step says whose end nobody waits for yet may be lost, so it goes on once it is taken up.
+    house.until("a shim that takes the container up", || {
+        house
+            .log_of(&run, "test")
+            .contains("another shim listens")
+            .then_some(())
+    });
+    let workspace = files_below(&house.data().join("runs").join(&run))
+        .into_iter()
+        .find(|file| file.ends_with("count"))
+        .unwrap();
+    std::fs::write(workspace.with_file_name("gate"), "").unwrap();
+    let build = house.built(&commit);
+    let said = house.log_of(&run, "test");
+    assert_eq!(build["run"]["result"], "succeeded", "{build} {said}");
+    assert!(
+        said.contains("hello") && said.trim_end().ends_with('1'),
+        "it ran once: {said}"
+    );
+    let step = house.step(&run, "test");
+    assert_eq!(step["attempts"].as_array().unwrap().len(), 1, "{step}");
+    let served = &step["outputs"]["services"][0];
+    assert_eq!(
+        (&served["name"], &served["container"]["image"]),
+        (&json!("web"), &json!(IMAGE)),
+        "{step}"
+    );
+    assert!(served["ready_ms"].is_number(), "{served}");
 }
 
 #[test]
