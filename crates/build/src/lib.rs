@@ -4,6 +4,7 @@
 //! workspace comes from ([`Workspace`]), what is known of a commit ([`Commits`]) and of versions
 //! ([`Names`]), and who opens secrets ([`Secrets`]).
 
+pub mod around;
 pub mod beside;
 mod choose;
 mod graph;

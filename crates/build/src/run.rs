@@ -362,7 +362,7 @@ impl RunAction {
             }
         };
         match waited {
-            Ok(outcome) => ended(&outcome),
+            Ok(outcome) => ended(&outcome, step.resources),
             Err(error) => not_seen(&error),
         }
     }
@@ -399,7 +399,7 @@ impl RunAction {
     async fn adopted(&self, step: &StepContext) -> Resumed {
         let key = Self::key(step);
         match self.executor.adopt(&key).await {
-            Ok(Adopted::Finished(outcome)) => Resumed::Outcome(ended(&outcome)),
+            Ok(Adopted::Finished(outcome)) => Resumed::Outcome(ended(&outcome, step.resources)),
             Ok(Adopted::Running) => Resumed::Outcome(self.wait(step, &key).await),
             Ok(Adopted::Lost) => Resumed::Lost,
             Err(error) => Resumed::Unknown {
@@ -444,7 +444,7 @@ fn not_seen(error: &ExecutorError) -> ActionOutcome {
     }
 }
 
-fn ended(outcome: &Outcome) -> ActionOutcome {
+fn ended(outcome: &Outcome, resources: Option<Resources>) -> ActionOutcome {
     let mut outputs = serde_json::json!({ "cpu_ms": outcome.cpu_ms, "peak_memory_kib": outcome.peak_memory_kib });
     if let Some(isolation) = &outcome.isolation {
         outputs["isolation"] = isolation.to_string().into();
@@ -453,8 +453,11 @@ fn ended(outcome: &Outcome) -> ActionOutcome {
         // What its processes used is not known.
         outputs = serde_json::json!({ "container": container });
     }
+    if !outcome.services.is_empty() {
+        outputs["services"] = serde_json::json!(outcome.services);
+    }
     if let Some(limits) = &outcome.limits {
-        outputs["limits"] = limits.to_string().into();
+        outputs["limits"] = limits.told(&self::limits(resources)).into();
     }
     let failed = |message: String, code: Option<i32>, retry: bool| ActionOutcome {
         retry,

@@ -11,6 +11,8 @@ use crate::parts::mark::{Mark, Status, tone_word};
 use crate::parts::small;
 use crate::{links, log, time};
 
+mod around;
+
 /// What a run is, in a word.
 pub fn kind_word(kind: &RunKind) -> &str {
     match kind {
@@ -175,6 +177,7 @@ fn row(frame: &Frame, run: &RunLine, step: &Step, selected: bool) -> Markup {
                 }
             }
             @if let Some(tests) = &step.tests { (tests_of(tests)) }
+            @if let Some(around) = &step.around { (around::around(around)) }
             @if let Some(question) = &step.question {
                 div.question {
                     p { (Mark::Person.picture()) strong { (question.text) } }

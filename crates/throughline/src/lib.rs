@@ -20,6 +20,7 @@ mod sharing;
 pub mod show;
 mod terminal;
 mod tools;
+mod version;
 
 pub use exit::Exit;
 pub use server::wire;

@@ -35,8 +35,8 @@ pub use package::{
 };
 pub use repository::{CommitLine, CommitPage, ListedComponent, RepositoryPage};
 pub use run::{
-    Attempt, Broken, FailedCase, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind, RunLine, RunPage,
-    RunsFilter, RunsPage, RunsShown, Step, Tests,
+    Around, Attempt, Broken, FailedCase, ImageLine, LogLine, LogView, Output, Question, Rebuilt, RebuiltFile, RunKind,
+    RunLine, RunPage, RunsFilter, RunsPage, RunsShown, ServiceLine, Step, Tests,
 };
 pub use search::{SearchGroup, SearchHit, SearchPage};
 pub use settings::{

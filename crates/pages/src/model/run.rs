@@ -150,6 +150,8 @@ pub struct Step {
     pub attempts_allowed: u32,
     /// What its tests say.
     pub tests: Option<Tests>,
+    /// What it ran in and beside.
+    pub around: Option<Around>,
     /// What it asks a person.
     pub question: Option<Question>,
     /// How long it usually takes.
@@ -162,6 +164,43 @@ impl Step {
         let to = self.finished_at.unwrap_or(now);
         Duration::try_from(to.duration_since(self.started_at?)).ok()
     }
+}
+
+/// What a step ran in and beside.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Around {
+    /// The image of its container.
+    pub image: Option<ImageLine>,
+    /// What it was limited to, and how far it was held to that.
+    pub limits: Option<String>,
+    /// Its services.
+    pub services: Vec<ServiceLine>,
+}
+
+/// The image of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImageLine {
+    /// By the name that the definition gives it.
+    pub name: String,
+    /// Which one that was.
+    pub digest: String,
+    /// Who ran it.
+    pub engine: String,
+}
+
+/// What became of a service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ServiceLine {
+    /// Its name.
+    pub name: String,
+    /// The image of its container; a process has none.
+    pub image: Option<ImageLine>,
+    /// How it did, in words.
+    pub did: String,
+    /// Whether it did as it should.
+    pub is_well: bool,
+    /// What it said last, where its step did not succeed.
+    pub last: Vec<String>,
 }
 
 /// What the tests of a step say.

@@ -17,7 +17,7 @@ pub use difference::difference;
 pub use found::{found, found_nothing};
 pub use pages::every_page;
 pub use record::{broken_fact, fact, ledger, package_page, settings, verifications};
-pub use runs::{broken_run, failed_run, log, run_list, running_run};
+pub use runs::{broken_run, failed_build, failed_run, log, run_list, running_run};
 pub use wheres::{empty_overview, environment, overview};
 
 use std::time::Duration;
@@ -161,7 +161,12 @@ mod tests {
         super::empty_overview();
         super::environment();
         super::run_list();
-        for page in [super::broken_run(), super::failed_run(), super::running_run()] {
+        for page in [
+            super::broken_run(),
+            super::failed_build(),
+            super::failed_run(),
+            super::running_run(),
+        ] {
             assert!(page.broken.is_some() || !page.steps.is_empty());
         }
         for page in [

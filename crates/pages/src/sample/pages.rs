@@ -36,6 +36,7 @@ pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
         ("change-returned", change::page(&frame, &super::returned())),
         ("run-running", run::page(&frame, &super::running_run())),
         ("run-failed", run::page(&frame, &super::failed_run())),
+        ("run-services", run::page(&frame, &super::failed_build())),
         ("run-broken", run::page(&frame, &super::broken_run())),
         ("runs", runs::page(&frame, &super::run_list())),
         ("environment", environment::page(&frame, &super::environment())),

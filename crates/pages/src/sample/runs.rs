@@ -5,8 +5,8 @@ use facts::{Timestamp, Trust};
 use super::{before, button, change, commit, component, main_line, package, place, run_id, step, usual};
 use crate::links;
 use crate::model::{
-    Attempt, Broken, ButtonWeight, LogLine, LogView, Outcome, Output, Progress, Question, RunKind, RunLine, RunPage,
-    RunsFilter, RunsPage, Step,
+    Around, Attempt, Broken, ButtonWeight, ImageLine, LogLine, LogView, Outcome, Output, Progress, Question, RunKind,
+    RunLine, RunPage, RunsFilter, RunsPage, ServiceLine, Step,
 };
 
 const DONE: Progress = Progress::Finished(Outcome::Succeeded);
@@ -64,8 +64,17 @@ fn one(name: &str, action: &str, needs: &[&str], progress: Progress, span: Optio
             .collect(),
         attempts_allowed: 1,
         tests: None,
+        around: None,
         question: None,
         usually: None,
+    }
+}
+
+fn image(name: &str) -> ImageLine {
+    ImageLine {
+        name: name.to_owned(),
+        digest: package(name).to_string(),
+        engine: "podman 4.3.1".to_owned(),
     }
 }
 
@@ -82,6 +91,18 @@ pub fn running_run() -> RunPage {
         attempt(2, DONE, 38, Some(3)),
     ];
     fetch.attempts_allowed = 3;
+    let mut units = one("unit-tests", "run", &["compile"], DONE, Some((21, Some(5))));
+    units.around = Some(Around {
+        image: Some(image("registry.example.org/build/rust-with-everything:1.80-bookworm")),
+        limits: Some("2 processors and 3 GiB of memory for all processes together".to_owned()),
+        services: vec![ServiceLine {
+            name: "db".to_owned(),
+            image: Some(image("postgres:16")),
+            did: "ready after 1.8 s".to_owned(),
+            is_well: true,
+            last: Vec::new(),
+        }],
+    });
     RunPage {
         commit: run.change.as_ref().map(|change| change.commit.clone()),
         trust: Trust::Trusted,
@@ -93,7 +114,7 @@ pub fn running_run() -> RunPage {
             fetch,
             one("lint", "run", &["dependencies"], DONE, Some((35, Some(3)))),
             one("compile", "run", &["dependencies"], DONE, Some((35, Some(14)))),
-            one("unit-tests", "run", &["compile"], DONE, Some((21, Some(5)))),
+            units,
             one("acceptance", "run", &["compile"], Progress::Running, Some((21, None))),
             one(
                 "licences",
@@ -113,6 +134,56 @@ pub fn running_run() -> RunPage {
         more_steps: 0,
         log: Some(log()),
         actions: vec![button("Cancel", links::cancel(run.id), ButtonWeight::Danger)],
+        run,
+    }
+}
+
+/// A build whose step failed with a service that did not do as it should.
+pub fn failed_build() -> RunPage {
+    let mut run = line("failed-build", RunKind::Build, FAILED, 240, Some(31));
+    run.reason = Some("The step `acceptance` failed: exit code 1.".to_owned());
+    run.at_step = Some(step("acceptance"));
+    let mut acceptance = one("acceptance", "run", &["compile"], FAILED, Some((225, Some(16))));
+    acceptance.message = Some("exit code 1".to_owned());
+    acceptance.around = Some(Around {
+        image: None,
+        limits: Some(
+            "512 MiB of memory for each process by itself, and 2 processors not held: a step that is a process has no control group here"
+                .to_owned(),
+        ),
+        services: vec![
+            ServiceLine {
+                name: "db".to_owned(),
+                image: Some(image("postgres:16")),
+                did: "ready after 1.8 s, ended before the step did (exit code 1)".to_owned(),
+                is_well: false,
+                last: [
+                    "LOG:  database system is ready to accept connections",
+                    "PANIC:  could not write to file \"pg_wal/xlogtemp.71\": No space left on device",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
+            },
+            ServiceLine {
+                name: "message-broker".to_owned(),
+                image: None,
+                did: "ready after 240 ms".to_owned(),
+                is_well: true,
+                last: vec!["listening on 127.0.0.1:41877".to_owned()],
+            },
+        ],
+    });
+    RunPage {
+        commit: run.change.as_ref().map(|change| change.commit.clone()),
+        trust: Trust::Trusted,
+        definition: Some(package("definition")),
+        usually: None,
+        broken: None,
+        rebuilt: None,
+        steps: vec![one("compile", "run", &[], DONE, Some((239, Some(14)))), acceptance],
+        more_steps: 0,
+        log: None,
+        actions: vec![button("Retry", links::retry(run.id), ButtonWeight::Primary)],
         run,
     }
 }

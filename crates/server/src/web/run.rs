@@ -16,8 +16,8 @@ use facts::{StepName, Stream};
 use maud::Markup;
 use pages::links;
 use pages::model::{
-    Attempt, Broken, Button, ButtonWeight, FailedCase, LogView, Question, Rebuilt, RebuiltFile, RunLine, RunPage, Step,
-    Tests,
+    Around, Attempt, Broken, Button, ButtonWeight, FailedCase, ImageLine, LogView, Question, Rebuilt, RebuiltFile,
+    RunLine, RunPage, ServiceLine, Step, Tests,
 };
 use serde::Deserialize;
 
@@ -276,6 +276,7 @@ fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, waiting: &[Waitin
         attempts: own.collect(),
         attempts_allowed: first.allowed.get(&row.step).copied().unwrap_or(1),
         tests: tests(row),
+        around: row.outputs.as_ref().and_then(around),
         question,
         usually: None,
     }
@@ -295,6 +296,28 @@ fn tests(row: &StepRow) -> Option<Tests> {
         failed: report.failed,
         failures: report.failures.into_iter().map(failed).collect(),
         notes: report.notes,
+    })
+}
+
+/// What a step ran in and beside.
+fn around(outputs: &serde_json::Value) -> Option<Around> {
+    let image = |contained: executor::Contained| ImageLine {
+        name: contained.image,
+        digest: contained.digest,
+        engine: contained.engine,
+    };
+    let around = build::around::Around::of_outputs(outputs)?;
+    let service = |served: executor::Served| ServiceLine {
+        did: build::around::did(&served, pages::time::length),
+        is_well: served.ready_ms.is_some() && served.ended.is_none(),
+        name: served.name,
+        image: served.container.map(image),
+        last: served.last,
+    };
+    Some(Around {
+        image: around.container.map(image),
+        limits: around.limits,
+        services: around.services.into_iter().map(service).collect(),
     })
 }
 

@@ -46,7 +46,7 @@ const STYLES: Styles = Styles::styled()
 #[derive(Debug, Parser)]
 #[command(
     name = "throughline",
-    version,
+    version = crate::version::version(),
     styles = STYLES,
     max_term_width = 100,
     disable_help_subcommand = true,

@@ -1,5 +1,6 @@
 //! Runs, steps, and lines of logs.
 
+use build::around::{Around, did};
 use build::reports::TestReport;
 use facts::{RunId, Timestamp};
 
@@ -158,6 +159,11 @@ pub fn run(run: &Run, sight: &Sight) -> String {
     }
     text.push_str(&table.render(sight.width));
     for step in &run.steps {
+        if let Some(around) = Around::of_outputs(&step.outputs) {
+            text.push_str(&around_of(&step.name, &around));
+        }
+    }
+    for step in &run.steps {
         if let Some(report) = TestReport::of_outputs(&step.outputs) {
             text.push_str(&tests(&step.name, &report));
         }
@@ -244,6 +250,49 @@ impl<'a> LogLine<'a> {
         text.push('\n');
         text
     }
+}
+
+/// What a step ran in and beside: its image, its limits, its services.
+pub fn around_of(step: &str, around: &Around) -> String {
+    let mut text = format!("\n{}\n", paint(Tone::Strong, &clean(step)));
+    let mut line = |what: &str, told: &str| text.push_str(&format!("  {} {told}\n", paint(Tone::Quiet, what)));
+    if let Some(container) = &around.container {
+        let by = paint(Tone::Quiet, &format!("by {}", clean(&container.engine)));
+        line("in    ", &format!("{} {by}", image(container)));
+    }
+    if let Some(limits) = &around.limits {
+        line("limits", &clean(limits));
+    }
+    for served in &around.services {
+        let is_well = served.ready_ms.is_some() && served.ended.is_none();
+        let (sign, tone) = if is_well {
+            ("✓", Tone::Good)
+        } else {
+            ("✗", Tone::Bad)
+        };
+        let from = served
+            .container
+            .as_ref()
+            .map(|container| format!(" in {}", image(container)));
+        let told = format!(
+            "{} {}{}, {}",
+            paint(tone, sign),
+            clean(&served.name),
+            from.unwrap_or_default(),
+            clean(&did(served, super::time::length))
+        );
+        line("beside", &told);
+        for said in &served.last {
+            line("       ", &format!("  {}", clean(said)));
+        }
+    }
+    text
+}
+
+/// An image with its digest in short.
+fn image(container: &executor::Contained) -> String {
+    let digest: String = container.digest.chars().take("sha256:".len() + 12).collect();
+    format!("{} ({})", clean(&container.image), clean(&digest))
 }
 
 /// What the tests of a step say: the counts, the cases that failed, and what could not be read.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use build::around::Around;
 use build::reports::TestReport;
 use engine::query::StepRow;
 use facts::{Digest, StepName};
@@ -49,6 +50,15 @@ struct StepDocument {
     /// What its tests say.
     #[serde(skip_serializing_if = "Option::is_none")]
     tests: Option<TestReport>,
+    /// The container that it ran in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<executor::Contained>,
+    /// What it was limited to, and how far it was held to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<String>,
+    /// What ran beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<executor::Served>,
     /// The file that holds its log.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<PathBuf>,
@@ -78,7 +88,11 @@ impl RunDocument {
             let why = outputs
                 .get("why")
                 .and_then(|why| serde_json::from_value(why.clone()).ok());
+            let around = Around::of_outputs(&outputs).unwrap_or_default();
             StepDocument {
+                container: around.container,
+                limits: around.limits,
+                services: around.services,
                 name: step.step.to_string(),
                 result: step.result.map(|result| result.to_string()).unwrap_or_default(),
                 kept: outputs.get("kept").is_some(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use build::around::Around;
 use build::reports::TestReport;
 use engine::query::StepRow;
 use engine::{RunResult, State};
@@ -72,11 +73,15 @@ fn saved_time(milliseconds: u64) -> String {
     }
 }
 
-/// The image that a step ran in, and by which engine.
-fn container(step: &StepRow) -> Option<String> {
-    let container = step.outputs.as_ref()?.get("container")?;
-    let text = |name: &str| container.get(name)?.as_str();
-    Some(format!("  in {} by {}", text("image")?, text("engine")?))
+/// The image that a step ran in, by which engine, and what ran beside it.
+fn around(step: &StepRow) -> Option<String> {
+    let around = Around::of_outputs(step.outputs.as_ref()?)?;
+    let inside = around
+        .container
+        .map(|container| format!("  in {} by {}", container.image, container.engine));
+    let names: Vec<String> = around.services.into_iter().map(|served| served.name).collect();
+    let beside = (!names.is_empty()).then(|| format!("  beside {}", names.join(" and ")));
+    Some(clean(&inside.into_iter().chain(beside).collect::<String>()))
 }
 
 /// Why a step ran, each reason a line.
@@ -114,8 +119,8 @@ pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
             .with(Tone::Quiet, saved_time(saved)),
         (Some(RunResult::Succeeded), None) => {
             let line = line.with(Tone::Plain, format!("{time:>8}"));
-            match container(step) {
-                Some(container) => line.with(Tone::Quiet, container),
+            match around(step) {
+                Some(around) => line.with(Tone::Quiet, around),
                 None => line,
             }
         }
@@ -255,6 +260,15 @@ pub(super) fn ended(
             )
         }) {
             tell_log(failed, log(failed), printer);
+        }
+        for step in ended
+            .steps
+            .iter()
+            .filter(|step| step.result != Some(RunResult::Succeeded))
+        {
+            if let Some(around) = step.outputs.as_ref().and_then(Around::of_outputs) {
+                printer.say(show::run::around_of(step.step.as_str(), &around).trim_end());
+            }
         }
         for step in &ended.steps {
             let report = step.outputs.as_ref().and_then(TestReport::of_outputs);
