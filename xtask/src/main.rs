@@ -4,12 +4,14 @@
 //! - [`tidy`]: what no compiler checks: borders between crates, words, documents that must not lie.
 //! - [`soak`]: what takes too long for every change.
 //! - [`mod@bench`]: how fast something is, beside what a user would take instead.
+//! - [`dist`]: what is given to others: archives, built and tried.
 //! - [`generate`]: writes the documents that are made from the code.
 //!
 //! Nothing here is part of the product, and nothing of the product is used here.
 
 mod bench;
 mod command;
+mod dist;
 mod document;
 mod generate;
 mod lock;
@@ -50,6 +52,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "how fast something is, beside what a user would take instead; takes its name",
         perform: bench::perform,
+    },
+    Command {
+        name: "dist",
+        about: "build what is given to others: archives with every feature and with none, and checksums",
+        perform: dist::perform,
     },
     Command {
         name: "generate",
