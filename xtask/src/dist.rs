@@ -136,7 +136,6 @@ fn compile(root: &Path, build: &Path, edition: Edition, source: &Source) -> Resu
     let arguments = [&about, edition.arguments].concat();
     Program::new("cargo", &arguments, root)
         .variable(COMMIT, &source.commit)
-        .variable("CARGO_PROFILE_RELEASE_STRIP", "symbols")
         .run()?;
     Ok(build.join("release/throughline"))
 }
@@ -145,7 +144,10 @@ fn compile(root: &Path, build: &Path, edition: Edition, source: &Source) -> Resu
 fn gather(root: &Path, program: &Path, folder: &Path) -> Result<(), String> {
     let cannot = |error: std::io::Error| format!("{}: {error}", folder.display());
     std::fs::create_dir_all(folder.join("bin")).map_err(cannot)?;
-    std::fs::copy(program, folder.join("bin/throughline")).map_err(cannot)?;
+    let copy = folder.join("bin/throughline");
+    std::fs::copy(program, &copy).map_err(cannot)?;
+    // Here and not by the compiler, so that other release builds are of use to this one.
+    Program::new("strip", &["--strip-all", &copy.to_string_lossy()], root).run()?;
     // What git knows of, so that nothing of somebody's own gets in.
     let arguments = [&["ls-files", "-z", "--"], BESIDE].concat();
     let listed = Program::new("git", &arguments, root).output()?;
