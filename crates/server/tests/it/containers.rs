@@ -6,18 +6,28 @@ use serde_json::{Value, json};
 
 use process::Signal;
 
-use crate::house::{House, files_below, processes_with};
+use crate::house::{ENVIRONMENTS, House, files_below, processes_with};
 use crate::repository::{Repository, steps};
 use crate::web::Browser;
 
 /// A house whose machine can run containers; nothing, and a word why, where it cannot.
 fn house() -> Option<House> {
-    let house = House::new();
+    let mut house = House::prepared(ENVIRONMENTS, json!({}));
     let folder = testkit::folder();
-    let options = LocalOptions::new(folder.path().join("data"), "/bin/false");
-    let executor = LocalExecutor::new(options).unwrap();
-    match house.runtime.block_on(image(&executor, folder.path())) {
-        Ok(_) => Some(house),
+    let executor = LocalExecutor::new(LocalOptions::new(house.data(), "/bin/false")).unwrap();
+    // What one test found out about the engine, the others on this machine need not.
+    let shared = std::env::temp_dir().join("throughline-test-containers.json");
+    let lock = std::fs::File::create(shared.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let _ = std::fs::copy(&shared, house.data().join("containers.json"));
+    let found = house.runtime.block_on(image(&executor, folder.path()));
+    let _ = std::fs::copy(house.data().join("containers.json"), &shared);
+    drop(lock);
+    match found {
+        Ok(_) => {
+            house.start();
+            Some(house)
+        }
         Err(why) => {
             testkit::skip(testkit::Need::Containers, &why);
             None
