@@ -78,6 +78,9 @@ pub struct Notification {
 /// How long something took, in the two units that matter.
 fn length(time: Duration) -> String {
     let minutes = time.as_secs() / 60;
+    if minutes == 0 {
+        return format!("{} s", time.as_secs());
+    }
     match (minutes / (24 * 60), minutes / 60 % 24, minutes % 60) {
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, 0) => format!("{hours} h"),
@@ -191,8 +194,20 @@ impl Notification {
         }
     }
 
-    fn write(&self, text: &mut String) {
+    /// Among others it says when it happened: they may have waited for one another.
+    fn write(&self, text: &mut String, among_others: bool) {
         let _ = writeln!(text, "{}", self.title);
+        if among_others {
+            let since = if self.event == Event::GateWaits { "since " } else { "" };
+            let at = self.at.strftime("%-d %B %Y, %H:%M UTC");
+            let _ = writeln!(text, "  {since}{at}");
+        }
+        // Which change it is, where the line above names it by its version alone.
+        if let (Some(subject), Some(commit)) = (&self.subject, &self.commit)
+            && !self.title.contains(subject.as_str())
+        {
+            let _ = writeln!(text, "  “{subject}” ({})", commit.short());
+        }
         for reason in &self.reasons {
             let _ = writeln!(text, "  {reason}");
         }
@@ -226,12 +241,8 @@ impl Message {
         match &self.0[..] {
             [one] => one.title.clone(),
             all => {
-                let component = &all[0].component;
-                if all.iter().all(|one| one.component == *component) {
-                    format!("{component}: {} notifications", all.len())
-                } else {
-                    format!("{} notifications", all.len())
-                }
+                let first = all.first().map_or("", |one| one.title.as_str());
+                format!("{first}, and {} more", all.len() - 1)
             }
         }
     }
@@ -243,7 +254,7 @@ impl Message {
             if index > 0 {
                 text.push('\n');
             }
-            one.write(&mut text);
+            one.write(&mut text, self.0.len() > 1);
         }
         let mut reasons: Vec<&str> = self.0.iter().map(|one| one.because.as_str()).collect();
         reasons.sort_unstable();
@@ -323,11 +334,14 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(message.id(), "a");
-        assert_eq!(message.subject(), "shop/cart: 2 notifications");
+        assert_eq!(
+            message.subject(),
+            "shop/cart: 1.3.0 did not come to staging, and 1 more"
+        );
         assert_eq!(
             message.text(),
-            "shop/cart: 1.3.0 did not come to staging\n  3 of 40 requests failed\n  https://deliver.example.org/a\n\n\
-             shop/cart: staging goes back from 1.4.0 to 1.3.0\n  3 of 40 requests failed\n  https://deliver.example.org/b\n\n\
+            "shop/cart: 1.3.0 did not come to staging\n  1 January 1970, 00:00 UTC\n  “Carts keep their order” (1a2b3c4d1a)\n  3 of 40 requests failed\n  https://deliver.example.org/a\n\n\
+             shop/cart: staging goes back from 1.4.0 to 1.3.0\n  1 January 1970, 00:00 UTC\n  “Carts keep their order” (1a2b3c4d1a)\n  3 of 40 requests failed\n  https://deliver.example.org/b\n\n\
              -- \nThroughline writes because the rules of this server name you, and you made one of the changes.\n"
         );
     }

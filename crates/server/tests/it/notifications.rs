@@ -198,6 +198,82 @@ environments:
 }
 
 #[test]
+fn what_waits_for_long_is_told_with_the_reason_and_what_comes_together_is_one_mail() {
+    let server = MailServer::start(&Encryption::None, None);
+    let receiver = Receiver::start();
+    let port = server.address().port();
+    let environments = "throughline: 1
+environments:
+  production:
+    target: { kind: process, instances: 1 }
+    approvals: [{ role: operations, of: 1 }]
+";
+    let house = started(
+        environments,
+        &format!(
+            "gather = \"3s\"\n[mail]\nserver = \"localhost:{port}\"\nsecurity = \"none\"\nfrom = \"t@example.org\"\n\
+             [webhooks.audit]\nurl = \"http://{}/hook\"\n\
+             [[rules]]\nevents = [\"gate-waits\"]\nlonger-than = \"1s\"\nto = [\"boss@example.org\", \"webhook:audit\"]\n",
+            receiver.address()
+        ),
+    );
+    let repository = Repository::of_service("one");
+    repository.commit("feat: one");
+    repository.push(&house, COMPONENT, &["HEAD:main"]);
+    repository.push(&house, "team/other", &["HEAD:main"]);
+    repository.push(&house, "team/third", &["HEAD:main"]);
+    let mails = house.until("all three by mail", || {
+        let mails: Vec<_> = server
+            .mails()
+            .into_iter()
+            .filter(|mail| mail.to == ["boss@example.org"])
+            .collect();
+        let told: usize = mails
+            .iter()
+            .map(|mail| mail.body().matches("has waited 1 s before production").count())
+            .sum();
+        (told == 3).then_some(mails)
+    });
+    for mail in &mails {
+        println!("{}\n---", mail.text);
+        assert!(
+            mail.body().contains("approved by operations: 0 of 1"),
+            "{}",
+            mail.body()
+        );
+        assert!(
+            mail.body().contains(&format!("{}/components/team/", house.url())),
+            "{}",
+            mail.body()
+        );
+        assert_eq!(mail.body().matches("Throughline writes because").count(), 1);
+        let several = mail.body().matches("has waited").count() > 1;
+        assert_eq!(
+            mail.text.contains(" more"),
+            several,
+            "the subject says that there is more: {}",
+            mail.text
+        );
+        assert_eq!(
+            mail.body().contains("  since "),
+            several,
+            "each of several says since when: {}",
+            mail.body()
+        );
+    }
+    assert!(mails.len() < 3, "what comes together is told together");
+    let told = document(&receiver.wait_for(3)[0]);
+    println!("{told:#}");
+    assert_eq!(
+        (&told["event"], &told["environment"]),
+        (&json!("gate-waits"), &json!("production"))
+    );
+    assert!(told["reasons"][0].as_str().unwrap().contains("operations"), "{told}");
+    assert!(told["url"].as_str().unwrap().contains("/changes/"), "{told}");
+    assert!(told.get("fact").is_none(), "no fact says that nothing happens: {told}");
+}
+
+#[test]
 fn a_test_goes_the_way_that_a_notification_goes() {
     let receiver = Receiver::start();
     let house = started(
