@@ -102,6 +102,20 @@ pub enum SourceError {
     },
 }
 
+/// Whether git says that there is no repository at an address.
+fn is_gone(complaint: &str) -> bool {
+    let lower = complaint.to_ascii_lowercase();
+    [
+        "repository not found",
+        "does not appear to be a git repository",
+        "project you were looking for could not be found",
+    ]
+    .iter()
+    .any(|words| lower.contains(words))
+        || lower.contains("fatal: repository '") && lower.contains("' not found")
+        || lower.contains("fatal: repository '") && lower.contains("' does not exist")
+}
+
 impl SourceError {
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io {
@@ -149,6 +163,9 @@ impl SourceError {
             {
                 Some("the remote does not accept the credential; set the secret of the repository again")
             }
+            Self::Git { complaint, .. } if is_gone(complaint) => Some(
+                "no repository is there; where it was renamed or moved, `throughline repo add NEW-URL --as NAME` with its name here follows it, and its history goes on",
+            ),
             Self::Git { complaint, .. } if complaint.contains("Host key verification failed") => {
                 Some("the remote's host key is not the one known; compare it, then set the known host keys again")
             }

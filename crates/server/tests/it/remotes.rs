@@ -147,3 +147,42 @@ fn a_look_at_a_remote_that_the_server_died_in_is_taken_again_and_builds_once() {
         house.is_whole();
     }
 }
+
+#[test]
+fn a_repository_that_was_renamed_where_it_lives_is_followed_there_and_its_history_goes_on() {
+    let house = House::with(ENVIRONMENTS, json!({ "poll_interval_ms": 150 }));
+    let elsewhere = Repository::new();
+    elsewhere.define(&steps("  a: { run: 'true' }\n"));
+    let first = elsewhere.commit("first");
+    let (old, new) = (house.folder().join("old"), house.folder().join("new"));
+    std::fs::rename(elsewhere.path(), &old).unwrap();
+    let follow = |url: &std::path::Path| {
+        let body = json!({ "component": "team/far", "url": url });
+        house.post("/api/v1/repositories", &body).is(201);
+    };
+    follow(&old);
+    house.built(&first);
+    std::fs::rename(&old, &new).unwrap();
+    let told = house.until("what to do", || {
+        let listed = house.get("/api/v1/repositories").is(200);
+        listed["repositories"][0]["trouble"].as_str().map(str::to_owned)
+    });
+    assert!(told.contains("throughline repo add NEW-URL --as NAME"), "{told}");
+    follow(&new);
+    std::fs::rename(&new, elsewhere.path()).unwrap();
+    let second = elsewhere.commit("second");
+    std::fs::rename(elsewhere.path(), &new).unwrap();
+    house.built(&second);
+    let changes = house.get("/api/v1/changes?component=team/far").is(200);
+    assert_eq!(changes["changes"].as_array().unwrap().len(), 2, "{changes}");
+    assert_eq!(house.runs("kind=build").len(), 2, "what was built is not built again");
+    assert_eq!(
+        house.get("/api/v1/repositories").is(200)["repositories"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    std::fs::rename(&new, elsewhere.path()).unwrap();
+    house.is_whole();
+}
