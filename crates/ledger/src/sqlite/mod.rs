@@ -101,6 +101,27 @@ impl SqliteLedger {
         })
     }
 
+    /// How the store would answer a question, in its own words: a line for each table or index that it goes through,
+    /// beginning with `SCAN` where that is all of it. For whoever wants to know why something is slow.
+    ///
+    /// # Errors
+    /// As for [`Ledger::select`].
+    pub async fn plan(&self, query: Select) -> Result<Vec<String>, LedgerError> {
+        let query = query.check(&self.views)?;
+        let (readers, _) = self.readers_of(query.table.name);
+        readers.run(move |connection| select::plan(connection, &query)).await
+    }
+
+    /// Who reads a table, and the followed view that it is of.
+    fn readers_of(&self, table: &str) -> (&Readers, Option<&'static str>) {
+        let view = self.views.with_table(table);
+        let followed = view.filter(|view| view.folding() == Folding::Followed);
+        match (&self.follower, followed) {
+            (Some(follower), Some(view)) => (follower.readers(), Some(view.name())),
+            _ => (&self.readers, None),
+        }
+    }
+
     /// Queues a job; `false` when the writer is gone.
     async fn queue(&self, job: Job) -> bool {
         match &self.jobs {
@@ -188,12 +209,7 @@ impl Ledger for SqliteLedger {
 
     async fn select(&self, query: Select) -> Result<Selected, LedgerError> {
         let query = query.check(&self.views)?;
-        let view = self.views.with_table(query.table.name);
-        let followed = view.filter(|view| view.folding() == Folding::Followed);
-        let (readers, name) = match (&self.follower, followed) {
-            (Some(follower), Some(view)) => (follower.readers(), Some(view.name())),
-            _ => (&self.readers, None),
-        };
+        let (readers, name) = self.readers_of(query.table.name);
         readers
             .run(move |connection| select::select(connection, &query, name))
             .await

@@ -35,6 +35,14 @@ pub(super) fn select(
     Ok(query.answer(found, as_of))
 }
 
+/// How the question would be answered: a line for each table or index that is gone through.
+pub(super) fn plan(connection: &Connection, query: &Checked) -> Result<Vec<String>, LedgerError> {
+    let (sql, parameters) = sql(query);
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    let lines = statement.query_map(params_from_iter(&parameters), |row| row.get("detail"))?;
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
 fn sql(query: &Checked) -> (String, Vec<Value>) {
     let mut parameters = Vec::new();
     let mut terms: Vec<String> = Vec::new();

@@ -60,6 +60,35 @@ impl Line {
     }
 }
 
+impl Filter {
+    /// The question for up to `limit` facts, newest first.
+    fn question(&self, after: Option<String>, limit: usize) -> Select {
+        let filter = self;
+        let mut select = Select::from(RECORDED).limit(limit).after(after.map(Into::into));
+        if filter.since.is_some() || filter.until.is_some() {
+            select = select.order("at", Direction::Desc);
+        }
+        select = select.order("seq", Direction::Desc);
+        if let Some(stream) = &filter.stream {
+            let column = if stream.contains('/') { "stream" } else { "about" };
+            select = select.filter(column, Op::Eq, stream.as_str());
+        }
+        if let Some(kind) = &filter.kind {
+            select = select.filter("kind", Op::Eq, kind.as_str());
+        }
+        if let Some(actor) = filter.actor {
+            select = select.filter("actor", Op::Eq, actor.to_string());
+        }
+        if let Some(since) = filter.since {
+            select = select.filter("at", Op::Ge, since);
+        }
+        if let Some(until) = filter.until {
+            select = select.filter("at", Op::Lt, until);
+        }
+        select
+    }
+}
+
 /// Up to `limit` facts, newest first.
 pub(crate) async fn list(
     ledger: &dyn Ledger,
@@ -67,27 +96,7 @@ pub(crate) async fn list(
     after: Option<String>,
     limit: usize,
 ) -> Result<Listed, ServerError> {
-    let mut select = Select::from(RECORDED)
-        .order("seq", Direction::Desc)
-        .limit(limit)
-        .after(after.map(Into::into));
-    if let Some(stream) = &filter.stream {
-        let column = if stream.contains('/') { "stream" } else { "about" };
-        select = select.filter(column, Op::Eq, stream.as_str());
-    }
-    if let Some(kind) = &filter.kind {
-        select = select.filter("kind", Op::Eq, kind.as_str());
-    }
-    if let Some(actor) = filter.actor {
-        select = select.filter("actor", Op::Eq, actor.to_string());
-    }
-    if let Some(since) = filter.since {
-        select = select.filter("at", Op::Ge, since);
-    }
-    if let Some(until) = filter.until {
-        select = select.filter("at", Op::Lt, until);
-    }
-    let found = ledger.select(select).await?;
+    let found = ledger.select(filter.question(after, limit)).await?;
     let kinds = ledger.select(Select::from(KINDS)).await?;
     let kinds = kinds
         .rows
@@ -100,3 +109,7 @@ pub(crate) async fn list(
         kinds: kinds.collect::<Result<_, RowError>>()?,
     })
 }
+
+#[cfg(test)]
+#[path = "many.rs"]
+mod many;

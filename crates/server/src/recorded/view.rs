@@ -29,7 +29,12 @@ const TABLES: &[Table] = &[
             &["about", "seq"],
             &["kind", "seq"],
             &["actor", "seq"],
+            // Within a time facts are listed by when they were recorded, so that none outside of it is looked at.
             &["at"],
+            &["stream", "at"],
+            &["about", "at"],
+            &["kind", "at"],
+            &["actor", "at"],
             &["id"],
         ],
     },
@@ -51,7 +56,7 @@ impl View for RecordedView {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [Table] {
