@@ -329,3 +329,85 @@ fn a_difference_is_told_by_component() {
         "staging and production do not differ.\n"
     );
 }
+
+#[test]
+fn what_is_found_is_listed_by_kind_with_names_that_commands_take() {
+    let hit = |id: &str, title: &str, component: Option<&str>, note: Option<&str>, at: Option<&str>| {
+        throughline::wire::SearchHit {
+            id: id.into(),
+            title: title.into(),
+            component: component.map(Into::into),
+            note: note.map(Into::into),
+            at: at.map(sample::at),
+            path: None,
+        }
+    };
+    let group = |kind: &str, hits: Vec<throughline::wire::SearchHit>, more: bool| throughline::wire::SearchGroup {
+        kind: kind.into(),
+        hits,
+        more,
+    };
+    let cart = Some("shop/cart");
+    let commit = "1a2b3c4d5e6f7081920a1b2c3d4e5f6071829304";
+    let digest = facts::Digest::of("1").to_string();
+    let found = throughline::wire::Search {
+        schema: "search/1".into(),
+        query: "cart".into(),
+        as_of: 812,
+        groups: vec![
+            group(
+                "component",
+                vec![hit("shop/cart", "shop/cart", None, None, None)],
+                false,
+            ),
+            group(
+                "environment",
+                vec![hit("cart-trial", "cart-trial", None, None, None)],
+                false,
+            ),
+            group(
+                "change",
+                vec![hit(
+                    commit,
+                    "Carts keep their order",
+                    cart,
+                    Some("main"),
+                    Some("13:58:00"),
+                )],
+                true,
+            ),
+            group(
+                "package",
+                vec![hit(&digest, "1.2.0", cart, None, Some("13:59:00"))],
+                false,
+            ),
+            group(
+                "run",
+                vec![hit(
+                    "run_01h455vb4pex5vsknk084sn02q",
+                    "build",
+                    cart,
+                    Some("failed"),
+                    Some("13:58:30"),
+                )],
+                false,
+            ),
+            group(
+                "person",
+                vec![hit("actor_01h455vb4pex5vsknk084sn02q", "Carter Voss", None, None, None)],
+                false,
+            ),
+        ],
+    };
+    let server = Server::new().on("GET /api/v1/search?q=cart%20order&limit=10", &found);
+    assert_snapshot!(Home::at(&server).call(&["search", "cart", "order"]).shown());
+    let json: serde_json::Value =
+        serde_json::from_str(&Home::at(&server).call(&["search", "cart", "order", "--json"]).out).unwrap();
+    assert_eq!(json["schema"], "search/1");
+    let nothing = throughline::wire::Search {
+        groups: Vec::new(),
+        ..found
+    };
+    let server = Server::new().on("GET /api/v1/search?q=wisent&limit=10", &nothing);
+    assert_snapshot!(Home::at(&server).call(&["search", "wisent"]).shown());
+}
