@@ -32,6 +32,7 @@ const STYLE: &str = concat!(
     include_str!("../style/package.css"),
     include_str!("../style/component.css"),
     include_str!("../style/difference.css"),
+    include_str!("../style/print.css"),
 );
 /// The style of a report, which is a file by itself.
 pub(crate) const REPORT_STYLE: &str = concat!(

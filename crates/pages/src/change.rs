@@ -37,6 +37,7 @@ pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
             (line::line(frame, &page.stations))
             (whole_way(frame, page))
         }
+        div id="change-held" data-live { @if !page.held.is_empty() { (held(page)) } }
         div id="change-waiting" data-live {
             @for waiting in &page.waiting { (wait::card(frame, waiting)) }
         }
@@ -61,6 +62,22 @@ pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
         }
     };
     frame::page(frame, &title, Section::None, Live::Yes, content)
+}
+
+/// Why it is not built yet, and what to do.
+fn held(page: &ChangePage) -> Markup {
+    html! {
+        div.problem.tone-attention {
+            (Mark::Attention.picture())
+            div {
+                p.problem-title { "It is not built yet: it waits for other builds" }
+                (small::reasons(&page.held))
+                @if let Some(newer) = &page.overtaken {
+                    p { "A newer change of its branch has come, which holds this one too: " (small::change(newer)) ". Nothing has to be mended for this one's sake." }
+                } @else { (small::hint("it goes on by itself once they have succeeded; one that failed stays so until it is tried again on its own page, or a push mends it")) }
+            }
+        }
+    }
 }
 
 fn details(page: &ChangePage) -> Vec<(&'static str, Markup)> {

@@ -30,7 +30,7 @@ pub fn page(frame: &Frame, page: &EnvironmentPage) -> Markup {
             }
             div.cards { @for component in &page.components { (card(frame, html! { a href=(links::component(&component.component)) { (component.component) } }, component)) } }
         }
-        p.fine { "What is changed here by another way than a deployment is not looked for yet." }
+        p.fine { "Shown is what deployments brought here. What is changed past Throughline is not looked for." }
         section id="environment-deployments" data-live aria-labelledby="deployments-title" {
             (small::heading("deployments-title", "Deployments", None))
             @if page.deployments.is_empty() {

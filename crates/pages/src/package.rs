@@ -273,6 +273,11 @@ fn file_mark(file: &DifferingFile) -> Status {
 fn change_of_size(file: &DifferingFile) -> String {
     match (file.before, file.after) {
         (Some(before), Some(after)) if before == after => format!("{}, other bytes", size(after)),
+        // What is too little to be seen in the unit that fits is told in bytes.
+        (Some(before), Some(after)) if size(before) == size(after) => {
+            let word = if after > before { "more" } else { "less" };
+            format!("{}, {} B {word}", size(after), after.abs_diff(before))
+        }
         (Some(before), Some(after)) => format!("{} → {}", size(before), size(after)),
         (one, other) => one.or(other).map(size).unwrap_or_default(),
     }
@@ -320,6 +325,21 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn a_difference_in_size_is_told_also_where_it_is_small() {
+        let told = |before, after| {
+            change_of_size(&DifferingFile {
+                path: "a".to_owned(),
+                before,
+                after,
+            })
+        };
+        assert_eq!(told(Some(2_000_000), Some(2_000_312)), "1.9 MiB, 312 B more");
+        assert_eq!(told(Some(2_000_312), Some(2_000_000)), "1.9 MiB, 312 B less");
+        assert_eq!(told(Some(1_024), Some(4_096)), "1.0 KiB → 4.0 KiB");
+        assert_eq!(told(Some(9), Some(9)), "9 B, other bytes");
     }
 
     #[test]

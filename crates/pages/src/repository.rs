@@ -84,7 +84,7 @@ fn within(name: &str) -> &str {
 /// What the list says: what of the repository concerns each component.
 fn listed(all: &[ListedComponent]) -> Markup {
     html! {
-        div.scroll { table.list.listed {
+        div.scroll { table.list.listed.named {
             thead { tr { th scope="col" { "Component" } th scope="col" { "Concerned by" } th scope="col" { "Built with" } } }
             tbody { @for one in all { tr {
                 td { a href=(links::component(&one.name)) { (within(one.name.as_str())) } }

@@ -129,7 +129,7 @@ fn people(frame: &Frame, people: &[PersonLine]) -> Markup {
 
 fn settings(lines: &[SettingLine]) -> Markup {
     html! {
-        div.scroll { table.list {
+        div.scroll { table.list.named {
             thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } th scope="col" { "From" } } }
             tbody { @for line in lines { tr {
                 td { code { (line.name) } }

@@ -29,6 +29,10 @@ pub struct ChangePage {
     pub state: ChangeState,
     /// Its way, in order: commit, run, package, then each environment.
     pub stations: Vec<Station>,
+    /// What its build waits for, each a sentence; nothing once it is built.
+    pub held: Vec<String>,
+    /// While its build waits, a newer change of its branch that holds it too.
+    pub overtaken: Option<ChangeName>,
     /// What holds it now; more than one only where the path forks.
     pub waiting: Vec<Waiting>,
     /// How long the whole way, from commit to the last environment, usually takes.

@@ -3,7 +3,7 @@
 //! Laying out is pure and deterministic: the layer of a step is its longest way from a first step;
 //! within a layer, steps stand near what they need (the barycentre rule).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use facts::{StepName, Timestamp};
 use maud::{Markup, html};
@@ -65,6 +65,31 @@ fn needs(steps: &[Box<'_>]) -> Vec<Vec<usize>> {
                 .collect()
         })
         .collect()
+}
+
+/// The needs without those that follow from others: where a step needs one that needs `build`, its own need of `build`
+/// says nothing more.
+fn without_implied(needs: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+    let layer = layers(&needs);
+    let mut order: Vec<usize> = (0..needs.len()).collect();
+    order.sort_by_key(|step| layer[*step]);
+    // What is behind each step, directly or over others.
+    let mut behind = vec![BTreeSet::new(); needs.len()];
+    for step in order {
+        let all = needs[step]
+            .iter()
+            .flat_map(|need| behind[*need].iter().copied().chain([*need]));
+        behind[step] = all.collect::<BTreeSet<usize>>();
+    }
+    let mut kept = needs.clone();
+    for (step, wanted) in needs.iter().enumerate() {
+        kept[step].retain(|need| {
+            !wanted
+                .iter()
+                .any(|other| other != need && behind[*other].contains(need))
+        });
+    }
+    kept
 }
 
 /// The layer of each step: its longest way from a first step.
@@ -201,7 +226,7 @@ fn drawn(steps: &[Box<'_>]) -> Option<Markup> {
     if steps.len() < 2 || steps.len() > MOST {
         return None;
     }
-    let Layout { spots, edges } = layout(&needs(steps));
+    let Layout { spots, edges } = layout(&without_implied(needs(steps)));
     let passed = edges.iter().flat_map(|(_, _, passed)| passed);
     let all = || spots.iter().chain(passed.clone());
     let width = all().map(|spot| corner(*spot).0 + WIDTH).max().unwrap_or(0) + EDGE;
@@ -255,6 +280,17 @@ mod tests {
             }
         }
         assert_ne!(spots[1], spots[2]);
+    }
+
+    #[test]
+    fn a_need_that_follows_from_others_is_not_drawn() {
+        let needs = vec![vec![], vec![0], vec![0, 1], vec![0, 1, 2], vec![0]];
+        assert_eq!(without_implied(needs), [vec![], vec![0], vec![1], vec![2], vec![0]]);
+        assert_eq!(
+            without_implied(vec![vec![1], vec![0]]).len(),
+            2,
+            "a cycle does not hang it"
+        );
     }
 
     #[test]

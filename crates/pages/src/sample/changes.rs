@@ -67,6 +67,8 @@ fn page(number: &str, title: &str, ago: i64, state: ChangeState, stations: Vec<S
         parts: vec![ChangePart::Code, ChangePart::Migration, ChangePart::Configuration],
         state,
         stations,
+        held: Vec::new(),
+        overtaken: None,
         waiting: Vec::new(),
         usually: Some(usual(412, 1_130, 57)),
         concern: None,
@@ -87,6 +89,38 @@ fn entry(ago: i64, tone: Tone, text: &str, detail: Option<&str>, by: Option<&str
         detail: detail.map(str::to_owned),
         by: by.map(str::to_owned),
         link: None,
+    }
+}
+
+/// A change whose build waits for others.
+pub fn held() -> ChangePage {
+    let mut run = stop(Place::Run, StationState::Waiting, None, None);
+    run.note = Some("waits for other builds".to_owned());
+    let stations = vec![
+        stop(Place::Commit, StationState::Reached, None, Some(300)),
+        run,
+        stop(Place::Package, StationState::NotYet, None, None),
+        stop(Place::Environment(place("staging")), StationState::NotYet, None, None),
+        stop(
+            Place::Environment(place("production")),
+            StationState::NotYet,
+            None,
+            None,
+        ),
+    ];
+    ChangePage {
+        package: None,
+        held: vec![
+            "shop/front.web at f2c81a44be is built first".to_owned(),
+            "the build of shop/front.assets at 0b1bdc2244 did not succeed; mend it, or retry it".to_owned(),
+        ],
+        ..page(
+            "held",
+            "The kiosk shows prices with tax",
+            300,
+            ChangeState::Waiting,
+            stations,
+        )
     }
 }
 

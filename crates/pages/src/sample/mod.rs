@@ -11,7 +11,9 @@ mod record;
 mod runs;
 mod wheres;
 
-pub use changes::{canary_decided_bad, canary_decided_good, canary_running, delivered, returned, under_way, waits};
+pub use changes::{
+    canary_decided_bad, canary_decided_good, canary_running, delivered, held, returned, under_way, waits,
+};
 pub use components::{commit_pages, component_page, repository_page, unlisted_component};
 pub use difference::difference;
 pub use found::{found, found_nothing};

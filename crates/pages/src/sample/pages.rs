@@ -31,6 +31,7 @@ pub fn every_page(theme: Theme) -> Vec<(&'static str, Markup)> {
         ("overview", overview::page(&noticed, &super::overview())),
         ("overview-empty", overview::page(&frame, &super::empty_overview())),
         ("change-under-way", change::page(&frame, &super::under_way())),
+        ("change-held", change::page(&frame, &super::held())),
         ("change-waits", change::page(&frame, &super::waits())),
         ("change-delivered", change::page(&frame, &super::delivered())),
         ("change-returned", change::page(&frame, &super::returned())),

@@ -114,6 +114,43 @@ async fn every_page_fits_a_phone_is_readable_in_both_themes_and_says_nothing_wro
     look_at_every_page(390, &[320]).await;
 }
 
+#[tokio::test]
+async fn on_paper_every_page_is_its_content_alone_dark_on_white_and_nothing_is_cut_off() {
+    let Some((mut browser, site)) = start().await else {
+        return;
+    };
+    const CUT: &str = "[...document.querySelectorAll('main, pre, .log, .scroll')].filter((one) => \
+        one.getClientRects().length && (one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible' \
+        || one.getBoundingClientRect().right > innerWidth + 1)).map((one) => `${one.tagName}.${one.className}`)";
+    let mut wrong = Vec::new();
+    for (name, page) in sample::every_page(Theme::Dark) {
+        site.put(&format!("/{name}"), page.into_string());
+        // The width of a sheet of paper without its edges.
+        browser.screen(720, 1000).await;
+        browser.open(&format!("{}/{name}", site.address)).await;
+        browser.print().await;
+        for shown in [".top", ".acts", ".foot-end"] {
+            let shown = format!("[...document.querySelectorAll('{shown}')].some((one) => one.getClientRects().length)");
+            if browser.evaluate(&shown).await == json!(true) {
+                wrong.push(format!("{name}: {shown}"));
+            }
+        }
+        let ground = browser
+            .evaluate("getComputedStyle(document.body).backgroundColor")
+            .await;
+        if ground != json!("rgb(255, 255, 255)") {
+            wrong.push(format!("{name}: printed on {ground}"));
+        }
+        for found in browser.evaluate(CONTRAST).await.as_array().into_iter().flatten() {
+            wrong.push(format!("{name}: contrast of {found}"));
+        }
+        for found in browser.evaluate(CUT).await.as_array().into_iter().flatten() {
+            wrong.push(format!("{name}: {found} is cut off"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// What has the focus, whether that can be seen, and whether it is in view.
 const FOCUS: &str = r#"(() => {
   const held = document.activeElement;
@@ -135,15 +172,25 @@ async fn the_keyboard_reaches_everything_and_its_focus_can_be_seen() {
     };
     browser.screen(1280, 900).await;
     for (name, page) in sample::every_page(Theme::System) {
-        if !["overview", "change-waits", "run-running", "login"].contains(&name) {
+        let looked_at = [
+            "overview",
+            "change-waits",
+            "run-running",
+            "login",
+            "package",
+            "repository",
+            "commit-nothing",
+            "ledger",
+        ];
+        if !looked_at.contains(&name) {
             continue;
         }
         site.put(&format!("/{name}"), page.into_string());
         browser.open(&format!("{}/{name}", site.address)).await;
         let reachable = browser
             .evaluate(
-                "[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, [tabindex=\"0\"]')]\
-                 .filter((one) => one.getClientRects().length && !one.closest('dialog')).length",
+                "[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary, [tabindex=\"0\"]')]\
+                 .filter((one) => one.getClientRects().length && one.checkVisibility() && !one.closest('dialog')).length",
             )
             .await
             .as_u64()

@@ -219,6 +219,12 @@ impl Chromium {
             .await;
     }
 
+    /// Shows the page as it is printed.
+    pub async fn print(&mut self) {
+        self.call("Emulation.setEmulatedMedia", json!({ "media": "print" }))
+            .await;
+    }
+
     /// Presses and releases a key, named as in `KeyboardEvent.key`.
     pub async fn press(&mut self, key: &str) {
         let code = match key {

@@ -163,6 +163,7 @@ fn a_change_shows_hostile_texts_as_text() {
         if let Some(viewer) = &mut frame.viewer {
             viewer.name = text();
         }
+        page.held = vec![text()];
         check(&change::page(&frame, &page).into_string(), payload);
     }
 }

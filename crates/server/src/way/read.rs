@@ -139,6 +139,8 @@ pub struct Read {
     pub build: Option<RunRow>,
     /// The other builds that this one waits for, each as a sentence.
     pub held: Vec<String>,
+    /// Of a change that waits so, the newest of its branch that builds upon it: it holds this one too.
+    pub overtaken: Option<Commit>,
     /// The run that tags the commit with its version, where one was asked for.
     pub tag: Option<RunRow>,
     /// What delivery knows of the component.
@@ -245,11 +247,17 @@ impl Reader<'_> {
             });
             of_package.collect()
         });
+        let held = house.builds.held_by(&change);
+        let overtaken = match held.is_empty() {
+            true => None,
+            false => self.newer(component, &change).await?,
+        };
         Ok(Read {
             build_usually: self.build_usually(component.id).await?,
             deployment_usually: self.deployment_usually(component.id, &path).await?,
             component: component.clone(),
-            held: house.builds.held_by(&change),
+            held,
+            overtaken,
             tag: self.run_of(component, TAG, &change.commit).await?,
             change,
             build,
@@ -260,6 +268,23 @@ impl Reader<'_> {
             verdicts,
             gates: gates.unwrap_or_default(),
         })
+    }
+
+    /// The newest change of the branch, where it builds upon this one.
+    async fn newer(&self, component: &Component, change: &ChangeRow) -> Result<Option<Commit>, ServerError> {
+        let query = Select::from("changes")
+            .filter("component", Op::Eq, component.id.to_string())
+            .filter("branch", Op::Eq, change.branch.as_str())
+            .filter("position", Op::Gt, change.position)
+            .order("position", Direction::Desc)
+            .limit(1);
+        let rows = self.0.ledger.select(query).await?.rows;
+        let Some(newer) = rows.first().map(ChangeRow::of).transpose()? else {
+            return Ok(None);
+        };
+        let repositories = &self.0.repositories;
+        let is_behind = repositories.is_ancestor(&component.name, &change.commit, &newer.commit);
+        Ok(is_behind.await?.then_some(newer.commit))
     }
 
     /// The verdicts on a package, oldest first.

@@ -15,6 +15,8 @@ use crate::wire::{Place, Station, StationState, Verdict, Waiting};
 /// Where a change stands as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeState {
+    /// It is not built yet: other builds come first, or are to be mended.
+    Held,
     /// Its run goes on.
     Building,
     /// Its run did not succeed.
@@ -41,6 +43,7 @@ impl ChangeState {
     /// The word for it on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Building => "building",
             Self::BuildFailed => "build-failed",
             Self::Cancelled => "cancelled",
@@ -103,6 +106,9 @@ fn commit(read: &Read) -> Station {
     }
 }
 
+/// What becomes of a change that waits for other builds.
+const GOES_ON: &str = "it goes on by itself as soon as that is so";
+
 fn build(read: &Read) -> Station {
     let mut station = Station {
         place: Place::Run,
@@ -114,7 +120,13 @@ fn build(read: &Read) -> Station {
         usually_seconds: read.build_usually.map(|time| time.as_secs()),
     };
     let Some(run) = &read.build else {
-        station.note = (!read.held.is_empty()).then(|| format!("waits: {}", read.held.join("; ")));
+        station.note = (!read.held.is_empty()).then(|| {
+            let further = match &read.overtaken {
+                Some(newer) => format!("{} has come since and holds this change too", newer.short()),
+                None => GOES_ON.to_owned(),
+            };
+            format!("waits: {}; {further}", read.held.join("; "))
+        });
         return station;
     };
     station.run = Some(run.id);
@@ -281,6 +293,7 @@ fn state(read: &Read, delivered: bool, barred: bool) -> ChangeState {
             Some(RunResult::Cancelled) => return ChangeState::Cancelled,
             _ => return ChangeState::BuildFailed,
         },
+        None if !read.held.is_empty() => return ChangeState::Held,
         _ => return ChangeState::Building,
     }
     if !delivered {

@@ -85,6 +85,14 @@ pub(super) async fn show(
         parts: commits::touched(&house, &component, &read.change.commit).await,
         state: stations::state(&house, &memory, &read, told.state).await,
         stations: stations::stations(&read, &told.stations, &cells, &usually),
+        held: match read.build {
+            None => read.held.clone(),
+            Some(_) => Vec::new(),
+        },
+        overtaken: match &read.overtaken {
+            Some(newer) => Some(names::change(&house, &memory, &component, newer).await),
+            None => None,
+        },
         waiting: page.waiting(),
         usually: page.whole_way().await?,
         concern,

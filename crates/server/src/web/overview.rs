@@ -196,7 +196,8 @@ pub(super) async fn recent(
         let of_package = |one: &&Deployed| Some(one.package) == package || (one.from.is_some() && one.from == package);
         let said = memory.commits.get(house, component, &change.commit).await;
         let read = Read {
-            held: Vec::new(),
+            held: house.builds.held_by(&change),
+            overtaken: None,
             tag: None,
             component: (*component).clone(),
             build: build_of(&builds, &change).cloned(),

@@ -26,6 +26,7 @@ pub(super) fn gates_of(gates: Option<&Gates>, package: Option<Digest>) -> Vec<(E
 /// Where a change stands, in the words of the pages.
 pub(super) async fn state(house: &House, memory: &Memory, read: &Read, told: Told) -> ChangeState {
     match told {
+        Told::Held => ChangeState::Waiting,
         Told::Building | Told::Deploying => ChangeState::Underway,
         Told::BuildFailed | Told::Failed => ChangeState::Failed,
         Told::Cancelled => ChangeState::Cancelled,
@@ -98,6 +99,10 @@ fn station(
         // The way to the commit is not ours.
         Place::Commit => station.started_at = None,
         Place::Run => {
+            if read.build.is_none() && !read.held.is_empty() {
+                // What it waits for stands on a card of its own.
+                station.note = Some("waits for other builds".to_owned());
+            }
             if let Some(run) = &read.build
                 && station.note.is_none()
                 && run.steps > 0

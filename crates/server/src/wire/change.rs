@@ -37,7 +37,7 @@ pub struct ChangeLine {
     /// Its package.
     #[schema(value_type = Option<String>)]
     pub package: Option<Digest>,
-    /// Where it stands: `building`, `waiting`, `deploying`, `in-production`, `rolled-back`,
+    /// Where it stands: `held` (other builds come before its own), `building`, `waiting`, `deploying`, `in-production`, `rolled-back`,
     /// `build-failed`, `superseded`, `cancelled`, `built`, `failed`.
     pub state: String,
 }

@@ -370,6 +370,46 @@ fn a_component_is_built_after_what_it_needs_and_with_its_package() {
 }
 
 #[test]
+fn a_repository_pushed_under_another_name_is_another_one_and_takes_nothing_from_the_first() {
+    let house = House::new();
+    let repository = shop();
+    let first = repository.commit("feat: a shop");
+    repository.push(&house, "team/shop", &["main"]);
+    settled(&house, &[(&first, &["web", "api", "tools"])]);
+    repository.push(&house, "team/store", &["main"]);
+    house.until("the builds of the other", || {
+        let runs = house.runs("kind=build&state=finished");
+        let of_other = runs
+            .iter()
+            .filter(|run| run["component"].as_str().unwrap().starts_with("team/store."));
+        (of_other.count() == 3).then_some(())
+    });
+    for name in ["team/shop", "team/store"] {
+        for member in ["web", "api", "tools"] {
+            let change = house.change(&format!("{name}.{member}"), &first);
+            assert_eq!(change["change"]["branch"], "main", "{change}");
+        }
+    }
+    // What is pushed on goes to the one that it is pushed to.
+    repository.write("tools/name", b"better tools");
+    let second = repository.commit("feat: better tools");
+    repository.push(&house, "team/store", &["main"]);
+    house.until("its build", || {
+        let runs = house.runs(&format!("kind=build&state=finished&commit={second}"));
+        (!runs.is_empty()).then(|| {
+            assert!(
+                runs.iter().all(|run| run["component"] == "team/store.tools"),
+                "{runs:?}"
+            )
+        })
+    });
+    house
+        .get(&format!("/api/v1/components/team/shop.tools/changes/{second}"))
+        .expect_problem(404, "not-found");
+    house.is_whole();
+}
+
+#[test]
 fn what_needs_a_build_that_failed_waits_until_it_is_mended() {
     let house = House::new();
     let good = house.folder().join("good");
@@ -386,6 +426,17 @@ fn what_needs_a_build_that_failed_waits_until_it_is_mended() {
             .contains("did not succeed; mend it, or retry it")
             .then_some(())
     });
+    // Its own page says so plainly, with what to do; it counts as waiting, not as under way.
+    let page = house.get(&format!("/components/team/shop.web/changes/{first}")).text();
+    for expected in [
+        "It is not built yet",
+        "team/shop.api at ",
+        "did not succeed",
+        "tried again on its own page",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    assert_eq!(house.change("team/shop.web", &first)["change"]["state"], "held");
     // The page of one shows the others, and why they wait.
     let page = house
         .get(&format!("/components/team/shop.tools/changes/{first}"))
@@ -398,6 +449,19 @@ fn what_needs_a_build_that_failed_waits_until_it_is_mended() {
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
     }
+    // Mended by a newer commit, the old change stays held and says that the newer one holds it too.
+    repository.write("services/api/throughline.yaml", packages("").as_bytes());
+    let second = repository.commit("fix: the api");
+    repository.push(&house, "team/shop", &["main"]);
+    settled(&house, &[(&first, &["api", "tools"]), (&second, &["api", "web"])]);
+    let page = house.get(&format!("/components/team/shop.web/changes/{first}")).text();
+    assert!(
+        page.contains("holds this one too") && page.contains("fix: the api"),
+        "{page}"
+    );
+    let told = house.change("team/shop.web", &first).to_string();
+    assert!(told.contains("has come since and holds this change too"), "{told}");
+    // Tried again with success, it goes on.
     std::fs::write(&good, "").unwrap();
     let runs = house.runs(&format!("kind=build&commit={first}"));
     let failed = runs.iter().find(|run| run["result"] == "failed").unwrap();
@@ -407,6 +471,9 @@ fn what_needs_a_build_that_failed_waits_until_it_is_mended() {
             &json!({}),
         )
         .is(200);
-    settled(&house, &[(&first, &["web", "api", "tools"])]);
+    settled(
+        &house,
+        &[(&first, &["web", "api", "tools"]), (&second, &["api", "web"])],
+    );
     house.is_whole();
 }

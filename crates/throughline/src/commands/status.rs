@@ -95,7 +95,7 @@ fn one(
     }
     Ok(!matches!(
         answer.document.change.state.as_str(),
-        "building" | "waiting" | "deploying"
+        "held" | "building" | "waiting" | "deploying"
     ))
 }
 

@@ -14,7 +14,7 @@ pub fn sign(state: &str) -> (&'static str, Tone) {
     match state {
         "in-production" => ("●", Tone::Good),
         "building" | "deploying" => ("◐", Tone::Busy),
-        "waiting" => ("◇", Tone::Waiting),
+        "waiting" | "held" => ("◇", Tone::Waiting),
         "build-failed" | "failed" => ("✗", Tone::Bad),
         "rolled-back" => ("↩", Tone::Bad),
         "superseded" | "cancelled" => ("–", Tone::Quiet),
