@@ -21,7 +21,7 @@ pub(crate) fn read<T: JsonSchema + DeserializeOwned>(
     let mut wrong = Vec::new();
     schema::check(source, &node, of, &mut wrong);
     Diagnostics::none_of(wrong)?;
-    match serde_json::from_value(node.to_json()) {
+    match node.to_typed() {
         Ok(file) => Ok((node, file)),
         // The schema's check finds everything; should it miss something, this says so without a place.
         Err(error) => Err(source.at(node.place, error.to_string(), None).into()),

@@ -3,6 +3,9 @@
 //! The text is read within limits: its size, depth, number of values, and what aliases may expand to.
 //! Everything after works on the tree, so that each mistake can be placed.
 
+mod quick;
+mod typed;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -187,30 +190,10 @@ impl<'a> Source<'a> {
             let hint = "the file must be a text in UTF-8".to_owned();
             return Err(self.at(place, "this is no text: it contains control characters", Some(hint)));
         }
-        let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! {
-                max_depth: DEEPEST,
-                flow_nesting_limit: DEEPEST,
-                max_nodes: MOST_VALUES,
-                max_events: 2 * MOST_VALUES,
-                max_aliases: 1_000,
-                max_anchors: 1_000,
-                max_recorded_anchor_events: MOST_VALUES,
-                max_total_scalar_bytes: LARGEST,
-                max_merge_keys: 1_000,
-            },
-            alias_limits: serde_saphyr::alias_limits! {
-                max_total_replayed_events: MOST_REPEATED,
-                max_replay_stack_depth: DEEPEST,
-            },
-            strict_booleans: true,
-            leading_zero_numbers_as_strings: true,
-            underscored_numbers_as_strings: true,
-            reject_unsupported_tags: true,
-            non_finite_float_policy: NonFiniteFloatPolicy::AsString,
-            with_snippet: false,
-        };
-        serde_saphyr::from_str_with_options::<Node>(self.text, options).map_err(|error| {
+        if let Some(node) = quick::read(self.text) {
+            return Ok(node);
+        }
+        full(self.text).map_err(|error| {
             let place = error.location().map_or(Place::START, Place::from);
             let (message, hint) = plain(&error, place);
             self.at(place, message, hint)
@@ -288,6 +271,34 @@ impl<'a> Source<'a> {
         }
         at
     }
+}
+
+/// Reads any text, within the limits; see [`quick`] for most.
+fn full(text: &str) -> Result<Node, serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: DEEPEST,
+            flow_nesting_limit: DEEPEST,
+            max_nodes: MOST_VALUES,
+            max_events: 2 * MOST_VALUES,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_recorded_anchor_events: MOST_VALUES,
+            max_total_scalar_bytes: LARGEST,
+            max_merge_keys: 1_000,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MOST_REPEATED,
+            max_replay_stack_depth: DEEPEST,
+        },
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        reject_unsupported_tags: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options)
 }
 
 /// The reader's words without its advice to programmers.

@@ -115,12 +115,20 @@ impl Components {
         let mut wrong = Vec::new();
         schema::check(&source, &only, &SCHEMA, &mut wrong);
         Diagnostics::none_of(wrong)?;
-        let listed: Listed =
-            serde_json::from_value(only.to_json()).map_err(|error| source.at(node.place, error.to_string(), None))?;
+        let listed: Listed = only
+            .to_typed()
+            .map_err(|error| source.at(node.place, error.to_string(), None))?;
         let checks = Checks::new(source);
         let members = members(&checks, node, listed.components);
         Diagnostics::none_of(checks.into_wrong())?;
         Ok(Self { members, own })
+    }
+
+    /// Whether a file may have a list, without reading it: the word stands nowhere in most. A name in double quotes
+    /// may be written with escapes, so a file with a backslash is not judged.
+    pub fn may_be_in(bytes: &[u8]) -> bool {
+        let word = b"components";
+        bytes.contains(&b'\\') || bytes.windows(word.len()).any(|part| part == word)
     }
 
     pub(super) fn read(checks: &Checks<'_>, root: &Node, listed: Named<file::Component>) -> Self {

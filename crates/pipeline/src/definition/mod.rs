@@ -13,7 +13,7 @@ mod services;
 mod steps;
 mod version;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use facts::{Digest, StepName};
@@ -88,6 +88,11 @@ impl Definition {
         self.plan.clone()
     }
 
+    /// The names of the steps of a build, in the order of [`Definition::plan`].
+    pub fn steps(&self) -> impl ExactSizeIterator<Item = &StepName> {
+        self.plan.steps.iter().map(|step| &step.name)
+    }
+
     /// What is frozen into the package.
     pub fn document(&self) -> &PackageDocument {
         &self.document
@@ -158,6 +163,12 @@ pub(crate) fn text_of<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Diagno
     })
 }
 
+/// The name that the file gives to a step; of the instances of a matrix all have the same.
+fn written_as(step: &PlannedStep) -> &str {
+    let instance = step.instance.as_ref();
+    instance.map_or(&step.name, |instance| &instance.of).as_str()
+}
+
 /// Turns the parsed file into a definition and notes what is wrong.
 struct Reader<'a> {
     checks: &'a Checks<'a>,
@@ -212,9 +223,9 @@ impl Reader<'_> {
         matrix::needs_of_instances(&mut steps);
         let concurrency = self.concurrency(self.root, parsed.concurrency, None);
         let own = concurrency.as_ref().map(|concurrency| &concurrency.group);
+        let written = self.written_steps();
         for step in &steps {
-            let named = step.instance.as_ref().map_or(&step.name, |instance| &instance.of);
-            let node = self.root.get("steps").and_then(|steps| steps.get(named.as_str()));
+            let node = written.get(written_as(step));
             if let (Some(group), Some(node)) = (step.concurrency.as_ref().map(|own| &own.group), node)
                 && Some(group) == own
             {
@@ -244,6 +255,12 @@ impl Reader<'_> {
             mentioned,
             asked,
         }
+    }
+
+    /// The steps as they stand in the file, by their names there.
+    fn written_steps(&self) -> HashMap<&str, &Node> {
+        let steps = self.root.get("steps").map(Node::members).unwrap_or_default();
+        steps.iter().map(|(key, node)| (key.name.as_str(), node)).collect()
     }
 
     /// What is frozen into a package is without effect where there is none.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Definition, Reader};
+use super::{Definition, Reader, written_as};
 use crate::diagnostic::Diagnostic;
 use crate::plan;
 use crate::yaml::{Node, Place};
@@ -65,13 +65,13 @@ impl Reader<'_> {
 
     /// What the steps ask for, for [`Definition::too_large`].
     pub(super) fn asked(&self, steps: &[plan::PlannedStep]) -> Vec<Asked> {
-        let nodes = self.root.get("steps");
+        let written = self.written_steps();
         let asked = steps.iter().filter_map(|step| {
-            let named = step.instance.as_ref().map_or(&step.name, |instance| &instance.of);
-            let node = nodes?.get(named.as_str())?;
+            let resources = step.resources?;
+            let node = written.get(written_as(step))?;
             Some(Asked {
                 step: step.name.to_string(),
-                resources: step.resources?,
+                resources,
                 place: node.place_of(&["resources"]),
             })
         });

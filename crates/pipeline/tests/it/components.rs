@@ -1,6 +1,6 @@
 //! Lists of components: what is right and what is said about the rest.
 
-use pipeline::Definition;
+use pipeline::{Components, Definition};
 
 use crate::definition::check;
 
@@ -45,4 +45,17 @@ fn a_file_may_list_components_and_build_nothing_itself() {
     assert!(definition.plan().steps.is_empty());
     assert!(!definition.components().has_own());
     assert_eq!(definition.components().members()[0].folder, "web");
+}
+
+#[test]
+fn a_list_is_not_overlooked_however_its_name_is_written() {
+    for text in [
+        "throughline: 1\ncomponents: { web: {} }\n",
+        "throughline: 1\n? components\n: { web: {} }\n",
+        "throughline: 1\n\"\\u0063omponents\": { web: {} }\n",
+    ] {
+        assert!(!Components::parse_bytes(text.as_bytes(), "t.yaml").unwrap().is_empty());
+        assert!(Components::may_be_in(text.as_bytes()), "{text}");
+    }
+    assert!(!Components::may_be_in(b"throughline: 1\nsteps: { a: { run: make } }\n"));
 }

@@ -1,5 +1,6 @@
 //! `throughline check`.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use maturity::{Model, Statements};
@@ -46,12 +47,12 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
         Some(file) => vec![(file.clone(), args.kind.unwrap_or_else(|| kind_of(file)))],
         None => here(folder)?,
     };
-    let (files, listed) = with_components(files, folder);
+    let mut open: VecDeque<(PathBuf, FileKind, bool)> =
+        files.into_iter().map(|(file, kind)| (file, kind, false)).collect();
     let mut checked = Vec::new();
     let (mut definitions, mut environments) = (Vec::new(), None);
-    for (file, kind) in files {
+    while let Some((file, kind, is_listed)) = open.pop_front() {
         let name = file.display().to_string();
-        let is_listed = listed.contains(&file);
         if is_listed && !folder.join(&file).exists() {
             let absent = Err(told(
                 &name,
@@ -65,21 +66,19 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
         checked.push(match kind {
             FileKind::Definition => {
                 let mut parsed = Definition::parse_bytes(&bytes, &name);
-                if is_listed && parsed.as_ref().is_ok_and(|parsed| !parsed.components().is_empty()) {
+                if !is_listed {
+                    // What the list names is looked at right after it.
+                    for member in listed(&parsed, &bytes, &file).into_iter().rev() {
+                        open.push_front((member, FileKind::Definition, true));
+                    }
+                } else if parsed.as_ref().is_ok_and(|parsed| !parsed.components().is_empty()) {
                     parsed = Err(told(
                         &name,
                         "components are listed at the repository's top, not in one of them",
                         "move `components` into the file at the top",
                     ));
                 }
-                let holds = |definition: &Definition| {
-                    definition
-                        .plan()
-                        .steps
-                        .iter()
-                        .map(|step| step.name.to_string())
-                        .collect()
-                };
+                let holds = |definition: &Definition| definition.steps().map(ToString::to_string).collect();
                 let mut line = line(name, "definition", &parsed, holds);
                 if let (true, Ok(definition)) = (args.explain, &parsed) {
                     let places = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -140,24 +139,17 @@ fn told(file: &str, message: &str, hint: &str) -> Diagnostics {
     })
 }
 
-/// The files, each list of components followed by the definitions of these; and which those are.
-fn with_components(files: Vec<(PathBuf, FileKind)>, folder: &Path) -> (Vec<(PathBuf, FileKind)>, Vec<PathBuf>) {
-    let (mut all, mut listed) = (Vec::new(), Vec::new());
-    for (file, kind) in files {
-        let bytes = match kind {
-            FileKind::Definition => std::fs::read(folder.join(&file)).unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        let list = Components::parse_bytes(&bytes, "").unwrap_or_default();
-        let top = file.parent().unwrap_or(Path::new("")).to_owned();
-        all.push((file, kind));
-        for member in list.members() {
-            let file = top.join(&member.folder).join(pipeline::definition::FILE);
-            listed.push(file.clone());
-            all.push((file, FileKind::Definition));
-        }
-    }
-    (all, listed)
+/// The definitions of the components that a definition lists, also where something else is wrong with it.
+fn listed(parsed: &Result<Definition, Diagnostics>, bytes: &[u8], file: &Path) -> Vec<PathBuf> {
+    let read = match parsed {
+        Ok(definition) => definition.components().clone(),
+        Err(_) => Components::parse_bytes(bytes, "").unwrap_or_default(),
+    };
+    let top = file.parent().unwrap_or(Path::new(""));
+    let members = read.members().iter();
+    members
+        .map(|member| top.join(&member.folder).join(pipeline::definition::FILE))
+        .collect()
 }
 
 fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), Failure> {

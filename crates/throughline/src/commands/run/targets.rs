@@ -78,13 +78,16 @@ pub(super) async fn choose(file: &Path, args: &LocalRunArgs, settings: &LocalSet
     Ok(alone())
 }
 
-/// The list in a definition; `None` where there is no such file. One that is wrong is said when it is read as a
+/// The list in a definition; `None` where there is no such file, or no list in it. One that is wrong is said when it is read as a
 /// definition.
 fn list(file: &Path) -> Result<Option<Components>, Failure> {
     if !file.is_file() {
         return Ok(None);
     }
     let bytes = read_file(file, file)?;
+    if !Components::may_be_in(&bytes) {
+        return Ok(None);
+    }
     Ok(Components::parse_bytes(&bytes, pipeline::definition::FILE).ok())
 }
 
