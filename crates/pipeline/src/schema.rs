@@ -3,6 +3,8 @@
 //! The published schema and the structural errors come from the same Rust types, so they cannot say
 //! different things. Only what those types use of JSON Schema is understood here.
 
+mod shape;
+
 use std::borrow::Cow;
 
 use policy::nearest::nearest;
@@ -14,6 +16,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, MOST};
 use crate::yaml::{Kind, Node, Place, Source};
+use shape::{Additional, Name, Shapes, Way};
 
 /// Names that are known but not built yet, on an object's schema.
 const LATER: &str = "x-later";
@@ -86,15 +89,15 @@ impl Transform for NoNull {
 pub(crate) fn check(source: &Source<'_>, node: &Node, schema: &Value, wrong: &mut Vec<Diagnostic>) {
     Check {
         source,
-        root: schema,
+        shapes: Shapes::new(schema),
         wrong,
     }
-    .node(node, schema, "the file", node.place);
+    .node(node, schema, Name::File, node.place);
 }
 
 struct Check<'a, 'b> {
     source: &'a Source<'a>,
-    root: &'a Value,
+    shapes: Shapes<'a>,
     wrong: &'b mut Vec<Diagnostic>,
 }
 
@@ -106,14 +109,11 @@ impl<'a> Check<'a, '_> {
     }
 
     /// `name` is how the value is called in messages, `key` is where its name stands.
-    fn node(&mut self, node: &Node, schema: &'a Value, name: &str, key: Place) {
-        let later = schema.get(LATER_VALUES);
-        let schemas = self.shapes(self.resolve(schema));
-        let fitting = |schema: &&Value| types(schema).is_none_or(|types| types.iter().any(|name| fits(node, name)));
-        let schema = schemas.iter().copied().find(fitting);
-        let Some(schema) = schema else {
-            let types: Vec<&str> = schemas
-                .iter()
+    fn node(&mut self, node: &Node, schema: &'a Value, name: Name<'_>, key: Place) {
+        let shape = self.shapes.of(schema);
+        let Some(way) = shape.of(node) else {
+            let types: Vec<&str> = shape
+                .schemas()
                 .flat_map(|schema| types(schema).unwrap_or_default())
                 .collect();
             let expected: Vec<&str> = types.iter().map(|name| word(name)).collect();
@@ -137,41 +137,30 @@ impl<'a> Check<'a, '_> {
             );
         };
         match &node.kind {
-            Kind::Map(_) => self.map(node, schema, name, key),
+            Kind::Map(_) => self.map(node, way, name, key),
             Kind::List(elements) => {
-                if let Some(items) = schema.get("items") {
+                if let Some(items) = way.items {
                     for element in elements {
-                        self.node(element, items, &format!("an element of {name}"), element.place);
+                        self.node(element, items, Name::ElementOf(&name), element.place);
                     }
                 }
             }
-            Kind::Text(text) => self.choice(node, text, schema, name, later),
-            Kind::Integer(_) | Kind::Float(_) => self.limits(node, schema, name),
-            Kind::Null | Kind::Bool(_) => {}
+            Kind::Text(text) if way.is_choice => self.choice(node, text, way.schema, name, schema.get(LATER_VALUES)),
+            Kind::Integer(_) | Kind::Float(_) if way.is_limited => self.limits(node, way.schema, name),
+            _ => {}
         }
     }
 
-    fn map(&mut self, node: &Node, schema: &'a Value, name: &str, key: Place) {
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let additional = schema.get("additionalProperties");
+    fn map(&mut self, node: &Node, way: &Way<'a>, name: Name<'_>, key: Place) {
         for (member, value) in node.members() {
-            if let Some(of) = properties.and_then(|properties| properties.get(&member.name)) {
-                self.node(value, of, &format!("`{}`", member.name), member.place);
-                continue;
-            }
-            match additional {
-                Some(of @ Value::Object(_)) => self.node(value, of, &format!("`{}`", member.name), member.place),
-                Some(Value::Bool(false)) => self.unknown(member.place, &member.name, schema, name),
-                _ => {}
+            let called = Name::Member(&member.name);
+            match (way.property(&member.name), way.additional) {
+                (Some(of), _) | (None, Additional::Like(of)) => self.node(value, of, called, member.place),
+                (None, Additional::Unknown) => self.unknown(member.place, &member.name, way.schema, name),
+                (None, Additional::Anything) => {}
             }
         }
-        for required in schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for required in &way.required {
             if node.get(required).is_none() {
                 let place = if key.line == 0 { node.place } else { key };
                 self.say(place, format!("{name} lacks `{required}`"), None);
@@ -179,7 +168,7 @@ impl<'a> Check<'a, '_> {
         }
     }
 
-    fn unknown(&mut self, place: Place, member: &str, schema: &Value, name: &str) {
+    fn unknown(&mut self, place: Place, member: &str, schema: &Value, name: Name<'_>) {
         let names = |of: &'static str| {
             let list = schema.get(of);
             let members = list
@@ -214,7 +203,7 @@ impl<'a> Check<'a, '_> {
         self.say(place, format!("{name} has no key `{member}`"), Some(hint));
     }
 
-    fn choice(&mut self, node: &Node, text: &str, schema: &Value, name: &str, later: Option<&Value>) {
+    fn choice(&mut self, node: &Node, text: &str, schema: &Value, name: Name<'_>, later: Option<&Value>) {
         let mut choices: Vec<&str> = schema
             .get("enum")
             .and_then(Value::as_array)
@@ -255,7 +244,7 @@ impl<'a> Check<'a, '_> {
         self.say(node.place, format!("{name} must be {all}, not `{shown}`"), hint);
     }
 
-    fn limits(&mut self, node: &Node, schema: &Value, name: &str) {
+    fn limits(&mut self, node: &Node, schema: &Value, name: Name<'_>) {
         let number = match &node.kind {
             Kind::Integer(number) => number.as_f64().unwrap_or(f64::NAN),
             Kind::Float(number) => *number,
@@ -280,25 +269,6 @@ impl<'a> Check<'a, '_> {
             self.say(node.place, format!("{name} must be {words} {limit}"), None);
         }
     }
-
-    /// The shapes that a value may have; mostly one.
-    fn shapes(&self, schema: &'a Value) -> Vec<&'a Value> {
-        match schema.get("anyOf").and_then(Value::as_array) {
-            Some(shapes) => shapes.iter().map(|shape| self.resolve(shape)).collect(),
-            None => vec![schema],
-        }
-    }
-
-    fn resolve(&self, schema: &'a Value) -> &'a Value {
-        let mut schema = schema;
-        while let Some(name) = schema.get("$ref").and_then(Value::as_str) {
-            match name.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) {
-                Some(found) => schema = found,
-                None => break,
-            }
-        }
-        schema
-    }
 }
 
 fn types(schema: &Value) -> Option<Vec<&str>> {
@@ -306,18 +276,6 @@ fn types(schema: &Value) -> Option<Vec<&str>> {
         Value::String(one) => Some(vec![one]),
         Value::Array(several) => Some(several.iter().filter_map(Value::as_str).collect()),
         _ => None,
-    }
-}
-
-fn fits(node: &Node, expected: &str) -> bool {
-    match &node.kind {
-        Kind::Null => false,
-        Kind::Bool(_) => expected == "boolean",
-        Kind::Integer(_) => matches!(expected, "integer" | "number"),
-        Kind::Float(_) => expected == "number",
-        Kind::Text(_) => expected == "string",
-        Kind::List(_) => expected == "array",
-        Kind::Map(_) => expected == "object",
     }
 }
 
