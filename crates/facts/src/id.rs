@@ -34,11 +34,16 @@ fn version_seven(milliseconds: u64, rest: [u8; 10]) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
-fn encode(value: u128) -> String {
-    (0..26)
-        .rev()
-        .map(|place| char::from(DIGITS[((value >> (5 * place)) & 31) as usize]))
-        .collect()
+/// Writes `PREFIX_` and the 26 digits. Ids are written often, so no text is made for it.
+fn write(f: &mut fmt::Formatter<'_>, prefix: &str, value: u128) -> fmt::Result {
+    let (mut digits, mut rest) = ([0; 26], value);
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(rest & 31) as usize];
+        rest >>= 5;
+    }
+    f.write_str(prefix)?;
+    f.write_str("_")?;
+    f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
 }
 
 fn decode(text: &str) -> Option<u128> {
@@ -93,7 +98,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}_{}", $prefix, encode(self.0))
+                write(f, $prefix, self.0)
             }
         }
 

@@ -147,8 +147,8 @@ impl MemoryLedger {
                 });
             }
             previous = fact.hash;
-            let kind = fact.new.kind;
-            let fact = self.upcasters.read(&bytes);
+            let kind = fact.new.kind.clone();
+            let fact = self.upcasters.sealed(fact, &bytes);
             let fact = fact.map_err(|error| AppendError::Unstorable {
                 kind,
                 reason: error.to_string(),
@@ -317,7 +317,7 @@ impl Rows for MemoryRows<'_> {
 
     fn put(&mut self, table: &'static str, row: Row) -> Result<(), FoldError> {
         let declared = Table::among(self.declared, table)?;
-        let values = declared.arrange(&row)?;
+        let values = declared.arrange(row)?;
         self.change(declared.name, declared.key_of(&values), Some(values));
         Ok(())
     }

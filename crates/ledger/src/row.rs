@@ -203,6 +203,11 @@ impl Row {
         self.values.iter().map(|(name, value)| (*name, value))
     }
 
+    /// The values, in the order in which they were set.
+    pub(crate) fn into_values(self) -> Vec<Value> {
+        self.values.into_iter().map(|(_, value)| value).collect()
+    }
+
     pub(crate) fn of_columns(values: Vec<(&'static str, Value)>) -> Self {
         Self { values }
     }

@@ -224,7 +224,17 @@ impl Table {
     }
 
     /// The row's values in the order of the columns.
-    pub(crate) fn arrange(&self, row: &Row) -> Result<Vec<Value>, FoldError> {
+    pub(crate) fn arrange(&self, row: Row) -> Result<Vec<Value>, FoldError> {
+        // A row that was read from the table and changed has the table's columns already.
+        let names = || row.values().map(|(name, _)| name);
+        if names().eq(self.columns.iter().map(|column| column.name)) {
+            let wrong = self.columns.iter().zip(row.values());
+            let wrong = wrong.filter_map(|(column, (_, value))| column.refuses(value)).next();
+            return match wrong {
+                Some(problem) => Err(self.wrong(problem)),
+                None => Ok(row.into_values()),
+            };
+        }
         if let Some((unknown, _)) = row.values().find(|(name, _)| self.column(name).is_none()) {
             return Err(self.wrong(format!("there is no column `{unknown}`")));
         }

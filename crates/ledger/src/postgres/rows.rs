@@ -325,7 +325,7 @@ impl Rows for PostgresRows<'_> {
 
     fn put(&mut self, table: &'static str, row: Row) -> Result<(), FoldError> {
         let table = Table::among(self.declared, table)?;
-        let values = table.arrange(&row)?;
+        let values = table.arrange(row)?;
         let known = Known {
             values: Some(values.clone()),
             changed: true,

@@ -103,7 +103,7 @@ impl Rows for SqliteRows<'_> {
 
     fn put(&mut self, table: &'static str, row: Row) -> Result<(), FoldError> {
         let table = Table::among(self.declared, table)?;
-        let values = table.arrange(&row)?;
+        let values = table.arrange(row)?;
         let places: Vec<_> = (1..=values.len()).map(|place| format!("?{place}")).collect();
         let sql = format!(
             "INSERT OR REPLACE INTO \"{}\" VALUES ({})",

@@ -418,8 +418,8 @@ impl Writer {
             ])?;
         // The views take in what a reader of the stored bytes sees, so that folding again gives the
         // same rows.
-        let (hash, kind) = (fact.hash, fact.new.kind);
-        let fact = match self.upcasters.read(&bytes) {
+        let (hash, kind) = (fact.hash, fact.new.kind.clone());
+        let fact = match self.upcasters.sealed(fact, &bytes) {
             Ok(fact) => fact,
             Err(error) => {
                 return Err(Stop::Refused(AppendError::Unstorable {
