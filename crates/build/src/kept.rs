@@ -443,9 +443,10 @@ impl KeptResults {
         if inputs != prepared.manifest.inputs {
             return Ok(false);
         }
-        let log = match executor::logs::compress(step.log.path()) {
-            Ok(bytes) => Some(self.store.keep_bytes(&bytes)?),
-            Err(_) => None,
+        let said = std::fs::metadata(step.log.path()).is_ok_and(|log| log.len() > 0);
+        let log = match said.then(|| executor::logs::compress(step.log.path())) {
+            Some(Ok(bytes)) => Some(self.store.keep_bytes(&bytes)?),
+            Some(Err(_)) | None => None,
         };
         let result = Kept {
             version: Store::VERSION,

@@ -44,13 +44,12 @@ pub fn restore(
 ) -> Result<Restored, CacheError> {
     let mut restored = Restored::default();
     let wanted: BTreeSet<&str> = kept.outputs.iter().map(|output| output.path.as_str()).collect();
-    for file in Tree::outputs(root, outputs)? {
-        if !wanted.contains(file.path.as_str()) {
-            let path = root.join(&file.path);
-            std::fs::remove_file(&path).map_err(|source| CacheError::File { path, source })?;
-            memory.forget(&file.path);
-            restored.removed += 1;
-        }
+    let there = Tree::outputs(root, outputs)?;
+    for file in there.iter().filter(|file| !wanted.contains(file.path.as_str())) {
+        let path = root.join(&file.path);
+        std::fs::remove_file(&path).map_err(|source| CacheError::File { path, source })?;
+        memory.forget(&file.path);
+        restored.removed += 1;
     }
     let mut missing = Vec::new();
     for output in &kept.outputs {
@@ -59,7 +58,11 @@ pub fn restore(
             store.drop_damaged(key, None);
             return Err(CacheError::Damaged(output.path.clone()));
         }
-        if is_as_kept(root, output, memory, clock)? {
+        let seen = match there.binary_search_by(|file| file.path.cmp(&output.path)) {
+            Ok(at) => Some(there[at].clone()),
+            Err(_) => SeenFile::at(root, &output.path)?,
+        };
+        if is_as_kept(root, output, seen.as_ref(), memory, clock)? {
             restored.left += 1;
         } else {
             missing.push(output);
@@ -75,11 +78,15 @@ pub fn restore(
     Ok(restored)
 }
 
-/// Whether the workspace has just this output already.
-fn is_as_kept(root: &Path, output: &Output, memory: &Memory, clock: &dyn Clock) -> Result<bool, CacheError> {
-    let Some(file) = SeenFile::at(root, &output.path)? else {
-        return Ok(false);
-    };
+/// Whether what lies at the place of an output is just this output already.
+fn is_as_kept(
+    root: &Path,
+    output: &Output,
+    seen: Option<&SeenFile>,
+    memory: &Memory,
+    clock: &dyn Clock,
+) -> Result<bool, CacheError> {
+    let Some(file) = seen else { return Ok(false) };
     Ok(match (&output.kind, file.kind) {
         (
             OutputKind::File {
@@ -88,7 +95,7 @@ fn is_as_kept(root: &Path, output: &Output, memory: &Memory, clock: &dyn Clock) 
                 executable,
             },
             SeenKind::File { executable: is },
-        ) => *executable == is && *size == file.stamp.size && memory.digest(root, &file, clock)? == *digest,
+        ) => *executable == is && *size == file.stamp.size && memory.digest(root, file, clock)? == *digest,
         (OutputKind::Link { to }, SeenKind::Link) => std::fs::read_link(root.join(&output.path))
             .is_ok_and(|target| target.as_os_str().as_bytes() == to.as_bytes()),
         _ => false,

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use facts::{Digest, StepName, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{clone_or_copy, touch};
+use crate::files::{clone_or_copy, read_used};
 use crate::manifest::{Input, Key, Manifest};
 use crate::memory::of_file;
 use crate::sharing::{Parcel, Shared, Sharing};
@@ -146,9 +146,11 @@ impl Store {
     /// that collecting keeps it.
     pub fn find(&self, key: &Key) -> Option<Kept> {
         let here = record(&self.folder, key);
-        if let Some(kept) = read(&here) {
-            touch(&here);
-            return Some(kept);
+        let kept = read_used(&here)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        if kept.is_some() {
+            return kept;
         }
         let text = self.shared.as_ref()?.record(key)?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use pipeline::Globs;
 
+/// Git's own folder, which is no part of a workspace.
+const GIT: &str = ".git";
+
 /// Why files could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
@@ -76,6 +79,21 @@ impl SeenFile {
     /// # Errors
     /// When it is there and cannot be looked at.
     pub fn at(root: &Path, path: &str) -> Result<Option<Self>, TreeError> {
+        Ok(match Entry::at(root, path)? {
+            Some(Entry::Seen(seen)) => Some(seen),
+            Some(Entry::Folder) | None => None,
+        })
+    }
+}
+
+/// What lies at a path.
+enum Entry {
+    Folder,
+    Seen(SeenFile),
+}
+
+impl Entry {
+    fn at(root: &Path, path: &str) -> Result<Option<Self>, TreeError> {
         let place = root.join(path);
         let metadata = match place.symlink_metadata() {
             Ok(metadata) => metadata,
@@ -96,13 +114,13 @@ impl SeenFile {
                 executable: metadata.mode() & 0o100 != 0,
             }
         } else {
-            return Ok(None);
+            return Ok(metadata.is_dir().then_some(Self::Folder));
         };
-        Ok(Some(Self {
+        Ok(Some(Self::Seen(SeenFile {
             path: path.to_owned(),
             kind,
             stamp: Stamp::of(&metadata),
-        }))
+        })))
     }
 }
 
@@ -129,7 +147,7 @@ impl Tree {
             .git_ignore(true)
             .require_git(false)
             .follow_links(false)
-            .filter_entry(|entry| entry.file_name() != ".git");
+            .filter_entry(|entry| entry.file_name() != GIT);
         let mut files = Vec::new();
         for entry in walk.build() {
             let entry = entry.map_err(|error| TreeError::Read {
@@ -193,7 +211,10 @@ impl Tree {
         for pattern in patterns {
             if !pattern.contains(['*', '?', '[', '{', '!']) {
                 let path = pattern.trim_start_matches("./").trim_end_matches('/');
-                found.extend(SeenFile::at(&self.root, path)?);
+                match self.files.binary_search_by(|file| file.path.as_str().cmp(path)) {
+                    Ok(at) => found.push(self.files[at].clone()),
+                    Err(_) => found.extend(SeenFile::at(&self.root, path)?),
+                }
             }
         }
         found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -214,16 +235,20 @@ impl Tree {
     /// When a folder cannot be read, or a name is no text.
     pub fn outputs(root: &Path, globs: &Globs) -> Result<Vec<SeenFile>, TreeError> {
         let mut found = Vec::new();
-        let mut folders: Vec<&str> = globs.folders().collect();
-        folders.sort_unstable();
-        folders.dedup();
-        for folder in folders {
-            let folder = folder.trim_end_matches('/');
+        let mut places: Vec<&str> = globs.places().collect();
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
+            let (folder, name) = place.rsplit_once('/').unwrap_or(("", place));
             // Nothing is looked for through a link: what lies there is not of this workspace.
-            if passes_a_link(root, folder)? {
+            if name == GIT || passes_a_link(root, folder)? {
                 continue;
             }
-            walk(root, folder, globs, &mut found)?;
+            match Entry::at(root, place)? {
+                Some(Entry::Folder) => walk(root, place, globs, &mut found)?,
+                Some(Entry::Seen(seen)) if globs.matches(place) => found.push(seen),
+                Some(Entry::Seen(_)) | None => {}
+            }
         }
         found.sort_unstable_by(|a: &SeenFile, b| a.path.cmp(&b.path));
         found.dedup_by(|a, b| a.path == b.path);
@@ -266,7 +291,7 @@ fn walk(root: &Path, folder: &str, globs: &Globs, found: &mut Vec<SeenFile>) -> 
     };
     for entry in entries {
         let entry = entry.map_err(wrong)?;
-        if entry.file_name() == ".git" {
+        if entry.file_name() == GIT {
             continue;
         }
         let name = entry.file_name().into_string();

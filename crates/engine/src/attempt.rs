@@ -153,12 +153,13 @@ async fn observe(action: Option<Arc<dyn StepAction>>, kind: &str, context: StepC
 
 /// Keeps what was written to the attempt's log. A log that cannot be kept is not worth an outcome.
 async fn keep_log(inner: &Inner, context: &StepContext, outcome: &mut ActionOutcome) {
+    let Some(logs) = inner.logs.as_ref().filter(|_| outcome.log.is_none()) else {
+        return;
+    };
     let path = context.log.path();
-    let written = std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
-    if outcome.log.is_some() || !written {
+    if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         return;
     }
-    let Some(logs) = &inner.logs else { return };
     match logs.keep(path).await {
         Ok(digest) => outcome.log = Some(digest),
         Err(error) => {

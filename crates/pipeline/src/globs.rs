@@ -134,6 +134,15 @@ impl Globs {
         self.takes.iter().map(|pattern| pattern.prefix.as_str())
     }
 
+    /// Where matches can lie, without a `/` at the end: for a pattern without wildcards the path itself and what is
+    /// below it, else the folder before the first one; the empty text is the workspace.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.takes.iter().map(|pattern| match &pattern.matching {
+            Matching::Literal(path) if path.split('/').all(|part| !matches!(part, "" | ".")) => path.as_str(),
+            _ => pattern.prefix.trim_end_matches('/'),
+        })
+    }
+
     /// Whether no pattern takes anything.
     pub fn is_empty(&self) -> bool {
         self.takes.is_empty()
@@ -159,6 +168,12 @@ mod tests {
         assert!(!matches(&["src"], "src2/a.rs"));
         assert!(matches(&["src/a.rs"], "src/a.rs"));
         assert!(matches(&["s?c"], "src/a.rs") && !matches(&["s?c"], "src2/a.rs"));
+    }
+
+    #[test]
+    fn matches_lie_where_a_pattern_begins() {
+        let globs = Globs::new(["a/b", "./c/", "d/*.o", "*.a", "e//f", "!a/b/x"]).unwrap();
+        assert_eq!(globs.places().collect::<Vec<_>>(), ["a/b", "c", "d", "", "e"]);
     }
 
     #[test]
