@@ -7,6 +7,9 @@ use facts::StepName;
 use pipeline::plan::Plan;
 use pipeline::{Globs, PlannedStep};
 
+/// So few files are asked for one by one; of more it is looked at where the steps' patterns begin.
+const FEW_FILES: usize = 64;
+
 /// The steps of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
@@ -73,6 +76,11 @@ impl Graph {
     /// When a file that is named in full cannot be looked at.
     pub fn left(&self, tree: &Tree) -> Result<HashSet<String>, TreeError> {
         let mut left = HashSet::new();
+        if tree.files().len() <= FEW_FILES {
+            let leaves = |path: &str| self.steps.iter().any(|step| step.outputs.matches(path));
+            let paths = tree.files().iter().map(|file| &file.path);
+            return Ok(paths.filter(|path| leaves(path)).cloned().collect());
+        }
         for step in self.steps.iter().filter(|step| !step.outputs.is_empty()) {
             for file in tree.matching(&[], &step.outputs)? {
                 left.insert(file.path);

@@ -1,8 +1,8 @@
 //! Results of steps that are kept: what one depends on is worked out, looked up, put back or kept.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cache::{CacheError, Input, Kept, Key, Manifest, Memory, Reason, Store, Tree, TreeError, explain, restore};
@@ -12,6 +12,7 @@ use pipeline::plan::{KeptResult, Plan, RunInput, ServiceUse};
 
 use crate::graph::{Graph, globs};
 use crate::run::shell;
+use crate::seen::{Seen, lock};
 
 /// The largest log that is put back, in bytes.
 const LARGEST_LOG: u64 = 256 * 1024 * 1024;
@@ -29,28 +30,6 @@ pub struct KeptResults {
     /// Digests of files, where all runs work in one folder.
     memory: Option<Arc<Memory>>,
     seen: Mutex<VecDeque<(RunId, Arc<Seen>)>>,
-}
-
-/// What is known of the workspace of a run.
-struct Seen {
-    memory: Arc<Memory>,
-    graph: OnceLock<Graph>,
-    /// The files that git does not ignore, as long as no step may have changed them.
-    files: Mutex<Option<Arc<Files>>>,
-    /// What tools say of their versions, by the image that they are in (empty for the machine itself) and
-    /// the command.
-    tools: Mutex<BTreeMap<(String, String), String>>,
-    /// The digests of images, by the names that steps give them.
-    images: Mutex<BTreeMap<String, String>>,
-    /// Of the steps that are done, the digest of what each leaves and of what its needs leave.
-    left: Mutex<HashMap<usize, Digest>>,
-}
-
-/// The files of a workspace, and which of them steps leave.
-struct Files {
-    tree: Tree,
-    /// Those that some step leaves.
-    left: HashSet<String>,
 }
 
 /// A step of which everything is known that its result depends on.
@@ -153,17 +132,10 @@ impl KeptResults {
             all.push_back(found);
             return seen;
         }
-        let seen = Arc::new(Seen {
-            memory: self
-                .memory
-                .clone()
-                .unwrap_or_else(|| Arc::new(Memory::open(Path::new("")))),
-            graph: OnceLock::new(),
-            files: Mutex::default(),
-            tools: Mutex::default(),
-            images: Mutex::default(),
-            left: Mutex::default(),
-        });
+        let memory = self.memory.clone();
+        let seen = Arc::new(Seen::new(
+            memory.unwrap_or_else(|| Arc::new(Memory::open(Path::new("")))),
+        ));
         all.push_back((run, seen.clone()));
         if all.len() > MOST_RUNS {
             all.pop_front();
@@ -276,8 +248,9 @@ impl KeptResults {
         place: usize,
         workspace: &Path,
     ) -> Result<Vec<Input>, TreeError> {
-        let files = seen.files(graph, workspace)?;
-        let mut inputs = files.tree.matching(&kept.inputs, &globs(&kept.inputs))?;
+        let patterns = globs(&kept.inputs);
+        let files = seen.files(graph, workspace, &patterns)?;
+        let mut inputs = files.tree.matching(&kept.inputs, &patterns)?;
         inputs.retain(|file| !files.left.contains(&file.path) && !graph.outputs(place).matches(&file.path));
         inputs
             .iter()
@@ -499,37 +472,6 @@ impl Prepared {
     }
 }
 
-impl Seen {
-    /// The files of the workspace, looked at where a step may have changed them.
-    fn files(&self, graph: &Graph, workspace: &Path) -> Result<Arc<Files>, TreeError> {
-        let mut files = lock(&self.files);
-        if let Some(files) = &*files {
-            return Ok(files.clone());
-        }
-        let tree = Tree::look(workspace)?;
-        let left = graph.left(&tree)?;
-        Ok(files.insert(Arc::new(Files { tree, left })).clone())
-    }
-
-    /// The files are looked at again when they are asked for.
-    fn changed(&self) {
-        *lock(&self.files) = None;
-    }
-
-    /// Notes what a step has left.
-    fn has_left(&self, graph: &Graph, place: usize, outputs: &[Input]) {
-        let mut left = lock(&self.left);
-        let needs: Vec<Digest> = graph
-            .needs(place)
-            .iter()
-            .filter_map(|need| left.get(need).copied())
-            .collect();
-        // Strings, digests and booleans are always JSON.
-        let text = serde_json::to_vec(&(outputs, needs)).unwrap_or_default();
-        left.insert(place, Digest::of(text));
-    }
-}
-
 /// Writes a kept log as that of this attempt, as it was.
 fn write_log(step: &StepContext, log: &[u8]) -> std::io::Result<()> {
     if log.is_empty() {
@@ -539,8 +481,4 @@ fn write_log(step: &StepContext, log: &[u8]) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     std::fs::write(step.log.path(), log)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

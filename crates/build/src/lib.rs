@@ -16,6 +16,7 @@ pub mod ports;
 pub mod rebuild;
 pub mod reports;
 mod run;
+mod seen;
 mod verdict;
 mod version;
 mod workspace;

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pipeline::Globs;
 
@@ -130,6 +132,7 @@ impl Entry {
 pub struct Tree {
     root: PathBuf,
     files: Vec<SeenFile>,
+    entries: usize,
 }
 
 impl Tree {
@@ -138,6 +141,23 @@ impl Tree {
     /// # Errors
     /// When a folder cannot be read, or a name is no text.
     pub fn look(root: &Path) -> Result<Self, TreeError> {
+        Self::look_at(root, [""])
+    }
+
+    /// Walks only as far as it takes to see what lies at these paths beneath the workspace, and below them; the empty
+    /// path is the workspace.
+    ///
+    /// # Errors
+    /// See [`Tree::look`].
+    pub fn look_at<'a>(root: &Path, places: impl IntoIterator<Item = &'a str>) -> Result<Self, TreeError> {
+        let places: Vec<PathBuf> = places.into_iter().map(|place| root.join(place)).collect();
+        let entries = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&entries);
+        let wanted = move |path: &Path| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            let mut places = places.iter();
+            places.any(|place| place.starts_with(path) || path.starts_with(place))
+        };
         let mut walk = ignore::WalkBuilder::new(root);
         walk.hidden(false)
             .parents(false)
@@ -147,7 +167,7 @@ impl Tree {
             .git_ignore(true)
             .require_git(false)
             .follow_links(false)
-            .filter_entry(|entry| entry.file_name() != GIT);
+            .filter_entry(move |entry| entry.file_name() != GIT && wanted(entry.path()));
         let mut files = Vec::new();
         for entry in walk.build() {
             let entry = entry.map_err(|error| TreeError::Read {
@@ -165,7 +185,18 @@ impl Tree {
         Ok(Self {
             root: root.to_owned(),
             files,
+            entries: entries.load(Ordering::Relaxed),
         })
+    }
+
+    /// How many files and folders were passed on the way: what it took to look.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// Each of them.
+    pub fn files(&self) -> &[SeenFile] {
+        &self.files
     }
 
     /// All of them.

@@ -1,9 +1,11 @@
 //! Which files are inputs, and what changes a key.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
-use cache::{Memory, explain};
+use cache::{Memory, SeenFile, Tree, explain};
 use facts::SystemClock;
+use pipeline::Globs;
 
 use crate::workspace::Workspace;
 
@@ -19,6 +21,71 @@ fn ignored_files_are_no_inputs_unless_they_are_named_in_full() {
     assert_eq!(workspace.paths(&["**"]), [".gitignore", ".hidden", "src/lib.rs"]);
     assert_eq!(workspace.paths(&["src", "a.log"]), ["a.log", "src/lib.rs"]);
     assert_eq!(workspace.paths(&["**", "!**/*.rs"]), [".gitignore", ".hidden"]);
+}
+
+#[test]
+fn a_look_at_a_part_sees_what_a_look_at_all_sees_there_and_passes_little_else() {
+    let workspace = Workspace::new();
+    workspace.write(".gitignore", "target/\n*.log\n");
+    workspace.write("a/.gitignore", "/made\n");
+    for folder in ["a", "a/b", "a/bc", "a/made", "target/a"] {
+        for name in ["x.rs", "y.rs", "z.log"] {
+            workspace.write(&format!("{folder}/{name}"), "");
+        }
+    }
+    (0..50).for_each(|n| drop(workspace.write(&format!("many/{}/file", n / 5), "")));
+    let all = Tree::look(&workspace.root()).unwrap();
+    for place in [
+        "",
+        "a",
+        "a/b",
+        "a/b/x.rs",
+        "a/b/z.log",
+        "a/made",
+        "target",
+        "nowhere/at/all",
+    ] {
+        let part = Tree::look_at(&workspace.root(), [place]).unwrap();
+        let below = |file: &&SeenFile| place.is_empty() || Path::new(&file.path).starts_with(place);
+        let expected: Vec<SeenFile> = all.files().iter().filter(below).cloned().collect();
+        assert_eq!(part.files(), expected, "{place}");
+    }
+    assert!(all.entries() > 70);
+    // The top, `a`, and what lies in `a/b`.
+    let part = Tree::look_at(&workspace.root(), ["a/b/x.rs"]).unwrap();
+    assert!(part.entries() < 20, "{}", part.entries());
+}
+
+#[test]
+fn outputs_are_looked_for_where_their_patterns_begin() {
+    let workspace = Workspace::new();
+    for path in [
+        "out/a",
+        "out/sub/b",
+        "out/sub/.git/c",
+        "other/d",
+        "e.o",
+        "deep/f.o",
+        ".git/config",
+    ] {
+        workspace.write(path, "");
+    }
+    std::os::unix::fs::symlink("out", workspace.root().join("link")).unwrap();
+    let found = |patterns: &[&str]| -> Vec<String> {
+        let globs = Globs::new(patterns.iter().copied()).unwrap();
+        let found = Tree::outputs(&workspace.root(), &globs).unwrap();
+        found.into_iter().map(|file| file.path).collect()
+    };
+    assert_eq!(found(&["out"]), ["out/a", "out/sub/b"]);
+    assert_eq!(found(&["out/sub/", "!out/sub/b"]), Vec::<String>::new());
+    assert_eq!(found(&["out/a", "other"]), ["other/d", "out/a"]);
+    assert_eq!(found(&["*.o", "out/**/b"]), ["e.o", "out/sub/b"]);
+    // A link is an output itself, and nothing is looked for behind it.
+    assert_eq!(found(&["link", "link/a", "link/*"]), ["link"]);
+    assert_eq!(
+        found(&[".git", "missing", "out/a/below", "out//a", "out/./a"]),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
