@@ -2,7 +2,8 @@
 //!
 //! No I/O here. Whoever drives it (the engine's task, or the simulation) does what a [`Turn`] says
 //! and reports back. The rules it keeps: facts before actions; one append at a time; what an append
-//! was made from is kept until the append is durable, so a refused append loses no outcome.
+//! was made from is kept until the append is durable, so a refused append loses no outcome. The append
+//! itself is its driver's.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -68,7 +69,6 @@ pub struct OpenRun<T> {
 
 #[derive(Debug)]
 struct Flight<T> {
-    append: Append,
     inputs: Vec<(Input, Option<T>)>,
     refused: Vec<Option<Refused>>,
     actions: Vec<Action>,
@@ -150,12 +150,11 @@ impl<T> OpenRun<T> {
             true => Append::unconditional(all.facts),
         };
         let flight = Flight {
-            append,
             inputs,
             refused,
             actions: all.actions,
         };
-        if flight.append.facts.is_empty() {
+        if append.facts.is_empty() {
             let done = flight.done();
             return Ok(if done.actions.is_empty() && done.answers.is_empty() {
                 Turn::Idle
@@ -163,7 +162,6 @@ impl<T> OpenRun<T> {
                 Turn::Act(done)
             });
         }
-        let append = flight.append.clone();
         self.flight = Some(flight);
         Ok(Turn::Append(append))
     }

@@ -98,14 +98,9 @@ impl MemoryLedger {
             });
         }
         let sealed = self.seal(state, append, recorded_at)?;
-        let mut undo = Vec::new();
+        let (mut undo, inline) = (Vec::new(), self.views.of(Folding::Inline));
         for recorded in &sealed {
-            if let Err(error) = fold_all(
-                &self.views.of(Folding::Inline),
-                &recorded.fact,
-                &mut state.tables,
-                Some(&mut undo),
-            ) {
+            if let Err(error) = fold_all(&inline, &recorded.fact, &mut state.tables, Some(&mut undo)) {
                 for (table, key, before) in undo.into_iter().rev() {
                     set(&mut state.tables, table, key, before);
                 }

@@ -48,7 +48,12 @@ pub(super) fn run(args: &LocalRunArgs, around: &Around, printer: &mut Printer) -
     let settings = around.layers.local()?;
     crate::house::logging(&settings.log)?;
     let file = find(args, &around.folder)?;
-    let runtime = tokio::runtime::Runtime::new()
+    // One thread drives the run and this one shows it; what takes long has threads of its own. With more, each message
+    // between the parts of a run wakes a thread that finds nothing to do.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
     let done = runtime.block_on(async {
         let targets = targets::choose(&file, args, &settings).await?;
