@@ -1,11 +1,13 @@
 //! The work of a laptop beside the tools a person would take for it: `make`, `ninja`, Turborepo, Nx.
 //!
 //! All get the same work: a number of tasks, each of which copies a small file of its own into another. They are run in
-//! turn, once to warm up and then a few times, and the medians are compared.
+//! turn, once to warm up and then a few times, and the medians are compared. Who needs long for a round gets fewer.
 
+mod document;
 mod peers;
 mod projects;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,8 +15,8 @@ use crate::command::Program;
 use crate::workspace;
 use peers::Peer;
 
-const USAGE: &str =
-    "cargo xtask bench laptop [--tasks N] [--rounds N] [--folder FOLDER] [--only PEER]... [--program FILE]";
+const USAGE: &str = "cargo xtask bench laptop [--tasks N] [--rounds N] [--patience SECONDS] [--folder FOLDER] \
+                     [--only PEER]... [--program FILE] [--write]";
 
 /// What the files are like when a tool is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +48,22 @@ impl Situation {
 struct Asked {
     tasks: usize,
     rounds: usize,
+    /// For so long a tool is run round after round; at least one round is taken.
+    patience: Duration,
     folder: PathBuf,
     only: Vec<String>,
     /// A program that is built already.
     program: Option<PathBuf>,
+    /// The figures go into the bench's document.
+    write: bool,
+}
+
+/// What a tool took.
+struct Measured {
+    version: String,
+    rounds: usize,
+    /// The medians, by situation.
+    times: Vec<Duration>,
 }
 
 /// Runs the bench.
@@ -61,8 +75,9 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
     };
     std::fs::create_dir_all(&asked.folder).map_err(|error| cannot(&asked.folder, &error))?;
 
-    println!("\n| Throughline | median, ms | longest, ms |\n|---|---|---|");
-    alone(&program, &asked)?;
+    let loads = (load(), Instant::now());
+    let alone = alone(&program, &asked)?;
+    println!("\n{alone}");
 
     let peers = peers::all(&program, &asked.folder);
     let wanted = peers
@@ -70,14 +85,23 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
         .filter(|peer| asked.only.is_empty() || asked.only.iter().any(|name| name == peer.name));
     let mut rows = Vec::new();
     for peer in wanted {
-        println!("\n{}: {} tasks, {} rounds", peer.name, asked.tasks, asked.rounds);
-        let version = peer.version();
-        let cells = version.and_then(|version| Ok((version, measure(&peer, &asked)?)));
+        println!("{}: {} tasks", peer.name, asked.tasks);
+        let measured = measure(&peer, &asked);
         peer.stop(&asked.folder);
-        rows.push((peer.name, cells));
+        rows.push((peer.name, measured));
     }
-    table(&rows, &asked);
+    let beside = table(&rows, &asked);
+    println!("\n{beside}");
+    if asked.write {
+        document::write(&asked, &[alone, beside], [&loads.0, &load()], loads.1.elapsed())?;
+    }
     Ok(())
+}
+
+/// How many processes wanted a processor in the last minute, as the system says it.
+fn load() -> String {
+    let said = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    said.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// The release build of this very tree.
@@ -93,12 +117,18 @@ fn read(arguments: &[String]) -> Result<Asked, String> {
     let mut asked = Asked {
         tasks: 1_000,
         rounds: 5,
+        patience: Duration::from_secs(60),
         folder: std::env::temp_dir().join("throughline-bench-laptop"),
         only: Vec::new(),
         program: None,
+        write: false,
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
+        if argument == "--write" {
+            asked.write = true;
+            continue;
+        }
         let value = rest
             .next()
             .ok_or_else(|| format!("`{argument}` needs a value\nusage: {USAGE}"))?;
@@ -109,6 +139,7 @@ fn read(arguments: &[String]) -> Result<Asked, String> {
         match argument.as_str() {
             "--tasks" => asked.tasks = number()?,
             "--rounds" => asked.rounds = number()?,
+            "--patience" => asked.patience = Duration::from_secs(number()? as u64),
             "--folder" => asked.folder = PathBuf::from(value),
             "--program" => asked.program = Some(PathBuf::from(value)),
             "--only" => asked.only.push(value.clone()),
@@ -119,7 +150,7 @@ fn read(arguments: &[String]) -> Result<Asked, String> {
 }
 
 /// What only Throughline does: the start of a command, and the check of a definition.
-fn alone(program: &Path, asked: &Asked) -> Result<(), String> {
+fn alone(program: &Path, asked: &Asked) -> Result<String, String> {
     let folder = asked.folder.join("check");
     projects::throughline(&folder, asked.tasks)?;
     let shown = program.to_string_lossy();
@@ -129,6 +160,7 @@ fn alone(program: &Path, asked: &Asked) -> Result<(), String> {
         ("start: `settings`", &["settings"]),
         (&check, &["check"]),
     ];
+    let mut table = "| Throughline | median, ms | longest, ms |\n|---|---|---|\n".to_owned();
     for (name, arguments) in commands {
         let mut times = Vec::new();
         for round in 0..=asked.rounds * 4 {
@@ -139,69 +171,73 @@ fn alone(program: &Path, asked: &Asked) -> Result<(), String> {
             }
         }
         let longest = times.iter().max().copied().unwrap_or_default();
-        println!("| {name} | {:.1} | {:.1} |", ms(median(&mut times)), ms(longest));
+        let _ = writeln!(table, "| {name} | {:.1} | {:.1} |", ms(median(&mut times)), ms(longest));
     }
-    Ok(())
+    Ok(table)
 }
 
-/// The medians of a peer, by situation.
-fn measure(peer: &Peer, asked: &Asked) -> Result<Vec<Duration>, String> {
+/// The medians of a tool. The first round warms up; where there was time for one alone, it counts.
+fn measure(peer: &Peer, asked: &Asked) -> Result<Measured, String> {
+    let version = peer.version()?;
     let folder = asked.folder.join(peer.name);
     let mut times = vec![Vec::new(); Situation::ALL.len()];
-    for round in 0..=asked.rounds {
+    let (begin, mut rounds) = (Instant::now(), 0);
+    while rounds <= asked.rounds && (rounds == 0 || begin.elapsed() < asked.patience) {
         peer.prepare(&folder, asked.tasks)?;
         for (situation, times) in Situation::ALL.iter().zip(&mut times) {
             match situation {
                 Situation::First | Situation::Unchanged => {}
-                Situation::OneChanged => projects::change_one(&folder, round)?,
+                Situation::OneChanged => projects::change_one(&folder, rounds)?,
                 Situation::Removed => projects::remove_outputs(&folder)?,
             }
             let start = Instant::now();
             peer.run(&folder)?;
-            if round > 0 {
-                times.push(start.elapsed());
-            }
+            times.push(start.elapsed());
+            println!("  {}: {:.0} ms", situation.name(), ms(start.elapsed()));
             projects::holds(&folder, asked.tasks)
                 .map_err(|wrong| format!("{}, {}: {wrong}", peer.name, situation.name()))?;
         }
+        rounds += 1;
     }
-    Ok(times.iter_mut().map(|times| median(times)).collect())
+    let warm = usize::from(rounds > 1);
+    Ok(Measured {
+        version,
+        rounds: rounds - warm,
+        times: times.iter_mut().map(|times| median(&mut times[warm..])).collect(),
+    })
 }
 
-type Row = (&'static str, Result<(String, Vec<Duration>), String>);
+type Row = (&'static str, Result<Measured, String>);
 
 /// The table, with each time beside that of Throughline in the same situation.
-fn table(rows: &[Row], asked: &Asked) {
+fn table(rows: &[Row], asked: &Asked) -> String {
     let ours = rows.iter().find(|(name, _)| *name == peers::OURS);
-    let ours = ours
-        .and_then(|(_, cells)| cells.as_ref().ok())
-        .map(|(_, times)| times.clone());
-    println!("\n{} tasks, ms (times that of Throughline)\n", asked.tasks);
-    println!(
-        "| | version | {} |\n|---|---{}|",
+    let ours = ours.and_then(|(_, measured)| Some(&measured.as_ref().ok()?.times));
+    let mut table = format!(
+        "| {} tasks, ms (times that of Throughline) | version | rounds | {} |\n|---|---|---{}|\n",
+        asked.tasks,
         Situation::ALL.map(Situation::name).join(" | "),
         "|---".repeat(Situation::ALL.len())
     );
-    for (name, cells) in rows {
-        match cells {
-            Err(wrong) => println!(
-                "| {name} | {} |{}",
+    for (name, measured) in rows {
+        let _ = match measured {
+            Err(wrong) => writeln!(
+                table,
+                "| {name} | {} | |{}",
                 wrong.lines().collect::<Vec<_>>().join(" "),
-                " |".repeat(4)
+                " |".repeat(Situation::ALL.len())
             ),
-            Ok((version, times)) => {
-                let cells: Vec<String> = times
-                    .iter()
-                    .enumerate()
-                    .map(|(place, time)| match &ours {
-                        Some(ours) => format!("{:.0} ({:.2})", ms(*time), ms(*time) / ms(ours[place])),
-                        None => format!("{:.0}", ms(*time)),
-                    })
-                    .collect();
-                println!("| {name} | {version} | {} |", cells.join(" | "));
+            Ok(Measured { version, rounds, times }) => {
+                let cells = times.iter().enumerate().map(|(place, time)| match ours {
+                    Some(ours) => format!("{:.0} ({:.2})", ms(*time), ms(*time) / ms(ours[place])),
+                    None => format!("{:.0}", ms(*time)),
+                });
+                let cells = cells.collect::<Vec<_>>().join(" | ");
+                writeln!(table, "| {name} | {version} | {rounds} | {cells} |")
             }
-        }
+        };
     }
+    table
 }
 
 fn ms(time: Duration) -> f64 {

@@ -8,6 +8,10 @@ use crate::command::{self, Program};
 /// What Throughline is called in the table.
 pub const OURS: &str = "throughline";
 
+/// The versions of the npm packages.
+const TURBO: &str = "2.11.11";
+const NX: &str = "24.0.6";
+
 /// How many tasks all may run at once.
 const AT_ONCE: &str = "2";
 
@@ -61,7 +65,7 @@ pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
         },
         Peer {
             name: "turbo",
-            program: of_npm("turbo", folder),
+            program: of_npm("turbo", TURBO, folder),
             write: projects::turbo,
             arguments: turbo.collect(),
             stop: &["daemon", "stop"],
@@ -69,7 +73,7 @@ pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
         },
         Peer {
             name: "nx",
-            program: of_npm("nx", folder),
+            program: of_npm("nx", NX, folder),
             write: projects::nx,
             arguments: nx.collect(),
             stop: &["daemon", "--stop"],
@@ -79,8 +83,8 @@ pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
 }
 
 /// The program of an npm package, installed once.
-fn of_npm(package: &str, folder: &Path) -> Result<PathBuf, String> {
-    let home = folder.join("npm");
+fn of_npm(package: &str, version: &str, folder: &Path) -> Result<PathBuf, String> {
+    let home = folder.join("npm").join(format!("{package}-{version}"));
     let program = home.join("node_modules/.bin").join(package);
     if !program.exists() {
         std::fs::create_dir_all(&home).map_err(|error| super::cannot(&home, &error))?;
@@ -92,7 +96,7 @@ fn of_npm(package: &str, folder: &Path) -> Result<PathBuf, String> {
             "--no-fund",
             "--prefix",
             &prefix,
-            package,
+            &format!("{package}@{version}"),
         ];
         Program::new("npm", &arguments, &home).run()?;
     }
