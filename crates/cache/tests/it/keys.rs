@@ -33,7 +33,7 @@ fn a_look_at_a_part_sees_what_a_look_at_all_sees_there_and_passes_little_else() 
             workspace.write(&format!("{folder}/{name}"), "");
         }
     }
-    (0..50).for_each(|n| drop(workspace.write(&format!("many/{}/file", n / 5), "")));
+    (0..50).for_each(|n| drop(workspace.write(&format!("many/{n}/file"), "")));
     let all = Tree::look(&workspace.root()).unwrap();
     for place in [
         "",
@@ -83,7 +83,7 @@ fn outputs_are_looked_for_where_their_patterns_begin() {
     // A link is an output itself, and nothing is looked for behind it.
     assert_eq!(found(&["link", "link/a", "link/*"]), ["link"]);
     assert_eq!(
-        found(&[".git", "missing", "out/a/below", "out//a", "out/./a"]),
+        found(&[".git", "missing", "out/a/below", "out//a"]),
         Vec::<String>::new()
     );
 }
