@@ -22,6 +22,8 @@ struct Edition {
     /// What its archive is called after the platform.
     suffix: &'static str,
     arguments: &'static [&'static str],
+    /// Whether the program says that it is built with features.
+    has_features: bool,
 }
 
 const EDITIONS: &[Edition] = &[
@@ -29,11 +31,13 @@ const EDITIONS: &[Edition] = &[
         name: "full",
         suffix: "",
         arguments: &["--all-features"],
+        has_features: true,
     },
     Edition {
         name: "plain",
         suffix: "-plain",
         arguments: &["--no-default-features"],
+        has_features: false,
     },
 ];
 
@@ -53,7 +57,7 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
         gather(&root, &program, &folder)?;
         let archive = pack(&out, &name, source.time)?;
         std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        try_out(&out, &archive, &name, &source)?;
+        try_out(&out, &archive, *edition, &source)?;
     }
     checksums(&out)?;
     println!("\n{}", out.display());
@@ -180,12 +184,12 @@ fn pack(out: &Path, name: &str, time: u64) -> Result<PathBuf, String> {
 }
 
 /// Unpacks an archive as a person would, and asks the program in it for its version and to check an example.
-fn try_out(out: &Path, archive: &Path, name: &str, source: &Source) -> Result<(), String> {
+fn try_out(out: &Path, archive: &Path, edition: Edition, source: &Source) -> Result<(), String> {
     let trial = out.join("trial");
     remake(&trial)?;
     let place = archive.to_string_lossy();
     Program::new("tar", &["-xzf", &*place], &trial).run()?;
-    let folder = trial.join(name);
+    let folder = trial.join(source.name(edition));
     let program = folder.join("bin/throughline");
     let program = program.to_string_lossy();
     let told = Program::new(&program, &["--version"], &trial).output()?;
@@ -196,6 +200,13 @@ fn try_out(out: &Path, archive: &Path, name: &str, source: &Source) -> Result<()
             told.trim(),
             source.version,
             source.commit
+        ));
+    }
+    if told.contains(", with ") != edition.has_features {
+        return Err(format!(
+            "the program says `{}`: these are not the features of the edition `{}`",
+            told.trim(),
+            edition.name
         ));
     }
     let example = folder.join("docs/examples/rust.yaml");
