@@ -3,6 +3,7 @@
 //! - [`Repositories`] and [`Repository`]: bare repositories in a folder; made, read, checked out.
 //! - [`hosting`]: `git push` and `git fetch` over HTTP, by git's own `git http-backend`.
 //! - [`remote`]: following a repository elsewhere.
+//! - [`message`]: trailers of commits' messages, and what a change depends on by them.
 //! - [`version`]: versions as pure functions of the commit graph.
 //!
 //! Reading goes through a library; everything that speaks a protocol or writes a working tree goes
@@ -14,6 +15,7 @@ mod error;
 mod git;
 mod history;
 pub mod hosting;
+pub mod message;
 mod reading;
 mod refs;
 pub mod remote;
@@ -24,7 +26,7 @@ pub mod version;
 
 pub use checkout::CheckoutLimits;
 pub use error::SourceError;
-pub use reading::{CommitInfo, Person};
+pub use reading::{Abbreviated, CommitInfo, Person};
 pub use refs::{RefName, RefTarget, RefUpdate, Refs};
 pub use repository::{Repositories, Repository};
 pub use tag::NewTag;

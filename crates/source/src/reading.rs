@@ -45,6 +45,17 @@ impl CommitInfo {
     }
 }
 
+/// The commits whose ids begin in the same way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Abbreviated {
+    /// There is none.
+    None,
+    /// There is this one.
+    One(Commit),
+    /// There are several.
+    Several,
+}
+
 pub(crate) fn id(commit: &Commit) -> Result<ObjectId, SourceError> {
     ObjectId::from_hex(commit.as_str().as_bytes()).map_err(|_| SourceError::NoCommit(commit.clone()))
 }
@@ -144,6 +155,47 @@ impl Repository {
             }
             _ => Err(unknown()),
         }
+    }
+
+    /// The commit whose id begins so.
+    ///
+    /// # Errors
+    /// When the repository cannot be read.
+    pub fn beginning_with(&self, digits: &str) -> Result<Abbreviated, SourceError> {
+        let reader = self.reader();
+        let Ok(prefix) = gix::hash::Prefix::from_hex(digits) else {
+            return Ok(Abbreviated::None);
+        };
+        let mut candidates = std::collections::HashSet::new();
+        let looked = reader.objects.lookup_prefix(prefix, Some(&mut candidates));
+        looked.map_err(|error| self.wrong(error))?;
+        let mut found = Abbreviated::None;
+        for id in candidates {
+            // Other objects may begin so too.
+            let object = reader.find_object(id).map_err(|error| self.wrong(error))?;
+            if object.kind == gix::object::Kind::Commit {
+                found = match found {
+                    Abbreviated::None => Abbreviated::One(commit_of(&id)?),
+                    _ => return Ok(Abbreviated::Several),
+                };
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a branch is at the commit, or has it behind it.
+    ///
+    /// # Errors
+    /// When the repository cannot be read, or the commit is not here.
+    pub fn on_a_branch(&self, commit: &Commit) -> Result<bool, SourceError> {
+        let refs = self.refs()?;
+        let tips = refs.0.iter().filter(|(name, _)| name.branch().is_some());
+        for tip in tips.filter_map(|(_, target)| target.commit.as_ref()) {
+            if self.is_ancestor(commit, tip)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The branch that `HEAD` names, whether or not it is there.

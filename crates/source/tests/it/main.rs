@@ -4,4 +4,5 @@ mod checking_out;
 mod fixture;
 mod following;
 mod hosting;
+mod messages;
 mod reading;
