@@ -1,9 +1,10 @@
 //! What a build has beside its own files: packages of components that it needs, and the code of changes in
 //! other repositories that it depends on.
 //!
-//! A step of its own brings them before any other step of the build begins, into the folder that the variable
-//! `THROUGHLINE_NEEDS` names, each in a folder of its own. What is brought stands in the plan by digest or commit,
-//! so the run's record says what it was built with, and a retry and a rebuild have the same.
+//! A step of its own brings them before any other step of the build begins, each into a folder of its own: packages
+//! into the folder that the variable `THROUGHLINE_NEEDS` names, files of commits into `THROUGHLINE_DEPENDS`. What is
+//! brought stands in the plan by digest or commit, so the run's record says what it was built with, and a retry and
+//! a rebuild have the same.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -51,6 +52,40 @@ pub enum What {
     },
 }
 
+/// What things in one folder have in common.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Kind {
+    Package,
+    Commit,
+}
+
+impl What {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Package(_) => Kind::Package,
+            Self::Commit { .. } => Kind::Commit,
+        }
+    }
+}
+
+/// Adds what a build has of other repositories, each thing still called by the whole name of its repository or
+/// component, to what it has of its own. Their folders are called by the names without the teams; where that would
+/// be one name for two things, with them: `shop.core`.
+pub fn join(beside: &mut Vec<Beside>, of_others: Vec<Beside>) {
+    let short = |name: &str| name.split_once('/').map_or(name, |(_, short)| short).to_owned();
+    let names: Vec<(Kind, String)> = beside
+        .iter()
+        .chain(&of_others)
+        .map(|one| (one.what.kind(), short(&one.name)))
+        .collect();
+    for one in of_others {
+        let wanted = (one.what.kind(), short(&one.name));
+        let taken = names.iter().filter(|name| **name == wanted).count() > 1;
+        let name = if taken { one.name.replace('/', ".") } else { wanted.1 };
+        beside.push(Beside { name, what: one.what });
+    }
+}
+
 /// What the action is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct BesideInput {
@@ -58,7 +93,8 @@ struct BesideInput {
 }
 
 /// `plan`, with a step before all others that brings `beside`. Each step that runs commands gets a variable for each
-/// thing, such as `THROUGHLINE_NEED_CORE`, with its digest or commit: so a kept result is one for these.
+/// thing, such as `THROUGHLINE_NEED_CORE` with a package's digest or `THROUGHLINE_DEPENDS_CORE` with a commit: so a
+/// kept result is one for these.
 #[must_use]
 pub fn with(plan: Plan, beside: Vec<Beside>) -> Plan {
     if beside.is_empty() || plan.steps.is_empty() {
@@ -111,11 +147,10 @@ fn variable(beside: &Beside) -> (String, String) {
             }
         })
         .collect();
-    let value = match &beside.what {
-        What::Package(package) => package.to_string(),
-        What::Commit { commit, .. } => commit.to_string(),
-    };
-    (format!("THROUGHLINE_NEED_{name}"), value)
+    match &beside.what {
+        What::Package(package) => (format!("THROUGHLINE_NEED_{name}"), package.to_string()),
+        What::Commit { commit, .. } => (format!("THROUGHLINE_DEPENDS_{name}"), commit.to_string()),
+    }
 }
 
 /// The action `beside`.
@@ -143,8 +178,11 @@ impl BesideAction {
         let for_now = |error: String| ActionOutcome::failed_for_now(error);
         let ready = self.workspace.ready(step.run, &step.request.component_name, &commit);
         let workspace = ready.await.map_err(|error| for_now(error.to_string()))?;
-        let folder = self.workspace.needs(step.run, &workspace);
         for beside in &input.beside {
+            let folder = match beside.what.kind() {
+                Kind::Package => self.workspace.needs(step.run, &workspace),
+                Kind::Commit => self.workspace.depends(step.run, &workspace),
+            };
             let place = folder.join(&beside.name);
             if place.is_dir() {
                 continue; // An attempt that died has brought it.
@@ -234,6 +272,39 @@ mod tests {
         assert_eq!(
             input.variables["THROUGHLINE_NEED_THE_CORE"],
             Digest::of("x").to_string()
+        );
+    }
+
+    #[test]
+    fn things_of_others_are_called_without_their_team_unless_two_would_be_called_the_same() {
+        let package = |name: &str| Beside {
+            name: name.to_owned(),
+            what: What::Package(Digest::of(name)),
+        };
+        let commit = |name: &str| Beside {
+            name: name.to_owned(),
+            what: What::Commit {
+                repository: ComponentName::new(name).unwrap(),
+                commit: Commit::new("1".repeat(40)).unwrap(),
+            },
+        };
+        let mut beside = vec![package("core")];
+        let of_others = ["shop/core", "lib/log", "shop/all.api"];
+        let of_others = of_others
+            .iter()
+            .flat_map(|name| [package(name), commit(name)])
+            .collect();
+        join(&mut beside, of_others);
+        let of_kind = |kind: Kind| {
+            let names = beside.iter().filter(|one| one.what.kind() == kind);
+            names.map(|one| one.name.as_str()).collect::<Vec<_>>()
+        };
+        // A package and the files of a commit lie in folders of their own.
+        assert_eq!(of_kind(Kind::Package), ["core", "shop.core", "log", "all.api"]);
+        assert_eq!(of_kind(Kind::Commit), ["core", "log", "all.api"]);
+        assert_eq!(
+            variable(&beside[2]),
+            ("THROUGHLINE_DEPENDS_CORE".to_owned(), "1".repeat(40))
         );
     }
 }

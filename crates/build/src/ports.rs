@@ -23,6 +23,11 @@ pub trait Workspace: Send + Sync {
     /// The folder for what the run has beside its own files, whether it is there or not.
     fn needs(&self, run: RunId, workspace: &Path) -> PathBuf;
 
+    /// The folder for the files of other repositories that the run has beside its own, whether it is there or not.
+    fn depends(&self, run: RunId, workspace: &Path) -> PathBuf {
+        self.needs(run, workspace).with_file_name("depends")
+    }
+
     /// Brings the folders that a step keeps from run to run into `workspace`, which [`Workspace::ready`] gave.
     ///
     /// # Errors

@@ -200,6 +200,10 @@ impl RunAction {
         if needs.is_dir() {
             variables.insert("THROUGHLINE_NEEDS".to_owned(), needs.display().to_string());
         }
+        let depends = self.workspace.depends(step.run, &workspace);
+        if depends.is_dir() {
+            variables.insert("THROUGHLINE_DEPENDS".to_owned(), depends.display().to_string());
+        }
         let job = Job {
             key: Self::key(step),
             script: script.to_owned(),

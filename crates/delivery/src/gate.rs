@@ -4,12 +4,13 @@
 //! dry run.
 
 use facts::published::Judgement;
-use facts::{Digest, EnvironmentName, Timestamp};
+use facts::{Commit, ComponentName, Digest, EnvironmentName, Timestamp};
 use policy::gate::{CandidatePackage, EnteredEnvironment};
 use policy::{Condition, Gate, GateInput};
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::DeploymentResult;
+use crate::depends;
+use crate::kinds::{Dependency, DeploymentResult};
 use crate::mutation::{self, Mutation};
 use crate::path::{EnvironmentPolicy, Path, takes};
 use crate::state::{Environment, Mend, Package, State};
@@ -34,6 +35,15 @@ pub enum WaitsFor {
     Deployment {
         /// The package that is being deployed.
         package: Digest,
+    },
+    /// A change of another component has to be deployed and proven here first.
+    Change {
+        /// The other component.
+        component: ComponentName,
+        /// Its change.
+        commit: Commit,
+        /// Where.
+        environment: EnvironmentName,
     },
     /// People have to approve.
     Approval {
@@ -131,6 +141,12 @@ pub fn judge(state: &State, path: &Path, policy: &EnvironmentPolicy, package: &P
     {
         requirements.push(proven_in(state, path, earlier, package, now));
     }
+    for dependency in depends::of(state, &here, package)
+        .into_iter()
+        .filter(|_| !mutation::is(Mutation::IgnoreDependencies))
+    {
+        requirements.push(depends_on(state, policy, dependency));
+    }
     requirements.push(free(&here, package));
     requirements.extend(whole(&here, state, package));
     for approval in &policy.approvals {
@@ -211,6 +227,21 @@ fn proven_in(state: &State, path: &Path, earlier: &EnvironmentName, package: &Pa
             environment: earlier.clone(),
         },
     )
+}
+
+fn depends_on(state: &State, policy: &EnvironmentPolicy, dependency: &Dependency) -> Requirement {
+    let name = format!("depends on {}", dependency.component_name);
+    let standing = depends::standing(state, policy, dependency);
+    let reason = standing.tell(dependency, &policy.name);
+    if standing.is_met() {
+        return pass(name, reason);
+    }
+    let waits_for = WaitsFor::Change {
+        component: dependency.component_name.clone(),
+        commit: dependency.commit.clone(),
+        environment: policy.name.clone(),
+    };
+    wait(name, reason, waits_for)
 }
 
 fn free(here: &Environment, package: &Package) -> Requirement {

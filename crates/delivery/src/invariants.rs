@@ -78,6 +78,10 @@ impl History {
                 let before = self.packages.insert(body.package, body.clone());
                 must!(before.is_none(), "I8", "{} is accepted twice", body.package);
             }
+            DeliveryFact::Depends(body) => {
+                let known = self.packages.contains_key(&body.package);
+                must!(known, "I8", "{} depends on something and is unknown", body.package);
+            }
             DeliveryFact::Intended(body) => return self.intended(body),
             DeliveryFact::Finished(body) => return self.ended(body, at),
             DeliveryFact::Proven(body) => return self.proven(body),

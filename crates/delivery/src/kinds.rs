@@ -40,6 +40,8 @@ pub enum DeliveryFact {
     Accepted(PackageAccepted),
     /// The commit of a package came to another release line.
     Joined(PackageJoined),
+    /// A package that came onto the path depends on changes of other components.
+    Depends(PackageDepends),
     /// A deployment is about to begin.
     Intended(DeploymentIntended),
     /// A deployment came to its end.
@@ -94,6 +96,7 @@ macro_rules! kinds {
 kinds! {
     Accepted => "package.accepted", PackageAccepted;
     Joined => "package.joined", PackageJoined;
+    Depends => "package.depends", PackageDepends;
     Intended => "deployment.intended", DeploymentIntended;
     Finished => "deployment.finished", DeploymentFinished;
     Proven => "environment.proven", EnvironmentProven;
@@ -103,6 +106,9 @@ kinds! {
     Approved => "approval.given", ApprovalGiven;
     Requested => "promotion.requested", PromotionRequested;
 }
+
+/// The kind of [`DeploymentIntended`].
+pub(crate) const INTENDED: &str = "deployment.intended";
 
 /// The body of `package.accepted`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,6 +146,31 @@ pub struct PackageJoined {
     pub line: ReleaseLine,
     /// The order of arrival there; see [`PackageAccepted::order`].
     pub order: u64,
+}
+
+/// The body of `package.depends`: recorded together with `package.accepted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageDepends {
+    /// The package.
+    pub package: Digest,
+    /// What it depends on.
+    pub on: Vec<Dependency>,
+}
+
+/// A change of another component that a package depends on: it was built and tested beside it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dependency {
+    /// The other component.
+    pub component: ComponentId,
+    /// What it was called then.
+    pub component_name: ComponentName,
+    /// The commit that was beside.
+    pub commit: Commit,
+    /// The `Change-Id` that named it: another commit that has it is the same change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    /// Whether it is delivered at all: whether its build makes a package.
+    pub delivered: bool,
 }
 
 /// Why a deployment is made.

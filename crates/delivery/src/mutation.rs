@@ -30,6 +30,10 @@ mutations! {
     LetBarredPackagesIn,
     /// The gate does not ask where a package was proven.
     SkipEarlierEnvironments,
+    /// The gate does not ask for what a package depends on.
+    IgnoreDependencies,
+    /// What a package depends on is looked at, and may have gone again when it is let in.
+    TrustWhatWasSeen,
     /// An approval counts whatever happened since.
     KeepApprovals,
     /// A return brings what was there, though it was found bad since.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{ActionOutcome, StepContext};
-use facts::{ComponentName, Digest, EnvironmentName};
+use facts::{Commit, ComponentName, Digest, EnvironmentName};
 use pipeline::document::{DatabaseEngine, PackageDocument};
 use target::Target;
+
+use crate::kinds::Dependency;
 
 /// Why a port could not answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,6 +36,17 @@ pub trait Packages: Send + Sync {
     /// # Errors
     /// When the package is not there, damaged, or cannot be unpacked.
     async fn folder(&self, package: Digest) -> Result<PathBuf, PortError>;
+}
+
+/// The commits of all components.
+#[async_trait]
+pub trait Commits: Send + Sync {
+    /// Whether `commit` of the component that `on` belongs to is the change, or has it behind it. Once both
+    /// are there, the answer never changes.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn holds(&self, on: &Dependency, commit: &Commit) -> Result<bool, PortError>;
 }
 
 /// The stored secrets.

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use facts::published::StateVector;
-use facts::{Actor, Commit, ComponentName, Digest, EnvironmentName, ReleaseLine, RunId, Timestamp, Version};
+use facts::{
+    Actor, Commit, ComponentId, ComponentName, Digest, EnvironmentName, ReleaseLine, RunId, Timestamp, Version,
+};
 
 use pipeline::document::Gate;
 use policy::gate::KnownVerdict;
 
-use crate::kinds::{DeliveryFact, DeploymentIntended, DeploymentResult, Purpose};
+use crate::depends::Others;
+use crate::kinds::{DeliveryFact, Dependency, DeploymentIntended, DeploymentResult, Purpose};
 use crate::mutation::{self, Mutation};
 
 /// A package that came onto the path.
@@ -36,6 +39,8 @@ pub struct Package {
     pub definition: Digest,
     /// The gates that the component itself adds.
     pub gates: Vec<Gate>,
+    /// The changes of other components that it depends on.
+    pub depends_on: Vec<Dependency>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Why it must not be deployed again.
@@ -204,14 +209,27 @@ pub struct State {
     pub packages: BTreeMap<Digest, Package>,
     /// The environments anything happened in.
     pub environments: BTreeMap<EnvironmentName, Environment>,
+    /// The packages that depend on changes of other components.
+    pub depending: BTreeSet<Digest>,
     /// The verdicts on packages that others published; the driver brings them.
     pub verdicts: BTreeMap<Digest, Vec<KnownVerdict>>,
+    /// The components whose changes packages in the way depend on; the driver brings them.
+    pub others: Others,
 }
 
 impl State {
     /// The environment, or an empty one where nothing happened yet.
     pub fn environment(&self, name: &EnvironmentName) -> Environment {
         self.environments.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The other components whose changes any package depends on.
+    pub fn neighbours(&self) -> BTreeSet<ComponentId> {
+        let packages = self.depending.iter().filter_map(|digest| self.packages.get(digest));
+        packages
+            .flat_map(|package| &package.depends_on)
+            .map(|dependency| dependency.component)
+            .collect()
     }
 
     /// Takes in the next fact.
@@ -230,6 +248,7 @@ impl State {
                     author: body.author,
                     definition: body.definition,
                     gates: body.gates.clone(),
+                    depends_on: Vec::new(),
                     accepted_at: at,
                     bar: None,
                 });
@@ -238,6 +257,12 @@ impl State {
                 if let Some(package) = self.packages.get_mut(&body.package) {
                     package.joined.insert(body.line.clone());
                     package.order = package.order.max(body.order);
+                }
+            }
+            DeliveryFact::Depends(body) => {
+                if let Some(package) = self.packages.get_mut(&body.package) {
+                    package.depends_on.clone_from(&body.on);
+                    self.depending.insert(body.package);
                 }
             }
             DeliveryFact::Intended(body) => {

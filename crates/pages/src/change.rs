@@ -3,7 +3,7 @@
 use facts::Trust;
 use maud::{Markup, html};
 
-use crate::model::{ChangePage, ChangePart, ChangeState, Frame, NeverAgain, Return, Together};
+use crate::model::{ChangeName, ChangePage, ChangePart, ChangeState, DependsOn, Frame, NeverAgain, Return, Together};
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
 use crate::parts::{canary, line, small, wait};
@@ -43,6 +43,10 @@ pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
         }
         div id="change-together" data-live {
             @if !page.together.is_empty() { (together("Also concerns", &page.together)) }
+        }
+        div id="change-depends" data-live {
+            @if !page.depends_on.is_empty() { (depends_on(&page.depends_on)) }
+            @if !page.depended_on_by.is_empty() { (depended_on_by(&page.depended_on_by)) }
         }
         div id="change-returns" data-live { @for one in &page.returns { (went_back(frame, one)) } }
         div id="change-canaries" data-live { @for one in &page.canaries { (canary::card(frame, one)) } }
@@ -116,6 +120,38 @@ pub(crate) fn together(title: &str, all: &[Together]) -> Markup {
                 };
                 (one.change.component.as_str(), name)
             })))
+        }
+    }
+}
+
+/// What it depends on in other repositories, and how far that is.
+fn depends_on(all: &[DependsOn]) -> Markup {
+    html! {
+        section.card aria-labelledby="depends-title" {
+            (small::heading("depends-title", "Depends on", None))
+            (small::details(all.iter().map(|one| {
+                let name = one.change.as_ref().map_or(one.said.as_str(), |change| change.component.as_str());
+                let told = html! {
+                    @if let Some(change) = &one.change { (small::change(change)) br; }
+                    span.faint { (one.what) }
+                    @for (_, met, what) in &one.places {
+                        br;
+                        @let mark = if *met { Mark::Good } else { Mark::Waiting };
+                        (mark.picture()) " " (what)
+                    }
+                };
+                (name, told)
+            })))
+        }
+    }
+}
+
+/// What depends on it in other repositories.
+fn depended_on_by(all: &[ChangeName]) -> Markup {
+    html! {
+        section.card aria-labelledby="depended-title" {
+            (small::heading("depended-title", "Others depend on it", None))
+            (small::details(all.iter().map(|one| (one.component.as_str(), small::change(one)))))
         }
     }
 }

@@ -10,7 +10,7 @@ use facts::{Fact, Position, RunId};
 use tokio::time::Instant;
 
 use crate::changes::BUILD;
-use crate::changes::kinds::CHANGE_ARRIVED;
+use crate::changes::kinds::{CHANGE_ARRIVED, REF_UPDATED};
 use crate::error::ServerError;
 use crate::house::House;
 
@@ -105,6 +105,10 @@ async fn catch_up(house: &Arc<House>, position: &mut Position) -> Result<bool, S
             .map(|fact| fact.seq);
         if let Some(first) = first_change {
             all &= house.builds.catch_up(first - 1).await?;
+        }
+        // What came to one repository may be what a change of another waits for.
+        if facts.iter().any(|fact| fact.kind() == REF_UPDATED) {
+            house.builds.consider_held().await?;
         }
         for fact in &facts {
             if fact.kind() == engine::kinds::FINISHED {

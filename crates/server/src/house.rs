@@ -30,7 +30,8 @@ use crate::error::ServerError;
 use crate::notifications::{HappeningsView, Outgoing};
 use crate::policy::Policy;
 use crate::ports::{
-    ClaimedNames, EnvironmentDatabases, EnvironmentTargets, KeptLogs, StepScripts, StoredPackages, StoredSecrets,
+    ClaimedNames, EnvironmentDatabases, EnvironmentTargets, HeldChanges, KeptLogs, StepScripts, StoredPackages,
+    StoredSecrets,
 };
 use crate::recorded::RecordedView;
 use crate::search::SearchView;
@@ -407,6 +408,7 @@ impl House {
             ledger: ledger.clone(),
             engine: engine.clone(),
             packages: packages.clone(),
+            commits: Arc::new(HeldChanges::new(ledger.clone(), repositories.clone())),
             clock: clock.clone(),
         };
         let delivery = Delivery::start(parts, policy.path()).await.map_err(room("delivery"))?;
@@ -421,6 +423,7 @@ impl House {
             versions,
             packages: packages.clone(),
             store: store.clone(),
+            access: access.clone(),
         });
         let rebuilds = Rebuilds::new(
             ledger.clone(),

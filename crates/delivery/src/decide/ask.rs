@@ -6,8 +6,8 @@ use facts::{Actor, ComponentId, Digest, EnvironmentName, Timestamp};
 use super::advance::intend;
 use crate::gate;
 use crate::kinds::{
-    ApprovalGiven, DeliveryFact, PackageAccepted, PackageBarred, PackageJoined, PackageUnbarred, PromotionRequested,
-    Purpose,
+    ApprovalGiven, DeliveryFact, Dependency, PackageAccepted, PackageBarred, PackageDepends, PackageJoined,
+    PackageUnbarred, PromotionRequested, Purpose,
 };
 use crate::path::{EnvironmentPolicy, Path};
 use crate::state::{Package, State};
@@ -61,10 +61,17 @@ fn package(state: &State, digest: Digest) -> Result<&Package, AskError> {
 }
 
 /// A trusted build finished well, or its commit came to another release line: the package comes onto
-/// the path, or joins the line without another build. Nothing when both are known.
-pub fn accept(state: &State, accepted: &PackageAccepted) -> Vec<DeliveryFact> {
+/// the path with what it depends on, or joins the line without another build. Nothing when both are known.
+pub fn accept(state: &State, accepted: &PackageAccepted, depends_on: &[Dependency]) -> Vec<DeliveryFact> {
     match state.packages.get(&accepted.package) {
-        None => vec![accepted.clone().into()],
+        None => {
+            let depends = PackageDepends {
+                package: accepted.package,
+                on: depends_on.to_vec(),
+            };
+            let depends = (!depends_on.is_empty()).then(|| depends.into());
+            std::iter::once(accepted.clone().into()).chain(depends).collect()
+        }
         Some(package) if package.lines().any(|line| *line == accepted.line) => Vec::new(),
         Some(_) => {
             let (package, line, order) = (accepted.package, accepted.line.clone(), accepted.order);

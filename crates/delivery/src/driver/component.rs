@@ -9,11 +9,12 @@ use ledger::{Append, AppendError};
 use serde_json::json;
 
 use super::DeliveryError;
+use super::neighbours::{Neighbours, rests_on};
 use super::runs::Reach;
 use super::verdicts::Verdicts;
 use crate::context::DeploymentContext;
 use crate::decide::{self, AskError};
-use crate::kinds::{DeliveryFact, DeploymentIntended, state_stream, stream, version_claim};
+use crate::kinds::{DeliveryFact, DeploymentIntended, INTENDED, state_stream, stream, version_claim};
 use crate::mutation::{self, Mutation};
 use crate::path::Path;
 use crate::plan;
@@ -27,6 +28,7 @@ pub(crate) struct Loaded {
     /// The position at which the stream was seen to end at `version`.
     read_at: Position,
     verdicts: Verdicts,
+    neighbours: Neighbours,
 }
 
 impl Loaded {
@@ -37,7 +39,13 @@ impl Loaded {
             version: 0,
             read_at: 0,
             verdicts: Verdicts::default(),
+            neighbours: Neighbours::default(),
         }
+    }
+
+    /// How many facts of its stream were read.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Reads the facts that came since.
@@ -84,6 +92,7 @@ impl Loaded {
             }
             if facts.is_empty() {
                 self.verdicts.bring(&mut self.state, reach, &path).await?;
+                self.neighbours.bring(&mut self.state, reach, &path).await?;
                 let decision = decide::advance(self.id, &self.state, &path, now);
                 wake_at = decision.wake_at;
                 facts = decision.facts;
@@ -170,7 +179,13 @@ impl Loaded {
         if mutation::is(Mutation::DropTheCondition) {
             return Append::unconditional(facts);
         }
-        Append::after(self.read_at, vec![stream(self.id)], facts)
+        let mut subjects = vec![stream(self.id)];
+        // What it depends on must still be as it was seen.
+        let lets_in = |fact: &NewFact| fact.kind == INTENDED;
+        if facts.iter().any(lets_in) && !mutation::is(Mutation::TrustWhatWasSeen) {
+            subjects.extend(rests_on(&self.state.others));
+        }
+        Append::after(self.read_at, subjects, facts)
     }
 
     fn envelope(&self, fact: &DeliveryFact, place: usize, actor: Actor, now: Timestamp) -> NewFact {

@@ -1,26 +1,29 @@
 //! The driver: reads facts, asks the decisions, records what they say. It decides nothing itself.
 
 pub(crate) mod component;
+mod neighbours;
 pub(crate) mod runs;
 mod verdicts;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use facts::published::{Judgement, VERDICT_RECORDED};
-use facts::{Actor, Clock, ComponentId, ComponentName, Digest, EnvironmentName, RunId, Timestamp};
+use facts::{Actor, Clock, Commit, ComponentId, ComponentName, Digest, EnvironmentName, RunId, Timestamp};
 use ledger::{AppendError, Ledger, LedgerError, Select};
 use tokio::sync::{mpsc, watch};
 
 use crate::decide::{self, AskError};
+use crate::depends::{self, Others, Standing};
 use crate::gate::{self, GateVerdict};
-use crate::kinds::{DeliveryFact, PackageAccepted};
+use crate::kinds::{DeliveryFact, Dependency, PackageAccepted};
 use crate::path::Path;
-use crate::ports::Packages;
+use crate::ports::{Commits, Packages};
 use crate::state::State;
 use crate::views::COMPONENTS;
 
 use component::Loaded;
+use neighbours::Neighbours;
 use runs::Reach;
 
 /// Why delivery could not do what it was told.
@@ -47,6 +50,16 @@ pub enum DeliveryError {
     /// A stored row could not be read.
     #[error(transparent)]
     Row(#[from] ledger::RowError),
+    /// Where a change is that a package depends on cannot be told.
+    #[error("whether packages of {component} hold {} cannot be told: {reason}", commit.short())]
+    Dependency {
+        /// The component that the change belongs to.
+        component: ComponentName,
+        /// The change.
+        commit: Commit,
+        /// Why.
+        reason: String,
+    },
     /// The package could not be read.
     #[error("the package {} cannot be read: {reason}", package.short())]
     Package {
@@ -66,6 +79,8 @@ pub struct Parts {
     pub engine: Arc<engine::Engine>,
     /// The stored packages.
     pub packages: Arc<dyn Packages>,
+    /// The commits of all components.
+    pub commits: Arc<dyn Commits>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -154,17 +169,53 @@ impl Delivery {
             let read = verdicts::on(&*self.0.reach.ledger, package.digest).await?;
             Arc::make_mut(&mut state).verdicts.insert(package.digest, read);
         }
+        let here = state.environment(environment);
+        let on: BTreeSet<Dependency> = depends::of(&state, &here, &package).into_iter().cloned().collect();
+        if !on.is_empty() {
+            Arc::make_mut(&mut state).others = self.look(on).await?;
+        }
         Ok(gate::judge(&state, &path, policy, &package, self.0.reach.clock.now()))
     }
 
-    /// A trusted build finished well: its package comes onto the path. Saying it twice changes
-    /// nothing.
+    async fn look(&self, on: BTreeSet<Dependency>) -> Result<Others, DeliveryError> {
+        Neighbours::default().look(on, &self.0.reach).await
+    }
+
+    /// How far these changes of other components are in each environment of the path.
+    ///
+    /// # Errors
+    /// When the ledger or a repository cannot be read.
+    pub async fn standing(
+        &self,
+        on: &[Dependency],
+    ) -> Result<Vec<(Dependency, Vec<(EnvironmentName, Standing)>)>, DeliveryError> {
+        let others = self.look(on.iter().cloned().collect()).await?;
+        let state = State {
+            others,
+            ..State::default()
+        };
+        let path = self.path();
+        let of_each = |on: &Dependency| {
+            let policies = path.environments().iter();
+            let places = policies.map(|policy| (policy.name.clone(), depends::standing(&state, policy, on)));
+            (on.clone(), places.collect())
+        };
+        Ok(on.iter().map(of_each).collect())
+    }
+
+    /// A trusted build finished well: its package comes onto the path, with the changes of other components
+    /// that it depends on. Saying it twice changes nothing.
     ///
     /// # Errors
     /// When the ledger refuses.
-    pub async fn accept(&self, component: ComponentId, accepted: PackageAccepted) -> Result<(), DeliveryError> {
+    pub async fn accept(
+        &self,
+        component: ComponentId,
+        accepted: PackageAccepted,
+        depends_on: &[Dependency],
+    ) -> Result<(), DeliveryError> {
         self.ask(component, Actor::System, |state, _, _| {
-            Ok(decide::accept(state, &accepted))
+            Ok(decide::accept(state, &accepted, depends_on))
         })
         .await
     }
@@ -414,7 +465,14 @@ impl Delivery {
             *position = last.seq;
             for fact in &facts {
                 if fact.stream().kind() == "delivery" {
-                    touched.extend(fact.stream().key().parse::<ComponentId>().ok());
+                    let Ok(component) = fact.stream().key().parse::<ComponentId>() else {
+                        continue;
+                    };
+                    touched.push(component);
+                    // Whatever depends on a change of it may go on, or not any more.
+                    let states = self.0.states.lock().unwrap_or_else(PoisonError::into_inner);
+                    let depends = |state: &State| state.neighbours().contains(&component);
+                    touched.extend(states.iter().filter(|(_, state)| depends(state)).map(|(id, _)| *id));
                 } else if fact.kind() == VERDICT_RECORDED
                     && let Ok(package) = fact.stream().key().parse::<Digest>()
                 {

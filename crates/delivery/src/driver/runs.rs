@@ -9,7 +9,7 @@ use ledger::{Append, Ledger};
 
 use super::{DeliveryError, Parts};
 use crate::decide::{RunEnded, RunResult, StepEnded};
-use crate::ports::Packages;
+use crate::ports::{Commits, Packages};
 
 /// Drives runs.
 #[async_trait]
@@ -28,6 +28,7 @@ pub(crate) struct Reach {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) runs: Arc<dyn Runs>,
     pub(crate) packages: Arc<dyn Packages>,
+    pub(crate) commits: Arc<dyn Commits>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -37,6 +38,7 @@ impl From<Parts> for Reach {
             ledger,
             engine,
             packages,
+            commits,
             clock,
         } = parts;
         Self {
@@ -46,6 +48,7 @@ impl From<Parts> for Reach {
             }),
             ledger,
             packages,
+            commits,
             clock,
         }
     }

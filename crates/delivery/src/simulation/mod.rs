@@ -3,13 +3,15 @@
 //!
 //! Servers crash between any two operations of the ledger, commits lose their acknowledgement, an old
 //! server goes on beside a new one with an older policy; packages come late, people approve, promote
-//! and roll back at any time, deployments succeed, are rejected, fail, are cancelled or end unknown.
+//! and roll back at any time, another component that some
+//! packages depend on comes and goes, deployments succeed, are rejected, fail, are cancelled or end unknown.
 //! After every fact the [`rules`] are checked; when faults stop, every environment must hold the
 //! newest package that its gates allow, or say why not.
 //!
 //! `THROUGHLINE_SEEDS=n` runs n seeds, `THROUGHLINE_SEED=s` replays one and prints its history.
 
 mod ledger;
+mod neighbour;
 mod random;
 mod rules;
 mod runs;
@@ -38,6 +40,7 @@ pub(crate) struct Met {
     pub(crate) refused: usize,
     pub(crate) wishes: usize,
     pub(crate) stuck: usize,
+    pub(crate) depended: usize,
 }
 
 impl std::ops::AddAssign for Met {
@@ -51,6 +54,7 @@ impl std::ops::AddAssign for Met {
         self.refused += other.refused;
         self.wishes += other.wishes;
         self.stuck += other.stuck;
+        self.depended += other.depended;
     }
 }
 
@@ -98,6 +102,7 @@ fn every_history_keeps_the_rules_and_arrives_when_faults_stop() {
         all.refused,
         all.wishes,
         all.stuck,
+        all.depended,
     ];
     assert!(seeds < SEEDS || met.iter().all(|count| *count >= 20), "{all:?}");
 }

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use facts::published::{STATE_OBSERVED, StateObserved};
-use facts::{Digest, EnvironmentName, Fact, RunId, Timestamp};
+use facts::{ComponentId, Digest, EnvironmentName, Fact, RunId, Timestamp};
 
+use super::neighbour::{Seen, number};
 use super::runs::{ModelTarget, REQUESTED};
 use crate::invariants::History;
 use crate::kinds::{
-    ApprovalGiven, DeliveryFact, DeploymentFinished, DeploymentIntended, DeploymentResult, PackageAccepted, Purpose,
+    ApprovalGiven, DeliveryFact, Dependency, DeploymentFinished, DeploymentIntended, DeploymentResult, PackageAccepted,
+    Purpose, stream,
 };
 use crate::path::{Path, takes};
 
@@ -33,6 +35,11 @@ pub(crate) struct Rules {
     pub(crate) returns: usize,
     history: History,
     stays: BTreeMap<EnvironmentName, Stay>,
+    pub(crate) other: Option<ComponentId>,
+    pub(crate) depended: usize,
+    numbers: BTreeMap<Digest, u64>,
+    seen: BTreeMap<EnvironmentName, Seen>,
+    depends: BTreeMap<Digest, Vec<Dependency>>,
     asked: BTreeSet<RunId>,
     finished: Option<DeploymentFinished>,
 }
@@ -70,6 +77,10 @@ impl Rules {
         }
         let read = DeliveryFact::read(fact.kind(), &fact.new.body).expect("a fact of delivery");
         let Some(read) = read else { return Ok(()) };
+        if self.other.is_some_and(|other| *fact.stream() == stream(other)) {
+            self.of_the_other(&read);
+            return Ok(());
+        }
         if let DeliveryFact::Intended(body) = &read {
             // What stands before it is judged with what was known before it.
             self.intended(body, target)?;
@@ -77,6 +88,9 @@ impl Rules {
         self.history.check(fact).map_err(|broken| broken.to_string())?;
         let at = fact.new.occurred_at;
         match &read {
+            DeliveryFact::Depends(body) => {
+                self.depends.insert(body.package, body.on.clone());
+            }
             DeliveryFact::Finished(body) => self.ended(body, target)?,
             DeliveryFact::Proven(body) => {
                 let since = self.history.places[&body.environment].since;
@@ -113,8 +127,50 @@ impl Rules {
         Ok(())
     }
 
+    fn of_the_other(&mut self, fact: &DeliveryFact) {
+        let environment = match fact {
+            DeliveryFact::Accepted(body) => {
+                self.numbers.insert(body.package, body.order);
+                return;
+            }
+            DeliveryFact::Finished(body) => &body.environment,
+            DeliveryFact::Proven(body) => &body.environment,
+            _ => return,
+        };
+        let seen = self.seen.entry(environment.clone()).or_default();
+        seen.takes_in(fact, &self.numbers);
+    }
+
+    /// What a package brings depends on must be there, proven: also what those depend on that it passes over.
+    fn has_what_it_depends_on(&mut self, intent: &DeploymentIntended) -> Result<(), String> {
+        let package = &self.history.packages[&intent.package];
+        let current = self
+            .history
+            .places
+            .get(&intent.environment)
+            .and_then(|place| place.current);
+        let from = current.map_or(0, |current| self.history.packages[&current].order);
+        for (digest, on) in &self.depends {
+            let other = &self.history.packages[digest];
+            let between = other.line == package.line && (from..package.order).contains(&other.order);
+            if *digest != intent.package && (!between || Some(*digest) == current) {
+                continue;
+            }
+            for on in on.iter().filter(|on| on.delivered) {
+                self.depended += 1;
+                let there = self.seen.get(&intent.environment);
+                let there = there.is_some_and(|seen| seen.has(number(&on.commit)));
+                must!(there, "it depends on {on:?}, which is not there: {intent:?}");
+            }
+        }
+        Ok(())
+    }
+
     fn intended(&mut self, intent: &DeploymentIntended, target: &ModelTarget) -> Result<(), String> {
         self.intents += 1;
+        if !intent.purpose.is_return() {
+            self.has_what_it_depends_on(intent)?;
+        }
         let packages = &self.history.packages;
         let package = packages
             .get(&intent.package)

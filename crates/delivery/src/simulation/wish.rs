@@ -3,14 +3,14 @@
 use facts::{Actor, ComponentId, Digest, EnvironmentName, Timestamp};
 
 use crate::decide::{self, AskError};
-use crate::kinds::{DeliveryFact, PackageAccepted, Purpose};
+use crate::kinds::{DeliveryFact, Dependency, PackageAccepted, Purpose};
 use crate::path::Path;
 use crate::state::State;
 
 /// A wish.
 #[derive(Debug, Clone)]
 pub(super) enum Wish {
-    Accept(PackageAccepted),
+    Accept(PackageAccepted, Vec<Dependency>),
     Approve(EnvironmentName, Digest, Actor),
     Promote(EnvironmentName, Digest, Actor),
     RollBack(EnvironmentName, Option<Digest>),
@@ -27,7 +27,7 @@ impl Wish {
         now: Timestamp,
     ) -> Result<Vec<DeliveryFact>, AskError> {
         Ok(match self {
-            Self::Accept(body) => decide::accept(state, body),
+            Self::Accept(body, on) => decide::accept(state, body, on),
             Self::Approve(place, package, by) => {
                 vec![decide::approve(state, path, place, *package, "operations", *by)?]
             }
@@ -40,7 +40,7 @@ impl Wish {
     /// Whether this fact is what the wish comes to.
     pub(super) fn is_met_by(&self, fact: &DeliveryFact) -> bool {
         match (self, fact) {
-            (Self::Accept(wish), DeliveryFact::Accepted(body)) => wish.package == body.package,
+            (Self::Accept(wish, _), DeliveryFact::Accepted(body)) => wish.package == body.package,
             (Self::Approve(place, package, by), DeliveryFact::Approved(body)) => {
                 (place, package, by) == (&body.environment, &body.package, &body.by)
             }

@@ -21,6 +21,7 @@ use testkit::ManualClock;
 
 use super::Met;
 use super::ledger::{Seen, Weather};
+use super::neighbour::{InOrder, Neighbour};
 use super::random::Random;
 use super::rules::Rules;
 use super::runs::{Ends, FINISHED, ModelRuns, ModelTarget, REQUESTED, Work, run_fact};
@@ -75,6 +76,7 @@ impl Packages for NoFiles {
 
 pub(crate) struct World {
     component: ComponentId,
+    neighbour: Option<Neighbour>,
     random: Random,
     weather: Arc<Mutex<Weather>>,
     clock: ManualClock,
@@ -169,8 +171,12 @@ impl World {
             failing: random.below(8),
             lost: 0,
         };
+        // In some histories packages depend on changes of another component.
+        let neighbour = random.percent(35).then(Neighbour::new);
+        rules.other = neighbour.as_ref().map(|neighbour| neighbour.component);
         Self {
             component: ComponentId::of_key("shop/cart"),
+            neighbour,
             weather: Arc::new(Mutex::new(weather)),
             clock,
             ledger: Arc::new(ledger),
@@ -210,6 +216,7 @@ impl World {
         self.met.intents = self.rules.intents;
         self.met.returns = self.rules.returns;
         self.met.bars = self.rules.barred().len();
+        self.met.depended = self.rules.depended;
         self.met.lost = self.weather.lock().unwrap().lost;
         Ok(self.met)
     }
@@ -248,6 +255,7 @@ impl World {
                 ends: self.ends.clone(),
             }),
             packages: Arc::new(NoFiles),
+            commits: Arc::new(InOrder),
             clock: Arc::new(self.clock.clone()),
         }
     }
@@ -281,6 +289,7 @@ impl World {
                 }
             }
             14..=34 => self.go_on(false)?,
+            35..=38 if self.neighbour.is_some() => self.other_moves(false)?,
             _ => {
                 let which = self.random.below(self.servers.len() as u64) as usize;
                 self.poll(which)?;
@@ -306,7 +315,7 @@ impl World {
         let newest = self.rules.packages().values().max_by_key(|package| package.order);
         let newest = newest.map(|package| package.package);
         let wish = match (self.random.below(100), known, newest) {
-            (0..=24, _, _) | (_, None, _) | (_, _, None) => Wish::Accept(self.commit()),
+            (0..=24, _, _) | (_, None, _) | (_, _, None) => self.commit(),
             (25..=34, Some(package), _) => Wish::Promote(name, package, by),
             (35..=54, _, Some(package)) => Wish::Approve(name, package, by),
             (55..=74, Some(package), _) => Wish::Approve(name, package, by),
@@ -341,7 +350,7 @@ impl World {
     }
 
     /// A build ends. Some end later than those of newer commits, some are of another line.
-    fn commit(&mut self) -> PackageAccepted {
+    fn commit(&mut self) -> Wish {
         self.commits += 1;
         let number = self.commits;
         let late = if self.random.percent(20) {
@@ -349,7 +358,9 @@ impl World {
         } else {
             0
         };
-        PackageAccepted {
+        let depends = self.random.percent(30).then_some(self.neighbour.as_ref()).flatten();
+        let on = depends.map(|neighbour| neighbour.change(&mut self.random));
+        let accepted = PackageAccepted {
             package: Digest::of(format!("package {number}")),
             version: Version::new(format!("0.{number}.0")).unwrap(),
             component_name: ComponentName::new("shop/cart").unwrap(),
@@ -360,7 +371,26 @@ impl World {
             author: person(self.random.below(4)),
             definition: Digest::of("definition"),
             gates: Vec::new(),
-        }
+        };
+        Wish::Accept(accepted, on.into_iter().collect())
+    }
+
+    /// The other component does something, or comes to rest.
+    fn other_moves(&mut self, rests: bool) -> Result<(), String> {
+        let names: Vec<_> = self
+            .path
+            .environments()
+            .iter()
+            .map(|policy| policy.name.clone())
+            .collect();
+        let now = self.clock.now();
+        let Some(neighbour) = &mut self.neighbour else {
+            return Ok(());
+        };
+        let facts = neighbour.moves(&names, rests, &mut self.random, now);
+        let append = ledger::Append::unconditional(facts);
+        now_or_never(self.ledger.append(append)).map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// One of the open runs performs its next step.
@@ -466,6 +496,8 @@ impl World {
         self.weather.lock().unwrap().failing = 0;
         self.servers.clear();
         self.start();
+        let rests = self.random.percent(50);
+        self.other_moves(rests)?;
         for _ in 0..200_000 {
             self.poll(0)?;
             self.check()?;

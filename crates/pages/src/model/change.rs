@@ -41,6 +41,10 @@ pub struct ChangePage {
     pub concern: Option<String>,
     /// The same commit in the other components that it concerns, by name.
     pub together: Vec<Together>,
+    /// The changes in other repositories that it depends on.
+    pub depends_on: Vec<DependsOn>,
+    /// The changes in other repositories that depend on it.
+    pub depended_on_by: Vec<ChangeName>,
     /// Its canaries, latest first.
     pub canaries: Vec<Canary>,
     /// When and why an environment went back from it; latest first.
@@ -64,6 +68,19 @@ pub struct Together {
     pub state: ChangeState,
     /// What it waits for before it is built, each a sentence.
     pub held: Vec<String>,
+}
+
+/// A change in another repository that one depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DependsOn {
+    /// What its message says.
+    pub said: String,
+    /// The change, where it is here and the viewer may see it.
+    pub change: Option<ChangeName>,
+    /// Where it stands with the build, as a sentence.
+    pub what: String,
+    /// How far it is in each environment: whether it may be followed there, and a sentence.
+    pub places: Vec<(EnvironmentName, bool, String)>,
 }
 
 /// A part of a change.

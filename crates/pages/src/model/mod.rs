@@ -20,7 +20,8 @@ mod settings;
 
 pub use canary::{Canary, CanaryGroup, Comparison, GroupKind, OnDeadline, RouteFailures, Unit};
 pub use change::{
-    ChangePage, ChangePart, ChangeState, Entry, NeverAgain, Place, Return, Station, StationState, Together, VerdictMark,
+    ChangePage, ChangePart, ChangeState, DependsOn, Entry, NeverAgain, Place, Return, Station, StationState, Together,
+    VerdictMark,
 };
 pub use component::{ComponentPage, DefinitionView, Owners, PlaceView, PlannedStep, RemoteView};
 pub use difference::{ComponentDifference, DifferencePage, Differing, DifferingLine, Held, Order};

@@ -73,6 +73,8 @@ fn page(number: &str, title: &str, ago: i64, state: ChangeState, stations: Vec<S
         usually: Some(usual(412, 1_130, 57)),
         concern: None,
         together: Vec::new(),
+        depends_on: Vec::new(),
+        depended_on_by: Vec::new(),
         canaries: Vec::new(),
         returns: Vec::new(),
         never_again: None,

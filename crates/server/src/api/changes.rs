@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access::{Action, Resource};
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use facts::ComponentName;
 use ledger::{Direction, Op, Select};
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ use crate::changes::{Component, concerns};
 use crate::error::ServerError;
 use crate::house::House;
 use crate::problem::Problem;
-use crate::way::{ChangeRow, Reader, Told, tell};
+use crate::way::{ChangeRow, On, Reader, Told, tell};
 use crate::wire;
 
 /// What a list of changes is asked by.
@@ -157,7 +158,10 @@ pub async fn one(
     let component = component(&house, &format!("{team}/{name}")).await?;
     caller.may(Action::Read, &Resource::Component(component.name.clone()))?;
     let row = find(&house, &component, &change).await?;
-    let told = tell(&Reader(&house).way(&component, row.clone()).await?);
+    let read = Reader(&house).way(&component, row.clone()).await?;
+    let may_see = |name: &ComponentName| caller.may(Action::Read, &Resource::Component(name.clone())).is_ok();
+    let ties = Reader(&house).ties(&read, may_see).await?;
+    let told = tell(&read);
     let change = change_line(&house, &component, &row, &told).await?;
     let page = pages::links::change(&component.name, &row.commit);
     Ok(Json(wire::Change {
@@ -168,5 +172,29 @@ pub async fn one(
         waiting: told.waiting,
         verdicts: told.verdicts,
         never_again: told.never_again,
+        depends_on: ties.on.into_iter().map(depends_on).collect(),
+        depended_on_by: ties
+            .by
+            .into_iter()
+            .map(|(component, commit)| wire::DependedOnBy {
+                component: component.name.to_string(),
+                commit: commit.to_string(),
+            })
+            .collect(),
     }))
+}
+
+fn depends_on(on: On) -> wire::DependsOn {
+    let place = |place: crate::way::OnPlace| wire::DependencyPlace {
+        environment: place.environment.to_string(),
+        met: place.met,
+        what: place.what,
+    };
+    wire::DependsOn {
+        said: on.said,
+        component: on.component.map(|name| name.to_string()),
+        commit: on.commit.map(|commit| commit.to_string()),
+        what: on.what,
+        environments: on.places.into_iter().map(place).collect(),
+    }
 }

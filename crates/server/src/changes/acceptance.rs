@@ -89,8 +89,12 @@ impl Builds {
             definition: row.definition,
             gates: document.gates.clone(),
         };
+        let mut depends_on = super::depends::dependencies(&row.context);
+        depends_on.extend(self.inherited(change).await?);
+        depends_on.sort();
+        depends_on.dedup();
         let claimed = claim(&name, |version| {
-            self.delivery.accept(change.component, accepted(version))
+            self.delivery.accept(change.component, accepted(version), &depends_on)
         })
         .await;
         if let Err(DeliveryError::Append(AppendError::Claimed { .. })) = &claimed {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use access::Access;
 use artifact::BlobStore;
+use build::Beside;
+use build::beside::What;
 use delivery::Delivery;
 use engine::query::RunFilter;
 use engine::{BrokenDefinition, Engine, RunRequest, RunResult};
@@ -13,7 +16,8 @@ use pipeline::{Definition, Diagnostics, Plan};
 use serde_json::json;
 use source::SourceError;
 
-use super::needs::{Held, Needs};
+use super::depends::{Depends, Met};
+use super::needs::{Held, Needs, Waits};
 use super::register::{Component, Register};
 use super::repositories::{Repositories, RepositoryError};
 use super::versions::Versions;
@@ -30,9 +34,22 @@ pub(super) const LARGEST_DEFINITION: u64 = 4 * 1024 * 1024;
 /// How many changes that were not built yet are looked at in one go after a restart.
 const PAGE: usize = 500;
 
-/// The key that makes sure that a commit is built once for each definition and trust.
-pub fn build_key(component: ComponentId, commit: &Commit, definition: Digest, trust: Trust) -> String {
-    format!("build:{component}/{commit}/{definition}/{trust}")
+/// The key that makes sure that a commit is built once for each definition, trust, and set of other repositories'
+/// commits that are beside it.
+pub fn build_key(
+    component: ComponentId,
+    commit: &Commit,
+    definition: Digest,
+    trust: Trust,
+    beside: &[Beside],
+) -> String {
+    let key = format!("build:{component}/{commit}/{definition}/{trust}");
+    let of_others = beside.iter().filter(|one| matches!(one.what, What::Commit { .. }));
+    let of_others: Vec<&Beside> = of_others.collect();
+    if of_others.is_empty() {
+        return key;
+    }
+    format!("{key}/{}", Digest::of(json!(of_others).to_string()))
 }
 
 /// What is told of all that is wrong with a definition: the first thing that comes with a hint, for it
@@ -70,8 +87,9 @@ pub struct Builds {
     pub(super) versions: Arc<Versions>,
     pub(super) packages: Arc<StoredPackages>,
     pub(super) store: Arc<BlobStore>,
+    pub(super) access: Arc<Access>,
     /// Changes that wait for other builds before their own, and for what. Worked out again after a restart.
-    pub(super) held: Mutex<BTreeMap<Held, Vec<String>>>,
+    pub(super) held: Mutex<BTreeMap<Held, Waits>>,
     /// What tags are called by the definitions that were read last.
     pub(super) tags: Mutex<TagPrefixes>,
 }
@@ -98,6 +116,8 @@ pub struct BuildParts {
     pub packages: Arc<StoredPackages>,
     /// The blobs, in which definitions are kept.
     pub store: Arc<BlobStore>,
+    /// Who may do what.
+    pub access: Arc<Access>,
 }
 
 /// A change as it was recorded.
@@ -136,6 +156,7 @@ impl Builds {
             versions,
             packages,
             store,
+            access,
         } = parts;
         Self {
             tags: Mutex::default(),
@@ -150,6 +171,7 @@ impl Builds {
             versions,
             packages,
             store,
+            access,
         }
     }
 
@@ -217,7 +239,12 @@ impl Builds {
             .filter("component", Op::Eq, row.component.to_string())
             .filter("head", Op::Eq, commit.as_str());
         for row in self.ledger.select(query).await?.rows {
-            self.accept(&change(&row)?, run).await?;
+            // A change that has, or will have, a build of its own: with others beside it.
+            let own: Option<RunId> = row.optional_parse("run")?;
+            let change = change(&row)?;
+            if own.is_none_or(|own| own == run) && !self.is_held(&change) {
+                self.accept(&change, run).await?;
+            }
         }
         self.consider_held().await
     }
@@ -226,20 +253,53 @@ impl Builds {
         let Some(component) = self.register.by_id(change.component).await? else {
             return Ok(());
         };
-        let beside = match self.needs(&component, change).await? {
-            Needs::Wait(reasons) => {
-                self.hold(change, reasons);
-                return Ok(());
-            }
+        let mut waits = Waits::default();
+        let mut beside = match self.needs(&component, change).await? {
             Needs::Met(beside) => beside,
+            Needs::Wait(reasons) => {
+                waits.reasons.extend(reasons);
+                Vec::new()
+            }
         };
+        let (mut met, mut refused) = (Met::default(), None);
+        match self.depends(&component, change).await? {
+            Depends::Met(depends) => met = depends,
+            Depends::Wait(reasons) => {
+                waits.reasons.extend(reasons);
+                waits.for_another = true;
+            }
+            Depends::Refused(why) => refused = Some(why),
+        }
+        if refused.is_none()
+            && let Some(reason) = self.held_behind(&component, change).await?
+        {
+            waits.reasons.push(reason);
+            waits.for_another = true;
+        }
+        if refused.is_none() && !waits.reasons.is_empty() {
+            self.hold(change, waits);
+            return Ok(());
+        }
         self.release(change);
+        build::beside::join(&mut beside, met.beside);
         let (definition, plan) = self.definition(&component, &change.commit).await?;
-        let plan = plan.map(|plan| build::beside::with(plan, beside));
+        let mut key = build_key(change.component, &change.commit, definition, change.trust, &beside);
+        let plan = match refused {
+            Some(why) => {
+                // Somebody else may bring the same commit, and may name what this one may not.
+                key = format!("{key}/refused:{}", Digest::of(why.to_string()));
+                Err(why)
+            }
+            None => plan.map(|plan| build::beside::with(plan, beside)),
+        };
+        let mut context = json!({ "branch": change.branch });
+        if !met.on.is_empty() {
+            context["depends_on"] = json!(met.on);
+        }
         let request = RunRequest {
             run: RunId::new(self.clock.now(), &*self.entropy),
             kind: BUILD.to_owned(),
-            key: build_key(change.component, &change.commit, definition, change.trust),
+            key,
             component: change.component,
             component_name: component.name.clone(),
             commit: Some(change.commit.clone()),
@@ -249,7 +309,7 @@ impl Builds {
             trust: change.trust,
             actor: change.actor,
             cause: None,
-            context: json!({ "branch": change.branch }),
+            context,
             plan,
         };
         let submitted = self

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use facts::{Actor, Commit, ComponentId, NewFact};
 use ledger::{Append, AppendError, Ledger, LedgerError, Op, RowError, Select};
 
-use super::kinds::{CHANGE_ARRIVED, CHANGE_DESCRIBED, ChangeArrived, ChangeDescribed, REF_UPDATED, RefUpdated, stream};
+use super::kinds::{
+    CHANGE_ARRIVED, CHANGE_DESCRIBED, CHANGE_LINKED, ChangeArrived, ChangeDescribed, REF_UPDATED, RefUpdated, stream,
+};
+use super::links;
 use super::register::{Component, Register, RegisterError};
 use super::repositories::{Repositories, RepositoryError};
 use super::sorting::Moved;
@@ -218,16 +221,23 @@ impl Intake {
             return Ok(());
         }
         let commits: Vec<Commit> = new.values().map(|(_, commit)| commit.clone()).collect();
-        let subjects = self.repositories.subjects(&component.name, commits).await?;
-        for ((claim, (owner, commit)), subject) in new.into_iter().zip(subjects) {
+        let said = self
+            .repositories
+            .read(&component.name, move |repository| links::said(repository, &commits))
+            .await?;
+        for ((claim, (owner, commit)), said) in new.into_iter().zip(said) {
             let body = ChangeDescribed {
                 commit,
-                subject: subject.chars().take(LONGEST_SUBJECT).collect(),
+                subject: said.subject.chars().take(LONGEST_SUBJECT).collect(),
             };
             let fact = self
                 .register
                 .fact(stream(owner), CHANGE_DESCRIBED, &body, actor, Some(claim));
             brought.facts.push(fact);
+            let linked = said
+                .links
+                .map(|body| self.register.fact(stream(owner), CHANGE_LINKED, &body, actor, None));
+            brought.facts.extend(linked);
         }
         Ok(())
     }

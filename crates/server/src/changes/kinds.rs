@@ -11,6 +11,8 @@ pub const REF_UPDATED: &str = "ref.updated";
 pub const CHANGE_ARRIVED: &str = "change.arrived";
 /// The kind of [`ChangeDescribed`].
 pub const CHANGE_DESCRIBED: &str = "change.described";
+/// The kind of [`ChangeLinked`].
+pub const CHANGE_LINKED: &str = "change.linked";
 /// The kind of [`ComponentPlaced`].
 pub const COMPONENT_PLACED: &str = "component.placed";
 /// The kind of [`ChangeSorted`].
@@ -103,6 +105,35 @@ pub struct ChangeDescribed {
     pub commit: Commit,
     /// The first line of its message, at most 200 letters of it.
     pub subject: String,
+}
+
+/// What a commit that came says of its ties to other changes, once for each commit of a component that says
+/// anything of the kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeLinked {
+    /// The commit.
+    pub commit: Commit,
+    /// The `Change-Id` of its message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_id: Option<String>,
+    /// The `Change-Id`s of the commits that it brings as a merge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brings: Vec<String>,
+    /// What it says that it depends on, as it says it; as a merge also what the commits say that it brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<SaidDependency>,
+}
+
+/// What a message says that its change depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidDependency {
+    /// The commit whose message says so, where a merge brings it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Commit>,
+    /// The line of the message, from 1.
+    pub line: u32,
+    /// What stands there, at most 300 letters of it.
+    pub text: String,
 }
 
 /// A remote repository is followed.

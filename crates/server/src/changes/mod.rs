@@ -3,8 +3,10 @@
 mod acceptance;
 mod builds;
 pub mod concerns;
+mod depends;
 mod intake;
 pub mod kinds;
+mod links;
 mod members;
 mod needs;
 mod rebuilds;
@@ -17,6 +19,7 @@ mod versions;
 pub mod view;
 
 pub use builds::{BUILD, BuildParts, Builds, build_key};
+pub(crate) use depends::{Sought, dependencies};
 pub use intake::{Intake, IntakeError};
 pub(crate) use members::name as member_name;
 pub use rebuilds::{RebuildContext, Rebuilds};

@@ -37,11 +37,22 @@ pub(super) enum Needs {
 }
 
 /// What became of the build that another one needs.
-enum Built {
+pub(super) enum Built {
     /// It ended well, with a package where its definition makes one.
     Well(Option<Digest>),
-    /// Why it cannot be built upon yet.
-    NotYet(String),
+    /// It ended otherwise.
+    Badly,
+    /// It has not ended.
+    NotYet,
+}
+
+/// Why a change has no build yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waits {
+    /// Each a sentence.
+    pub(super) reasons: Vec<String>,
+    /// Whether it waits for a change of another repository, so that what builds upon it waits too.
+    pub(super) for_another: bool,
 }
 
 fn key(change: &Change) -> Held {
@@ -53,13 +64,20 @@ impl Builds {
     pub(super) async fn needs(&self, component: &Component, change: &Change) -> Result<Needs, ServerError> {
         let (mut beside, mut reasons) = (Vec::new(), Vec::new());
         for (name, other) in self.needed_members(component, &change.commit).await? {
-            match self.built(&other, &change.commit, change.trust).await? {
-                Built::Well(Some(package)) => beside.push(Beside {
+            let Some(at) = self.newest_change(&other, &change.commit).await? else {
+                reasons.push(format!("{} has no change here yet", other.name));
+                continue;
+            };
+            let (name_of, at_commit) = (&other.name, at.short());
+            match self.built_at(&other, &at, change.trust).await? {
+                Built::Well(package) => beside.extend(package.map(|package| Beside {
                     name,
                     what: What::Package(package),
-                }),
-                Built::Well(None) => {}
-                Built::NotYet(reason) => reasons.push(reason),
+                })),
+                Built::Badly => reasons.push(format!(
+                    "the build of {name_of} at {at_commit} did not succeed; mend it, or retry it"
+                )),
+                Built::NotYet => reasons.push(format!("{name_of} at {at_commit} is built first")),
             }
         }
         Ok(if reasons.is_empty() {
@@ -97,46 +115,62 @@ impl Builds {
         Ok(needed)
     }
 
-    /// The build of a component at a commit, or else of its newest change behind it.
-    async fn built(&self, other: &Component, commit: &Commit, trust: Trust) -> Result<Built, ServerError> {
+    /// The commit of a component's newest change that is `commit` or behind it.
+    pub(super) async fn newest_change(
+        &self,
+        component: &Component,
+        commit: &Commit,
+    ) -> Result<Option<Commit>, ServerError> {
         let query = Select::from(CHANGES)
-            .filter("component", Op::Eq, other.id.to_string())
+            .filter("component", Op::Eq, component.id.to_string())
             .order("position", Direction::Desc)
             .limit(LOOKED_THROUGH);
         let mut newest: Option<Commit> = None;
         for row in self.ledger.select(query).await?.rows {
             let head: Commit = row.parse("head")?;
             if head == *commit {
-                newest = Some(head);
-                break;
+                return Ok(Some(head));
             }
-            if newest.is_none() && self.repositories.is_ancestor(&other.name, &head, commit).await? {
+            if newest.is_none() && self.repositories.is_ancestor(&component.name, &head, commit).await? {
                 newest = Some(head);
             }
         }
-        let Some(at) = newest else {
-            return Ok(Built::NotYet(format!("{} has no change here yet", other.name)));
-        };
-        let Some(run) = self.build_of(other.id, &at, trust).await? else {
-            return Ok(Built::NotYet(format!(
-                "{} at {} is built first",
-                other.name,
-                at.short()
-            )));
+        Ok(newest)
+    }
+
+    /// The commit, where it is a change of the component.
+    pub(super) async fn change_at(
+        &self,
+        component: &Component,
+        commit: &Commit,
+    ) -> Result<Option<Commit>, ServerError> {
+        let query = Select::from(CHANGES)
+            .filter("component", Op::Eq, component.id.to_string())
+            .filter("head", Op::Eq, commit.as_str())
+            .limit(1);
+        let rows = self.ledger.select(query).await?.rows;
+        Ok((!rows.is_empty()).then(|| commit.clone()))
+    }
+
+    /// What became of the build of a component at one of its changes.
+    pub(super) async fn built_at(
+        &self,
+        component: &Component,
+        at: &Commit,
+        trust: Trust,
+    ) -> Result<Built, ServerError> {
+        let Some(run) = self.build_of(component.id, at, trust).await? else {
+            return Ok(Built::NotYet);
         };
         Ok(match (run.state, run.result) {
             (State::Finished, Some(RunResult::Succeeded)) => Built::Well(self.package_of(&run).await?),
-            (State::Finished, _) => Built::NotYet(format!(
-                "the build of {} at {} did not succeed; mend it, or retry it",
-                other.name,
-                at.short()
-            )),
-            _ => Built::NotYet(format!("{} at {} is built first", other.name, at.short())),
+            (State::Finished, _) => Built::Badly,
+            _ => Built::NotYet,
         })
     }
 
     /// The newest build of a commit with this trust.
-    async fn build_of(
+    pub(super) async fn build_of(
         &self,
         component: ComponentId,
         commit: &Commit,
@@ -159,9 +193,41 @@ impl Builds {
             .find_map(|step| step.outputs.as_ref()?.get("package")?.as_str()?.parse().ok()))
     }
 
-    pub(super) fn hold(&self, change: &Change, reasons: Vec<String>) {
+    pub(super) fn hold(&self, change: &Change, waits: Waits) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(key(change), reasons);
+        held.insert(key(change), waits);
+    }
+
+    /// A change of the component that `change` builds upon and that waits for a change of another repository.
+    pub(super) async fn held_behind(
+        &self,
+        component: &Component,
+        change: &Change,
+    ) -> Result<Option<String>, ServerError> {
+        let waiting: Vec<(String, Waits)> = {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_component = held.iter().filter(|((of, _, commit), waits)| {
+                *of == change.component && waits.for_another && commit != change.commit.as_str()
+            });
+            of_component
+                .map(|((_, _, commit), waits)| (commit.clone(), waits.clone()))
+                .collect()
+        };
+        for (commit, waits) in waiting {
+            let Ok(commit) = Commit::new(commit) else { continue };
+            let behind = self.repositories.is_ancestor(&component.name, &commit, &change.commit);
+            if behind.await? {
+                let why = waits.reasons.first().map_or("", String::as_str);
+                return Ok(Some(format!("it builds upon {}, which waits: {why}", commit.short())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the change waits.
+    pub(super) fn is_held(&self, change: &Change) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.contains_key(&key(change))
     }
 
     pub(super) fn release(&self, change: &Change) {
@@ -173,31 +239,43 @@ impl Builds {
     pub fn held_by(&self, change: &ChangeRow) -> Vec<String> {
         let key = (change.component, change.branch.clone(), change.commit.to_string());
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get(&key).cloned().unwrap_or_default()
+        held.get(&key).map(|waits| waits.reasons.clone()).unwrap_or_default()
     }
 
-    /// A build has ended: what waited for it may go on. What cannot be looked at now is an error, and the follower
-    /// looks at the end of the build again.
-    pub(super) async fn consider_held(&self) -> Result<(), ServerError> {
-        let held: Vec<Held> = {
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.keys().cloned().collect()
-        };
-        for (component, branch, commit) in held {
-            let query = Select::from(CHANGES)
-                .filter("component", Op::Eq, component.to_string())
-                .filter("branch", Op::Eq, branch)
-                .filter("head", Op::Eq, commit);
-            for row in self.ledger.select(query).await?.rows {
-                let change = change(&row)?;
-                match self.consider(&change).await {
-                    // Asked for again, it would never be there: what else has ended is not to wait for it.
-                    Err(ServerError::Repository(RepositoryError::Source(SourceError::NoCommit(gone)))) => {
-                        tracing::warn!(commit = %gone, "a change is gone from its repository and waits no more");
-                        self.release(&change);
-                    }
-                    considered => considered?,
+    /// A build has ended, or something came to a repository: what waited for it may go on. What cannot be looked
+    /// at now is an error, and the follower looks again.
+    pub(crate) async fn consider_held(&self) -> Result<(), ServerError> {
+        loop {
+            let held: Vec<Held> = {
+                let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+                held.keys().cloned().collect()
+            };
+            let before = held.len();
+            for held in held {
+                self.consider_one(held).await?;
+            }
+            // What builds upon a change that goes on may go on after it.
+            let after = self.held.lock().unwrap_or_else(PoisonError::into_inner).len();
+            if after == 0 || after >= before {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn consider_one(&self, (component, branch, commit): Held) -> Result<(), ServerError> {
+        let query = Select::from(CHANGES)
+            .filter("component", Op::Eq, component.to_string())
+            .filter("branch", Op::Eq, branch)
+            .filter("head", Op::Eq, commit);
+        for row in self.ledger.select(query).await?.rows {
+            let change = change(&row)?;
+            match self.consider(&change).await {
+                // Asked for again, it would never be there: what else has ended is not to wait for it.
+                Err(ServerError::Repository(RepositoryError::Source(SourceError::NoCommit(gone)))) => {
+                    tracing::warn!(commit = %gone, "a change is gone from its repository and waits no more");
+                    self.release(&change);
                 }
+                considered => considered?,
             }
         }
         Ok(())

@@ -305,20 +305,6 @@ impl Repositories {
         })
     }
 
-    /// The first lines of the messages of these commits.
-    ///
-    /// # Errors
-    /// When one of them is not there.
-    pub async fn subjects(&self, name: &ComponentName, commits: Vec<Commit>) -> Result<Vec<String>, RepositoryError> {
-        self.read(name, move |repository| {
-            let subjects = commits
-                .iter()
-                .map(|commit| Ok(repository.commit(commit)?.title().to_owned()));
-            subjects.collect()
-        })
-        .await
-    }
-
     /// The main line, for one who looks at `line`: where there is a `master` and no `main`, that is it.
     pub fn main_for(line: &ReleaseLine) -> ReleaseLine {
         if line.as_str() == "master" {

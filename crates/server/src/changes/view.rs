@@ -2,11 +2,13 @@
 
 use facts::Fact;
 use ledger::{Column, FoldError, Row, Rows, Table, Value, View};
+use source::message::DependsOn;
 
 use super::builds::BUILD;
 use super::kinds::{
-    CHANGE_ARRIVED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived, ChangeSorted, ComponentCreated,
-    ComponentPlaced, POLICY_CHANGED, PolicyChanged, REF_UPDATED, REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+    CHANGE_ARRIVED, CHANGE_LINKED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived, ChangeLinked,
+    ChangeSorted, ComponentCreated, ComponentPlaced, POLICY_CHANGED, PolicyChanged, REF_UPDATED, REMOTE_FOLLOWED,
+    RefUpdated, RemoteFollowed,
 };
 
 /// The table of components.
@@ -17,6 +19,10 @@ pub const REFS: &str = "refs";
 pub const CHANGES: &str = "changes";
 /// The table of what commits concern in repositories of several components, a row for each component.
 pub const CONCERNS: &str = "change_concerns";
+/// The table of what changes say that they depend on, one row for each that they name.
+pub const LINKS: &str = "change_links";
+/// The table of `Change-Id`s: which commits have them, or bring them as merges.
+pub const CHANGE_IDS: &str = "change_ids";
 /// The table of policies that were in force.
 pub const POLICIES: &str = "policies";
 
@@ -81,6 +87,36 @@ const TABLES: &[Table] = &[
             &["head"],
             &["component", "head"],
         ],
+    },
+    Table {
+        name: LINKS,
+        columns: &[
+            Column::text("component"),
+            Column::text("head"),
+            // The order in which the message names them.
+            Column::integer("place"),
+            Column::text("of").nullable(),
+            Column::integer("line"),
+            Column::text("said"),
+            // The repository or component that it names, and the change; empty where it names none.
+            Column::text("on_name"),
+            Column::text("on_change"),
+        ],
+        key: &["component", "head", "place"],
+        indexes: &[&["on_name"]],
+    },
+    Table {
+        name: CHANGE_IDS,
+        columns: &[
+            Column::text("component"),
+            Column::text("head"),
+            Column::text("change_id"),
+            // Whether it is the commit's own, or one that it brings as a merge.
+            Column::integer("own"),
+            Column::integer("position"),
+        ],
+        key: &["component", "head", "change_id"],
+        indexes: &[&["change_id"]],
     },
     Table {
         name: POLICIES,
@@ -172,6 +208,7 @@ impl View for ChangesView {
                     .with("tip", body.tip);
                 rows.put(CHANGES, row)
             }
+            CHANGE_LINKED => linked(fact, rows),
             engine::kinds::REQUESTED => built_by(fact, rows),
             POLICY_CHANGED => {
                 let body: PolicyChanged = fact.body()?;
@@ -206,6 +243,40 @@ fn sorted(fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
     body.concerns
         .iter()
         .try_for_each(|one| rows.put(CONCERNS, row(one.component.to_string(), one.why.clone())))
+}
+
+/// A commit has ties to other changes.
+fn linked(fact: &Fact, rows: &mut dyn Rows) -> Result<(), FoldError> {
+    let body: ChangeLinked = fact.body()?;
+    let row = || {
+        Row::new()
+            .with("component", fact.stream().key())
+            .with("head", body.commit.as_str())
+    };
+    for (place, said) in body.depends_on.iter().enumerate() {
+        let named = said.text.parse::<DependsOn>().ok();
+        let row = row()
+            .with("place", place as u64)
+            .with("of", said.of.as_ref().map(|commit| commit.as_str().to_owned()))
+            .with("line", u64::from(said.line))
+            .with("said", said.text.as_str())
+            .with("on_name", named.as_ref().map_or("", |named| named.on.as_str()))
+            .with(
+                "on_change",
+                named.as_ref().map(|named| named.id.to_string()).unwrap_or_default(),
+            );
+        rows.put(LINKS, row)?;
+    }
+    let own = body.change_id.iter().map(|id| (id, true));
+    let brings = body.brings.iter().filter(|id| body.change_id.as_ref() != Some(*id));
+    for (id, own) in own.chain(brings.map(|id| (id, false))) {
+        let row = row()
+            .with("change_id", id.as_str())
+            .with("own", own)
+            .with("position", fact.seq);
+        rows.put(CHANGE_IDS, row)?;
+    }
+    Ok(())
 }
 
 /// A build was asked for: its change knows it.

@@ -9,6 +9,7 @@ mod scripts;
 mod secrets;
 mod targets;
 
+pub use commits::HeldChanges;
 pub use databases::EnvironmentDatabases;
 pub use logs::KeptLogs;
 pub use names::ClaimedNames;

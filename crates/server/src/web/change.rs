@@ -75,6 +75,7 @@ pub(super) async fn show(
         usually.extend(known.map(|usually| (policy.name.clone(), usually)));
     }
     let (concern, together) = together::of(&house, &memory, &visit, &read).await?;
+    let (depends_on, depended_on_by) = together::ties(&house, &memory, &visit, &read).await?;
     let model = ChangePage {
         change: names::change(&house, &memory, &component, &read.change.commit).await,
         body: said.as_ref().map(|said| said.body.clone()).unwrap_or_default(),
@@ -97,6 +98,8 @@ pub(super) async fn show(
         usually: page.whole_way().await?,
         concern,
         together,
+        depends_on,
+        depended_on_by,
         canaries: page.canaries(&cells).await?,
         returns: back,
         never_again: page.never_again(),

@@ -1,9 +1,10 @@
-//! The same commit in the other components of its repository.
+//! The same commit in the other components of its repository; and the changes in other repositories that one
+//! depends on, and that depend on it.
 
 use std::sync::Arc;
 
 use ledger::{Op, Select};
-use pages::model::Together;
+use pages::model::{ChangeName, DependsOn, Together};
 
 use super::visit::Visit;
 use super::{Memory, names, stations};
@@ -64,4 +65,36 @@ pub(super) async fn of(
     }
     others.sort_by(|a, b| a.change.component.cmp(&b.change.component));
     Ok((concern, others))
+}
+
+/// What the change of the page depends on, and what depends on it.
+pub(super) async fn ties(
+    house: &Arc<House>,
+    memory: &Arc<Memory>,
+    visit: &Visit,
+    read: &Read,
+) -> Result<(Vec<DependsOn>, Vec<ChangeName>), ServerError> {
+    let ties = Reader(house).ties(read, |name| visit.may_see(name)).await?;
+    let mut on = Vec::new();
+    for one in ties.on {
+        let change = match (&one.component, &one.commit) {
+            (Some(name), Some(commit)) => match house.register.by_name(name).await? {
+                Some(component) => Some(names::change(house, memory, &component, commit).await),
+                None => None,
+            },
+            _ => None,
+        };
+        let places = one.places.into_iter();
+        on.push(DependsOn {
+            said: one.said,
+            change,
+            what: one.what,
+            places: places.map(|place| (place.environment, place.met, place.what)).collect(),
+        });
+    }
+    let mut by = Vec::new();
+    for (component, commit) in ties.by {
+        by.push(names::change(house, memory, &component, &commit).await);
+    }
+    Ok((on, by))
 }

@@ -58,6 +58,7 @@ impl Before<'_> {
                 };
                 (WaitReason::Approval, vec![whom], None, None, self.approve(role))
             }
+            Some(WaitsFor::Change { .. }) => (WaitReason::Gate, Vec::new(), None, None, Vec::new()),
             Some(WaitsFor::Person { .. }) | None => {
                 (WaitReason::Gate, vec!["a person".to_owned()], None, None, Vec::new())
             }

@@ -60,6 +60,47 @@ pub struct Change {
     pub verdicts: Vec<Verdict>,
     /// Why its package must never be deployed again, where that is so.
     pub never_again: Option<Vec<String>>,
+    /// The changes in other repositories that it depends on, in the order of its message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<DependsOn>,
+    /// The changes in other repositories that depend on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depended_on_by: Vec<DependedOnBy>,
+}
+
+/// A change in another repository that one depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DependsOn {
+    /// What stands behind `Depends-On` in the message.
+    pub said: String,
+    /// The other component, or the repository.
+    pub component: Option<String>,
+    /// Its commit, once it is here.
+    pub commit: Option<String>,
+    /// Where it stands with the build, as a sentence.
+    pub what: String,
+    /// How far it is in each environment, once the change was built.
+    pub environments: Vec<DependencyPlace>,
+}
+
+/// How far a change that one depends on is in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DependencyPlace {
+    /// Where.
+    pub environment: String,
+    /// Whether what depends on it may come there.
+    pub met: bool,
+    /// A sentence about it.
+    pub what: String,
+}
+
+/// A change in another repository that depends on one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DependedOnBy {
+    /// The component.
+    pub component: String,
+    /// The commit.
+    pub commit: String,
 }
 
 /// A place on the way.

@@ -20,7 +20,10 @@ pub use access::{
     Down, LoginLink, MadeToken, NewRepository, NewSecret, NewToken, Repositories, RepositoryLine, Resolve, SecretLine,
     Secrets, TokenLine, Tokens, Whoami,
 };
-pub use change::{Change, ChangeLine, Changes, Place, Station, StationState, Verdict, Waiting};
+pub use change::{
+    Change, ChangeLine, Changes, DependedOnBy, DependencyPlace, DependsOn, Place, Station, StationState, Verdict,
+    Waiting,
+};
 pub use environment::{
     Approve, Difference, Differing, EnvironmentLine, Environments, Placed, Promote, RollBack, RolledBack, Traffic,
     Unbar,

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Deserialize as _;
 use serde_json::Value;
 use server::changes::kinds::{
-    CHANGE_ARRIVED, CHANGE_DESCRIBED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived,
-    ChangeDescribed, ChangeSorted, ComponentCreated, ComponentPlaced, POLICY_CHANGED, PolicyChanged, REF_UPDATED,
-    REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+    CHANGE_ARRIVED, CHANGE_DESCRIBED, CHANGE_LINKED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived,
+    ChangeDescribed, ChangeLinked, ChangeSorted, ComponentCreated, ComponentPlaced, POLICY_CHANGED, PolicyChanged,
+    REF_UPDATED, REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
 use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
 use server::notifications::kinds::{ENDED, Ended};
@@ -26,6 +26,7 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
         check_fixture::<RefUpdated>(HERE, REF_UPDATED, 1),
         check_fixture::<ChangeArrived>(HERE, CHANGE_ARRIVED, 1),
         check_fixture::<ChangeDescribed>(HERE, CHANGE_DESCRIBED, 1),
+        check_fixture::<ChangeLinked>(HERE, CHANGE_LINKED, 1),
         check_fixture::<RemoteFollowed>(HERE, REMOTE_FOLLOWED, 1),
         check_fixture::<PolicyChanged>(HERE, POLICY_CHANGED, 1),
         check_fixture::<Swept>(HERE, SWEPT, 1),

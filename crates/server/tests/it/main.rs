@@ -14,6 +14,7 @@ mod checkpoints;
 mod components;
 mod containers;
 mod definitions;
+mod depends;
 mod deployments;
 mod first_start;
 mod full_disk;

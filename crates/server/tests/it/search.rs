@@ -89,7 +89,7 @@ fn nobody_finds_what_they_may_not_see() {
 }
 
 /// A token whose rights end at some components or environments; the server restarts for it.
-fn scoped(house: &mut House, grant: access::Grant) -> String {
+pub fn scoped(house: &mut House, grant: access::Grant) -> String {
     house.interrupt();
     let (clock, entropy) = (Arc::new(facts::SystemClock), Arc::new(facts::SystemEntropy));
     let access = access::Access::open(house.data(), None, clock, entropy).unwrap();

@@ -116,6 +116,7 @@ pub fn change(change: &Change, sight: &Sight) -> String {
             text.push_str(&wrapped(&clean(reason), 4, sight));
         }
     }
+    text.push_str(&ties(change, sight));
     text.push_str(&next(change, sight));
     let told: Vec<&Verdict> = change
         .verdicts
@@ -136,6 +137,41 @@ pub fn change(change: &Change, sight: &Sight) -> String {
     if let Some(run) = stuck.and_then(|station| station.run) {
         let command = format!("throughline runs {}", short_run(run));
         text.push_str(&format!("\nWhat happened: {}\n", paint(Tone::Busy, &command)));
+    }
+    text
+}
+
+/// What it depends on in other repositories, and what depends on it there.
+fn ties(change: &Change, sight: &Sight) -> String {
+    let mut text = String::new();
+    if !change.depends_on.is_empty() {
+        section(&mut text, "Depends on");
+    }
+    for on in &change.depends_on {
+        let name = match (&on.component, &on.commit) {
+            (Some(component), Some(commit)) => format!("{} {}", clean(component), clean(short(commit))),
+            _ => clean(&on.said),
+        };
+        text.push_str(&format!(
+            "  {}  {}\n",
+            paint(Tone::Strong, &name),
+            paint(Tone::Quiet, &clean(&on.what))
+        ));
+        for place in &on.environments {
+            let (sign, tone) = if place.met {
+                ("✓", Tone::Good)
+            } else {
+                ("◇", Tone::Waiting)
+            };
+            let told = wrapped(&clean(&place.what), 6, sight);
+            text.push_str(&format!("    {} {}", paint(tone, sign), told.trim_start()));
+        }
+    }
+    if !change.depended_on_by.is_empty() {
+        section(&mut text, "Others depend on it");
+    }
+    for by in &change.depended_on_by {
+        text.push_str(&format!("  {} {}\n", clean(&by.component), clean(short(&by.commit))));
     }
     text
 }

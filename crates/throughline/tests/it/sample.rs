@@ -80,6 +80,8 @@ pub fn deploying() -> Change {
             &["smoke test `orders` passed"],
         )],
         never_again: None,
+        depends_on: vec![],
+        depended_on_by: vec![],
     }
 }
 
@@ -123,6 +125,8 @@ pub fn waiting() -> Change {
         waiting: vec![approval, freeze],
         verdicts: vec![],
         never_again: None,
+        depends_on: vec![],
+        depended_on_by: vec![],
     }
 }
 
@@ -153,6 +157,8 @@ pub fn returned() -> Change {
             ],
         )],
         never_again: Some(vec!["the canary in production failed".into()]),
+        depends_on: vec![],
+        depended_on_by: vec![],
     }
 }
 

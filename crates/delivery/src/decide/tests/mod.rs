@@ -14,6 +14,7 @@ use crate::path::{ApprovalRule, Canary, EnvironmentPolicy, Path, Strategy, Targe
 use crate::plan::{ADMIT, ANALYZE, CONFIGURE, MIGRATE, ROLL_OUT, VERIFY};
 use crate::state::State;
 
+mod depends;
 mod trouble;
 
 struct World {
@@ -460,11 +461,11 @@ fn a_commit_that_comes_to_the_main_line_later_needs_no_other_build() {
         definition: known.definition,
         gates: known.gates,
     };
-    for fact in accept(&world.state, &again) {
+    for fact in accept(&world.state, &again, &[]) {
         world.take_in(&fact);
     }
     assert_eq!(world.advance()[0].package, package(1));
-    assert_eq!(accept(&world.state, &again), [], "it is on both lines now");
+    assert_eq!(accept(&world.state, &again, &[]), [], "it is on both lines now");
 }
 
 #[test]
