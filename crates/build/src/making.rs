@@ -16,7 +16,7 @@ use crate::beside::{self, What};
 /// So many characters of a value are kept at most.
 const LONGEST: usize = 4_000;
 /// Variables by which steps find what is beside them: what that is stands in parts of its own.
-const OF_BESIDE: &str = "THROUGHLINE_NEED_";
+const OF_BESIDE: [&str; 2] = ["THROUGHLINE_NEED_", "THROUGHLINE_DEPENDS_"];
 
 /// What a part is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,13 +160,16 @@ fn needed(plan: &[PlannedStep]) -> Vec<PlannedStep> {
 fn brought(step: &PlannedStep) -> Vec<Part> {
     let all = beside::of_input(&step.input).into_iter();
     all.map(|one| {
-        let (value, leads) = match one.what {
-            What::Package(package) => (package.to_string(), Leads::Package(package)),
-            What::Commit { repository, commit } => {
-                (format!("{repository} at {commit}"), Leads::Commit(repository, commit))
-            }
+        let (name, value, leads) = match one.what {
+            What::Package(package) => (one.name, package.to_string(), Leads::Package(package)),
+            // Of one component both may be there.
+            What::Commit { repository, commit } => (
+                format!("{} (files)", one.name),
+                format!("{repository} at {commit}"),
+                Leads::Commit(repository, commit),
+            ),
         };
-        Part::new(Subject::Beside, "", one.name, value).leading(Some(leads))
+        Part::new(Subject::Beside, "", name, value).leading(Some(leads))
     })
     .collect()
 }
@@ -195,7 +198,10 @@ fn ran(step: &PlannedStep, put_out: &Value) -> Vec<Part> {
             said.as_str().unwrap_or_default().trim().to_owned(),
         ));
     }
-    let variables = input.variables.iter().filter(|(name, _)| !name.starts_with(OF_BESIDE));
+    let variables = input
+        .variables
+        .iter()
+        .filter(|(name, _)| !OF_BESIDE.iter().any(|of| name.starts_with(of)));
     parts.extend(variables.map(|(name, value)| part(&format!("variable {name}"), value.clone())));
     let secrets = input.secrets.iter();
     parts.extend(secrets.map(|secret| part(&format!("secret {}", secret.secret), "given".to_owned())));

@@ -8,6 +8,7 @@ use build::{Commits, Names, Secrets, Workspace, WorkspaceError};
 use engine::RunRequest;
 use facts::{Commit, ComponentName, RunId, Timestamp, Trust, Version};
 use pipeline::plan::CacheFolder;
+use source::{CheckoutLimits, Repository};
 use zeroize::Zeroizing;
 
 /// The commit of a folder that has none.
@@ -32,6 +33,8 @@ pub(crate) struct Here {
     pub secrets: BTreeMap<String, Zeroizing<String>>,
     /// The folder of the runs.
     pub runs: PathBuf,
+    /// Other repositories that commits are taken from: the git folders of checkouts.
+    pub others: BTreeMap<ComponentName, PathBuf>,
 }
 
 #[async_trait]
@@ -69,8 +72,13 @@ impl Workspace for Here {
 
 #[async_trait]
 impl Commits for Here {
-    async fn check_out(&self, _: &ComponentName, _: &Commit, _: &Path) -> Result<(), String> {
-        Err("a local run works in the folder itself".to_owned())
+    async fn check_out(&self, name: &ComponentName, commit: &Commit, folder: &Path) -> Result<(), String> {
+        let Some(other) = self.others.get(name) else {
+            return Err("a local run works in the folder itself".to_owned());
+        };
+        let repository = Repository::open(other).map_err(|error| error.to_string())?;
+        let checked_out = repository.checkout(commit, folder, CheckoutLimits::default()).await;
+        checked_out.map_err(|error| error.to_string())
     }
 
     async fn committed_at(&self, _: &ComponentName, _: &Commit) -> Result<Timestamp, String> {

@@ -12,7 +12,7 @@ use build::{BesideAction, KeptResults, PackageAction, RunAction, StepVariables, 
 use cache::{Limits, Memory};
 use engine::{Engine, RunRequest};
 use executor::{ContainerChoice, Executor, IsolationMode, LocalExecutor, LocalOptions};
-use facts::{Actor, Clock, ComponentId, Digest, Entropy, ReleaseLine, RunId, Trust};
+use facts::{Actor, Clock, ComponentId, ComponentName, Digest, Entropy, ReleaseLine, RunId, Trust};
 use ledger::{Append, Ledger, MemoryLedger};
 use pipeline::Plan;
 use serde_json::json;
@@ -75,6 +75,8 @@ pub struct Options {
     pub variables: StepVariables,
     /// The values of secrets, by their names.
     pub secrets: BTreeMap<String, Zeroizing<String>>,
+    /// Other repositories that commits are taken from: the git folders of checkouts, by name.
+    pub others: BTreeMap<ComponentName, PathBuf>,
     /// Results that other machines use as well.
     pub sharing: Option<cache::Sharing>,
     /// Files and folders elsewhere that isolated steps do not see.
@@ -155,6 +157,7 @@ impl Local {
             component: component.clone(),
             secrets: options.secrets,
             runs: folders.runs(),
+            others: options.others,
         });
         let run = Arc::new(RunAction::new(
             executor.clone(),

@@ -182,7 +182,7 @@ fn what_can_never_be_is_refused_and_told_what_to_do() {
     });
     let web = dependent();
     let own = format!("I{}", "1".repeat(40));
-    let cases: Vec<(String, &str, &str)> = vec![
+    let cases: [(String, &str, &str); 5] = [
         (
             "team/core".to_owned(),
             "`Depends-On: team/core` does not name a change",

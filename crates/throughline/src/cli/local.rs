@@ -41,6 +41,10 @@ pub struct LocalRunArgs {
     /// COMMIT, and what needs them. [default: all]
     #[arg(long, value_name = "COMMIT")]
     pub since: Option<String>,
+    /// A checkout of another repository that this commit depends on, by a trailer `Depends-On` of its message; can
+    /// be given several times.
+    #[arg(long, value_name = "TEAM/NAME=FOLDER")]
+    pub beside: Vec<String>,
     /// A secret that steps ask for, and the file that holds it; can be given several times.
     #[arg(long = "secret", value_name = "NAME=FILE")]
     pub secrets: Vec<String>,

@@ -4,6 +4,7 @@
 mod access;
 mod assess;
 mod bad_input;
+mod beside;
 mod check;
 mod crash_points;
 mod deliver;

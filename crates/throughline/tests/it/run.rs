@@ -107,7 +107,8 @@ impl Folder {
         panic!("{} never came", path.display());
     }
 
-    pub fn git(&self, arguments: &[&str]) {
+    /// Runs git, which must succeed; what it says.
+    pub fn git(&self, arguments: &[&str]) -> String {
         let spec = Spec::new("git")
             .args(["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"])
             .args(arguments)
@@ -118,6 +119,7 @@ impl Folder {
             .block_on(process::run(spec, b"", Duration::from_secs(20), 1 << 20))
             .unwrap();
         assert!(output.is_success(), "{}", output.complaint());
+        output.text().trim_end().to_owned()
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Here {
     pub branch: Option<ReleaseLine>,
     /// Files that differ from the commit, by their paths; `None` where there is no commit.
     pub changed: Option<Vec<String>>,
+    /// The commit's message.
+    pub message: String,
 }
 
 /// Asks git about the folder. Without a repository everything goes on, with a commit of zeros.
@@ -36,14 +38,16 @@ pub(super) async fn look(folder: &Path, target: &Target, settings: &LocalSetting
         output.is_success().then(|| output.text().trim_end().to_owned())
     };
     let (head, branch, status, remotes) = tokio::join!(
-        git(&["log", "-1", "--format=%H %ct", "HEAD"]),
+        git(&["log", "-1", "--format=%H %ct%n%B", "HEAD"]),
         git(&["symbolic-ref", "--short", "--quiet", "HEAD"]),
         git(&["status", "--porcelain", "-z", "--untracked-files=normal", "--", "."]),
         git(&["config", "--get-regexp", r"^remote\..*\.url$"]),
     );
-    let (commit, seconds) = head
+    let (first, message) = head
         .as_deref()
-        .and_then(|head| head.split_once(' '))
+        .map_or(("", ""), |head| head.split_once('\n').unwrap_or((head, "")));
+    let (commit, seconds) = first
+        .split_once(' ')
         .map_or((NO_COMMIT, 0), |(commit, time)| (commit, time.parse().unwrap_or(0)));
     let wrong = |error: String| Failure::new(Exit::Failed, error);
     let commit: Commit = commit.parse().map_err(|error| wrong(format!("{error}")))?;
@@ -74,6 +78,7 @@ pub(super) async fn look(folder: &Path, target: &Target, settings: &LocalSetting
         },
         branch: branch.and_then(|branch| ReleaseLine::new(branch).ok()),
         changed,
+        message: message.to_owned(),
     })
 }
 

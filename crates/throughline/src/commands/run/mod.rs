@@ -1,5 +1,6 @@
 //! `throughline run`: the definition's steps in this folder, without a server.
 
+mod depends;
 mod document;
 mod follow;
 mod here;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use build::beside::{Beside, What};
-use facts::{Digest, RunId, StepName};
+use facts::{ComponentName, Digest, RunId, StepName};
 use local::{Folders, Local, LocalError, Options};
 use pipeline::{Definition, Diagnostics, Plan};
 use zeroize::Zeroizing;
@@ -41,6 +42,8 @@ struct Wanted {
     here: Here,
     definition: Definition,
     plan: Plan,
+    /// The git folders of other repositories that commits lie beside the run from.
+    others: BTreeMap<ComponentName, PathBuf>,
 }
 
 /// Runs the steps.
@@ -140,7 +143,7 @@ async fn once(
     around: &Around,
     printer: &mut Printer,
 ) -> Result<Option<Digest>, Failure> {
-    let wanted = read(target, beside, args, settings, printer).await?;
+    let wanted = read(target, beside, args, settings, around, printer).await?;
     let sentences = Sentences::default();
     let local = open(&wanted, args, settings, around, &sentences).await?;
     if args.dry_run {
@@ -234,6 +237,7 @@ async fn read(
     beside: Vec<Beside>,
     args: &LocalRunArgs,
     settings: &LocalSettings,
+    around: &Around,
     printer: &mut Printer,
 ) -> Result<Wanted, Failure> {
     let file = &target.file;
@@ -264,9 +268,17 @@ async fn read(
         super::check::tell(&wrong, printer)?;
         return Err(Failure::told(Exit::BadFile));
     }
-    let plan = build::beside::with(plan, beside);
     let here = here::look(folder, target, settings).await?;
-    Ok(Wanted { here, definition, plan })
+    let depends = depends::look(&here.message, &around.folder, args, settings, printer).await?;
+    let mut beside = beside;
+    build::beside::join(&mut beside, depends.beside);
+    let plan = build::beside::with(plan, beside);
+    Ok(Wanted {
+        here,
+        definition,
+        plan,
+        others: depends.others,
+    })
 }
 
 /// The wanted steps with what they need; everything where none is named.
@@ -354,6 +366,7 @@ fn options(
         executable,
         variables: build::StepVariables::from(|name| settings.variables.get(name).cloned()),
         secrets,
+        others: wanted.others.clone(),
         sharing: sharing.transpose()?,
         hidden: settings
             .shared_results

@@ -73,7 +73,7 @@ pub(super) async fn twice(
     around: &Around,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let mut wanted = read(target, Vec::new(), args, settings, printer).await?;
+    let mut wanted = read(target, Vec::new(), args, settings, around, printer).await?;
     if !wanted.plan.steps.iter().any(|step| step.action == PACKAGE) {
         return Err(
             Failure::new(Exit::Usage, "the definition makes no package that could be compared")
@@ -151,6 +151,7 @@ async fn build_in(
     };
     copied.map_err(|panic| Failure::new(Exit::Failed, panic.to_string()))??;
     let mut here = Wanted {
+        others: wanted.others.clone(),
         here: wanted.here.clone(),
         definition: wanted.definition.clone(),
         plan: wanted.plan.clone(),
