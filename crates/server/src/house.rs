@@ -16,7 +16,7 @@ use delivery::{ActionParts, Delivery, DeliveryView, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
 use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, SystemEntropy};
-use ledger::{Ledger, SqliteLedger, View};
+use ledger::{Lease, Ledger, View};
 use pipeline::Environments;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,7 @@ use crate::ports::{
 use crate::recorded::RecordedView;
 use crate::search::SearchView;
 use crate::settings::Settings;
+use crate::store;
 use crate::watch::Watched;
 
 /// How long a cancelled run may take to end before everything is stopped without it.
@@ -63,6 +64,19 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
+    /// The facts that belong to the data folder are in a database, which was not named.
+    #[error(
+        "what is in the data folder belongs to facts in {0}\nhint: say --database, or choose another folder with --data"
+    )]
+    FactsElsewhere(String),
+    /// The facts that belong to the data folder are in it, and a database was named.
+    #[error("{} holds facts already, and a database holds others\nhint: leave --database out, or choose another folder with --data", .0.display())]
+    FactsHere(PathBuf),
+    /// The database holds other facts than those that belong to the data folder.
+    #[error(
+        "{0} does not hold the facts that belong to the data folder\nhint: name the database that the folder was used with, or choose another folder with --data"
+    )]
+    OtherFacts(String),
     /// The policy of environments is wrong.
     #[error("{0}")]
     Policy(String),
@@ -136,6 +150,8 @@ pub struct House {
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     url: OnceLock<String>,
+    /// Under which facts are written, where others could write them too.
+    lease: Mutex<Option<Lease>>,
     _lock: File,
 }
 
@@ -286,8 +302,14 @@ impl House {
             Arc::new(RecordedView),
             Arc::new(HappeningsView),
         ];
-        let ledger: Arc<dyn Ledger> =
-            Arc::new(SqliteLedger::open(&data.join("ledger.db"), views, clock.clone()).map_err(room("the ledger"))?);
+        let store::Store { ledger, lease } = store::open(
+            &data,
+            settings.database.as_ref(),
+            views,
+            clock.clone(),
+            entropy.as_ref(),
+        )
+        .await?;
         let access = Access::open(&data, settings.secret_key.as_deref(), clock.clone(), entropy.clone())
             .map_err(room("the store of access"))?;
         let access = Arc::new(access);
@@ -469,8 +491,30 @@ impl House {
             watched: Watched::default(),
             overdue: Overdue::default(),
             stopping: CancellationToken::new(),
+            lease: Mutex::new(lease),
             _lock: lock,
         }))
+    }
+
+    /// Waits until another server has taken over the database, and says which. Never ends without a database.
+    pub(crate) async fn replaced(&self) -> String {
+        let lost = self
+            .lease
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(Lease::lost);
+        match lost {
+            Some(lost) => lost.await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Nothing is recorded any more: another server need not wait for the end of the lease.
+    pub(crate) async fn give_back(&self) {
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It is told to the database, which takes its time.
+        let _ = tokio::task::spawn_blocking(move || drop(lease)).await;
     }
 
     /// Another policy of environments is in force from now on.

@@ -23,6 +23,7 @@ pub mod retention;
 mod search;
 mod serve;
 pub mod settings;
+mod store;
 mod tls;
 pub mod watch;
 pub mod way;

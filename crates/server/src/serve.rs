@@ -51,6 +51,11 @@ pub enum ServeError {
     /// Serving ended by itself.
     #[error("the server stopped: {0}")]
     Stopped(#[from] std::io::Error),
+    /// Another server works on the database now.
+    #[error(
+        "{0}\nhint: one server works on a database at a time; started again, this one waits until the other has ended"
+    )]
+    Replaced(String),
     /// The first token could not be made.
     #[error("the first token could not be made: {0}")]
     Token(String),
@@ -175,6 +180,11 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     // Streams end by themselves when the server stops; whoever does not is not waited for.
     let served = tokio::select! {
         served = serving => served,
+        // At once: whatever this one still did would be done beside the other.
+        by = house.replaced() => {
+            let _ = std::fs::remove_file(&place);
+            return Err(ServeError::Replaced(by));
+        },
         () = async { stopping.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(3)).await } => Ok(()),
     };
     if let Some(renewing) = renewing {
@@ -193,6 +203,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     // A sweep that is not done goes on at the next start.
     tidying.abort();
     let _ = std::fs::remove_file(&place);
+    house.give_back().await;
     Ok(served?)
 }
 

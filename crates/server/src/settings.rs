@@ -29,6 +29,8 @@ pub struct Told {
 pub struct Settings {
     /// The data folder.
     pub data: PathBuf,
+    /// The database in which facts and views are kept; a file in the data folder where there is none.
+    pub database: Option<ledger::Address>,
     /// Where to listen; port 0 asks for a free one.
     pub address: SocketAddr,
     /// The certificate with which the server speaks TLS itself.

@@ -38,6 +38,7 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
     });
     let settings = server::Settings {
         data: settings.data,
+        database: settings.database,
         address: settings.address,
         tls: settings
             .tls

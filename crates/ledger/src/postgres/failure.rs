@@ -15,7 +15,8 @@ pub(super) enum Failure {
     Full,
     /// The connection is gone, or could not be made: another one may be had.
     Lost(String),
-    /// Tables were exchanged since the statement was prepared: it can be asked again.
+    /// Tables were exchanged since the statement was prepared, or somebody else was in the way: it can be
+    /// asked again.
     Outdated(String),
     /// Anything else.
     Other(String),
@@ -65,6 +66,9 @@ impl From<tokio_postgres::Error> for Failure {
             .contains(&code);
         match code {
             code if *code == SqlState::DISK_FULL => Self::Full,
+            code if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) => {
+                Self::Outdated(text)
+            }
             code if *code == SqlState::FEATURE_NOT_SUPPORTED && text.contains("cached plan") => Self::Outdated(text),
             _ if lost => Self::Lost(text),
             _ => Self::Other(text),

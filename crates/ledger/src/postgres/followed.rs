@@ -69,7 +69,7 @@ pub(super) fn position(session: &Session, views: &Views) -> Result<Position, Fai
 pub(super) fn prepare(session: &Session, views: &Views) -> Result<(), LedgerError> {
     session.transaction(BEGIN, || {
         // Whoever else opens the ledger comes after, and nobody folds meanwhile.
-        session.batch("LOCK TABLE followed IN SHARE ROW EXCLUSIVE MODE")?;
+        session.batch("LOCK TABLE followed IN EXCLUSIVE MODE")?;
         let rows = session.query("SELECT name, place = 'fresh' FROM followed", &[])?;
         for row in &rows {
             let name: String = get(row, 0)?;

@@ -26,6 +26,9 @@ pub const TERM: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How soon after it could not be renewed that is tried again: sooner than others look.
+const AGAIN: Duration = Duration::from_millis(400);
+
 /// Who takes a lease.
 #[derive(Debug, Clone)]
 pub struct Holder {
@@ -119,13 +122,15 @@ impl Lease {
         self.fence.clone()
     }
 
-    /// Waits until somebody else has the duty, and says who.
-    pub async fn lost(&self) -> String {
+    /// Waits until somebody else has the duty, and says who. Never ends where the lease is given back.
+    pub fn lost(&self) -> impl Future<Output = String> + Send + use<> {
         let mut lost = self.lost.clone();
-        match lost.wait_for(Option::is_some).await {
-            Ok(text) => text.clone().unwrap_or_default(),
-            // Nobody renews it any more.
-            Err(_) => "the lease of the database is no longer renewed".to_owned(),
+        async move {
+            let text = lost.wait_for(Option::is_some).await.map(|text| text.clone());
+            match text {
+                Ok(text) => text.unwrap_or_default(),
+                Err(_) => std::future::pending().await,
+            }
         }
     }
 }
@@ -206,8 +211,10 @@ impl Keeper {
         ended: &mut oneshot::Receiver<()>,
         tell: &watch::Sender<Option<String>>,
     ) {
+        let mut well = true;
         loop {
-            let waited = runtime.block_on(async { tokio::time::timeout(RENEW, &mut *ended).await });
+            let pause = if well { RENEW } else { AGAIN };
+            let waited = runtime.block_on(async { tokio::time::timeout(pause, &mut *ended).await });
             if waited.is_ok() {
                 // Given back, so that nobody has to wait for its end.
                 if let Err(failure) = self.renew("clock_timestamp()") {
@@ -217,7 +224,7 @@ impl Keeper {
             }
             let until = format!("clock_timestamp() + interval '{} seconds'", TERM.as_secs());
             match self.renew(&until) {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => well = true,
                 Ok(Err(text)) => {
                     tell.send_replace(Some(text));
                     return;
@@ -225,7 +232,10 @@ impl Keeper {
                 // Nobody can have taken it over who reaches as little; whether somebody has is seen at the
                 // next renewal, and by every append.
                 Err(failure) => {
-                    tracing::warn!(?failure, "the lease of the database could not be renewed");
+                    if well {
+                        tracing::warn!(?failure, "the lease of the database could not be renewed");
+                    }
+                    well = false;
                     self.session = None;
                 }
             }

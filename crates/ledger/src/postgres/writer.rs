@@ -155,8 +155,8 @@ impl Writer {
                 }
                 Err(Stopped::Within { last, results, text }) => match self.find_out(last, until) {
                     Some(true) => return answer(batch, results),
-                    Some(false) => {}
-                    None => break AppendError::Store(text),
+                    Some(false) if Instant::now() < until => {}
+                    _ => break AppendError::Store(text),
                 },
             }
         };

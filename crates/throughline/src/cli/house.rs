@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::settings::Flags;
-use crate::settings::value::{AccessChoice, Amount, ContainersChoice, IsolationChoice, ShareAddress, Size, Span};
+use crate::settings::value::{
+    AccessChoice, Amount, ContainersChoice, Database, IsolationChoice, ShareAddress, Size, Span,
+};
 
 /// Start the server.
 ///
@@ -14,6 +16,14 @@ use crate::settings::value::{AccessChoice, Amount, ContainersChoice, IsolationCh
 /// and are found again at the next start. The first start prints a token, once.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
+    /// The PostgreSQL database in which facts and views are kept, instead of files in the data folder, as
+    /// postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "ADDRESS")]
+    pub database: Option<Database>,
+    /// A file with the address of the database: other users of the machine see what stands on a command line, a
+    /// password too.
+    #[arg(long, value_name = "FILE")]
+    pub database_file: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one. [default: 127.0.0.1:8400]
     #[arg(long, value_name = "IP:PORT")]
     pub address: Option<SocketAddr>,
@@ -90,6 +100,8 @@ pub struct ServeArgs {
 impl ServeArgs {
     pub(super) fn flags(&self, flags: Flags) -> Flags {
         Flags {
+            database: self.database.clone(),
+            database_file: self.database_file.clone(),
             address: self.address,
             tls_certificate: self.tls_certificate.clone(),
             tls_key: self.tls_key.clone(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Setting;
 use super::value::{
-    AccessChoice, Amount, ColorChoice, ContainersChoice, IsolationChoice, Secret, ShareAddress, Size, Span,
+    AccessChoice, Amount, ColorChoice, ContainersChoice, Database, IsolationChoice, Secret, ShareAddress, Size, Span,
 };
 
 /// A value as it is shown.
@@ -37,6 +37,7 @@ shown_by_display!(
     Amount,
     ColorChoice,
     ContainersChoice,
+    Database,
     IsolationChoice,
     Secret,
     ShareAddress,
@@ -120,6 +121,10 @@ settings! {
     settings: PathBuf, flag "--settings", variable "THROUGHLINE_SETTINGS", key none, default "`config.toml` in the user's configuration folder";
     /// The server's data folder. Commands find a local server through it.
     data: PathBuf, flag "--data", variable "THROUGHLINE_DATA", key "data", default "`throughline` in the user's data folder";
+    /// The PostgreSQL database (15 or later) in which facts and views are kept, as `postgres://USER:PASSWORD@HOST/DATABASE` (docs/serving.md). Its password is never shown.
+    database: Database, flag "--database", variable "THROUGHLINE_DATABASE", key "database", default "none: files in the data folder";
+    /// A file with the address of the database, for an address with a password.
+    database_file: PathBuf, flag "--database-file", variable "THROUGHLINE_DATABASE_FILE", key "database-file", default "none";
     /// Colours in what is printed: `auto` (on terminals, unless `NO_COLOR` is set), `always` or `never`.
     color: ColorChoice, flag "--color", variable "THROUGHLINE_COLOR", key "color", default "`auto`";
     /// The server that commands talk to.

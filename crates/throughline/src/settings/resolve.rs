@@ -235,6 +235,7 @@ impl Layers {
         // What vouches for the server or for its people is not for steps to read.
         let mut hidden = vec![self.folders.configuration.clone()];
         hidden.extend(self.secret_key_file()?.map(|found| self.path(found)));
+        hidden.extend(self.database_file()?.map(|found| self.path(found)));
         hidden.extend(self.tls_key()?.map(|found| self.path(found)));
         hidden.extend(self.token_file()?.map(|found| self.path(found)));
         hidden.extend(self.notifications()?.map(|found| self.path(found)));
@@ -252,6 +253,7 @@ impl Layers {
             data: self
                 .data()?
                 .map_or_else(|| self.folders.data.clone(), |found| self.path(found)),
+            database: self.database_address()?,
             address: self
                 .address()?
                 .map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8400)), |found| found.value),
@@ -282,6 +284,36 @@ impl Layers {
             variables: self.variables.clone(),
             told: self.told()?,
         })
+    }
+
+    /// The database of the facts, from wherever its address stands.
+    fn database_address(&self) -> Result<Option<ledger::Address>, Failure> {
+        let (found, source) = match (self.database()?, self.database_file()?) {
+            (None, None) => return Ok(None),
+            (Some(found), None) => (found.value.0, found.source.to_string()),
+            (None, Some(found)) => {
+                let path = self.path(found);
+                let text = std::fs::read_to_string(&path).map_err(|error| {
+                    let text = format!(
+                        "cannot read the address of the database from {}: {error}",
+                        path.display()
+                    );
+                    Failure::new(Exit::Usage, text)
+                })?;
+                (text, path.display().to_string())
+            }
+            (Some(one), Some(other)) => {
+                let text = format!("{} and {} are both given", one.source, other.source);
+                return Err(Failure::new(Exit::Usage, text).hint("leave one of them out"));
+            }
+        };
+        let address = found.parse().map_err(|error: ledger::AddressError| {
+            let text = error.to_string();
+            let (text, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
+            let failure = Failure::new(Exit::Usage, format!("{source} does not fit: {text}"));
+            if hint.is_empty() { failure } else { failure.hint(hint) }
+        })?;
+        Ok(Some(address))
     }
 
     /// Each setting that a server has, as people are told it: name, value, and where it was said; nothing
@@ -419,6 +451,8 @@ pub struct Keep {
 pub struct ServeSettings {
     /// The data folder.
     pub data: PathBuf,
+    /// The database of facts and views.
+    pub database: Option<ledger::Address>,
     /// Where to listen.
     pub address: SocketAddr,
     /// The certificate with which the server speaks TLS itself, and its key.

@@ -349,6 +349,34 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The address of a database, which may hold a password. It is read where it is used, so that no error about
+/// it shows what was given.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database(pub String);
+
+impl FromStr for Database {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.trim().to_owned()))
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.parse::<ledger::Address>() {
+            Ok(address) => address.fmt(f),
+            Err(_) => f.write_str("(not readable)"),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({self})")
+    }
+}
+
 macro_rules! deserialize_from_text {
     ($($type:ty),+) => {$(
         impl<'de> Deserialize<'de> for $type {
@@ -360,6 +388,7 @@ macro_rules! deserialize_from_text {
 }
 
 deserialize_from_text!(
+    Database,
     Span,
     Size,
     ColorChoice,

@@ -7,6 +7,7 @@ mod bad_input;
 mod beside;
 mod check;
 mod crash_points;
+mod database;
 mod deliver;
 mod demo;
 mod documents;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use process::{Channel, Child, Identity, Signal, Spec};
 use serde_json::Value;
+use testkit::Postgres;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_throughline");
 
@@ -37,12 +38,14 @@ pub struct House {
     /// How often the server died by itself.
     pub deaths: Cell<u32>,
     agent: ureq::Agent,
+    /// Where the facts are, if not in the folder.
+    database: Option<Postgres>,
 }
 
 impl House {
     /// Starts a server with `crash` as its variable `THROUGHLINE_CRASH`; `FOLDER` in it stands for
     /// the folder of the house.
-    pub fn open(crash: Option<&str>) -> Result<Self, String> {
+    pub fn open(crash: Option<&str>, database: Option<Postgres>) -> Result<Self, String> {
         let folder = testkit::folder();
         std::fs::write(folder.path().join("environments.yaml"), POLICY).unwrap();
         let crash = crash.map(|crash| crash.replace("FOLDER", &folder.path().display().to_string()));
@@ -64,6 +67,7 @@ impl House {
                 .build()
                 .into(),
             folder,
+            database,
         };
         house.start()?;
         Ok(house)
@@ -109,6 +113,9 @@ impl House {
             .variable("HOME", self.folder())
             .stdout(output("token"))
             .stderr(output("server.log"));
+        if let Some(database) = &self.database {
+            spec = spec.variable("THROUGHLINE_DATABASE", database.address());
+        }
         if let Some(crash) = self.crash.borrow_mut().take() {
             spec = spec.variable("THROUGHLINE_CRASH", crash);
         }

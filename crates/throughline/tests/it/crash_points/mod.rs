@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use testkit::Postgres;
+
 use self::house::House;
 use self::story::PARTS;
 
@@ -49,8 +51,8 @@ fn counted(folder: &Path) -> BTreeMap<u32, Vec<String>> {
 }
 
 /// The story without a crash: what is reached, and how often instances are started.
-fn counting() -> (Vec<Point>, BTreeMap<String, usize>) {
-    let house = House::open(Some("count:FOLDER/points.{pid}")).unwrap();
+fn counting(database: Option<Postgres>) -> (Vec<Point>, BTreeMap<String, usize>) {
+    let house = House::open(Some("count:FOLDER/points.{pid}"), database).unwrap();
     let server = house.server().unwrap();
     let mut marks = Vec::new();
     let played = story::play(&house, false, |part| {
@@ -97,9 +99,9 @@ enum Came {
     Wrong(String),
 }
 
-fn crash_at(point: &Point, usual: &BTreeMap<String, usize>) -> Came {
+fn crash_at(point: &Point, usual: &BTreeMap<String, usize>, database: Option<Postgres>) -> Came {
     let crash = format!("{}:{}@FOLDER/died", point.name, point.at);
-    let house = match House::open(Some(&crash)) {
+    let house = match House::open(Some(&crash), database) {
         Ok(house) => house,
         Err(wrong) => return Came::Wrong(wrong),
     };
@@ -130,7 +132,7 @@ fn crash_at_each(points: &[Point], usual: &BTreeMap<String, usize>) -> Vec<(Poin
                 loop {
                     let next = open.lock().unwrap().pop();
                     let Some(point) = next else { return };
-                    let came = crash_at(&point, usual);
+                    let came = crash_at(&point, usual, None);
                     if let Came::Wrong(said) = &came {
                         println!("{point:?}: {said}");
                     }
@@ -236,7 +238,7 @@ fn chosen(points: &[Point]) -> Vec<Point> {
 #[test]
 fn the_story_comes_to_the_same_end_wherever_a_process_dies() {
     let begun = Instant::now();
-    let (points, usual) = counting();
+    let (points, usual) = counting(None);
     println!(
         "counted in {:.1} s; instances were started {usual:?} times",
         begun.elapsed().as_secs_f64()
@@ -286,4 +288,24 @@ fn the_story_comes_to_the_same_end_wherever_a_process_dies() {
         begun.elapsed().as_secs_f64()
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// The store is tried at each of its points elsewhere; here the whole path is walked on it, and the server dies
+/// before and after a commit.
+#[test]
+fn the_story_comes_to_the_same_end_with_facts_in_postgresql() {
+    let Some(database) = Postgres::start() else { return };
+    let (points, usual) = counting(Some(database));
+    let middle = |name: &str| {
+        let all: Vec<_> = points.iter().filter(|point| point.name == name).collect();
+        let part = all.iter().find(|point| point.part == "canary");
+        (*part.unwrap_or_else(|| panic!("{name} is not reached: {all:?}"))).clone()
+    };
+    for point in [middle("ledger.before-commit"), middle("ledger.after-commit")] {
+        match crash_at(&point, &usual, Postgres::start()) {
+            Came::Right(took) => println!("{point:?}: right, in {:.1} s", took.as_secs_f64()),
+            Came::NotHit => panic!("{point:?} is on the path and was not hit"),
+            Came::Wrong(said) => panic!("{point:?}: {said}"),
+        }
+    }
 }
