@@ -45,6 +45,7 @@ fn serve(settings: &str) -> i32 {
     };
     let settings = server::Settings {
         data: PathBuf::from(data),
+        database: None,
         address,
         tls: text("tls_certificate")
             .zip(text("tls_key"))

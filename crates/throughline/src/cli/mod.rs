@@ -115,7 +115,7 @@ pub struct Component {
 #[allow(missing_docs)]
 pub enum Command {
     Demo(DemoArgs),
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     Status(StatusArgs),
     Runs(RunsArgs),
     Logs(LogsArgs),
