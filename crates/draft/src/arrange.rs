@@ -55,7 +55,7 @@ pub(crate) fn arrange(parts: &[Part]) -> Definition {
             }
             definition.steps.push(Arranged {
                 name: name.clone(),
-                run: step.run.clone(),
+                run: exported(step),
                 needs: step.needs.iter().filter_map(|need| named(need)).collect(),
                 folder: part.folder.clone(),
                 cache: step
@@ -95,6 +95,15 @@ pub(crate) fn arrange(parts: &[Part]) -> Definition {
         definition.service = None;
     }
     definition
+}
+
+/// The commands of a step, after what makes its variables.
+fn exported(step: &Step) -> Vec<String> {
+    let exports = step
+        .exports
+        .iter()
+        .map(|(name, value)| format!("export {name}=\"{value}\""));
+    exports.chain(step.run.iter().cloned()).collect()
 }
 
 /// What the names of a part's steps begin with: nothing for the first of the root, else the folder or the tool.

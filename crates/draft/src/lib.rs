@@ -8,6 +8,8 @@
 //! the tree. Whether a program is there is looked at by whoever shows the draft.
 
 mod arrange;
+mod beside;
+mod components;
 mod part;
 mod service;
 mod stacks;
@@ -15,15 +17,76 @@ mod taken;
 mod view;
 mod write;
 
+use std::collections::BTreeSet;
+
 use evidence::Tree;
 
+use arrange::Definition;
+use part::Part;
 use view::View;
+
+/// What is wanted of a draft.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// One definition for the whole tree, also where several components lie in it.
+    pub one: bool,
+    /// What services beside tests run as.
+    pub services: ServicesAs,
+    /// What there is to run steps with.
+    pub machine: Machine,
+}
+
+/// What services beside tests run as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServicesAs {
+    /// Containers where the machine has an engine for them, or else processes.
+    #[default]
+    Machine,
+    /// Containers.
+    Container,
+    /// Processes, where it is known how they are started.
+    Process,
+}
+
+/// What there is on a machine, as far as a draft depends on it.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    /// Whether there is an engine for containers.
+    pub containers: bool,
+    /// Which of [`Machine::PROGRAMS`] are there.
+    pub programs: BTreeSet<String>,
+    /// The toolchains of Rust by the names that `cargo +NAME` knows.
+    pub toolchains: Vec<String>,
+}
+
+impl Machine {
+    /// The programs that a draft may depend on.
+    pub const PROGRAMS: &[&str] = &[
+        "postgres",
+        "redis-server",
+        "memcached",
+        "python3.8",
+        "python3.9",
+        "python3.10",
+        "python3.11",
+        "python3.12",
+        "python3.13",
+        "python3.14",
+        "python3.15",
+    ];
+
+    pub(crate) fn has(&self, program: &str) -> bool {
+        self.programs.contains(program)
+    }
+}
 
 /// A definition, and what it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The text of `throughline.yaml`.
     pub text: String,
+    /// The components that it lists, each with a definition of its own; mostly none.
+    pub components: Vec<DraftComponent>,
     /// What was found.
     pub parts: Vec<Found>,
     /// The steps, in the order of the file.
@@ -40,6 +103,25 @@ pub struct Draft {
     pub notes: Vec<String>,
     /// The programs that the steps start.
     pub programs: Vec<String>,
+}
+
+/// A component in a folder of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftComponent {
+    /// Its name in the list.
+    pub name: String,
+    /// Its folder.
+    pub folder: String,
+    /// Patterns of files outside of its folder that concern it.
+    pub also: Vec<String>,
+    /// The text of the `throughline.yaml` in it.
+    pub text: String,
+    /// Its steps, in the order of the file.
+    pub steps: Vec<DraftStep>,
+    /// What its package takes, as patterns below its folder.
+    pub files: Vec<String>,
+    /// Whether what is packaged answers requests.
+    pub has_service: bool,
 }
 
 /// A stack in a folder.
@@ -111,7 +193,8 @@ pub(crate) fn in_lines(untaken: &[Untaken]) -> Vec<(String, String)> {
                 } else {
                     String::new()
                 };
-                format!(" (also lines {}{more})", shown.join(", "))
+                let lines = if many == 1 { "line" } else { "lines" };
+                format!(" (also {lines} {}{more})", shown.join(", "))
             }
         };
         lines.push((
@@ -123,49 +206,99 @@ pub(crate) fn in_lines(untaken: &[Untaken]) -> Vec<(String, String)> {
 }
 
 /// Drafts a definition. `None` where nothing says how anything is built.
-pub fn draft(tree: &dyn Tree) -> Option<Draft> {
+pub fn draft(tree: &dyn Tree, wishes: &Wishes) -> Option<Draft> {
     let view = View::new(tree);
-    let (mut parts, mut notes) = stacks::look(&view);
-    let taken = taken::take(&view, &mut parts);
-    parts.retain(|part| !part.steps.is_empty());
-    if parts.is_empty() {
+    let mut sorted = components::sort(tree, &view, wishes.one);
+    let taken = taken::take(&view, &mut sorted.parts, wishes.services, &wishes.machine);
+    sorted.parts.retain(|part| !part.steps.is_empty());
+    if sorted.parts.is_empty() {
         return None;
     }
-    notes.extend(parts.iter().flat_map(|part| part.notes.clone()));
+    let mut notes = sorted.notes;
+    notes.extend(sorted.parts.iter().flat_map(|part| part.notes.clone()));
     notes.extend(taken.notes);
-    let arranged = arrange::arrange(&parts);
-    let mut programs: Vec<String> = Vec::new();
-    for program in parts.iter().flat_map(|part| &part.programs) {
-        if !programs.contains(program) {
-            programs.push(program.clone());
+    let found: Vec<Found> = sorted.parts.iter().map(found_of).collect();
+    let programs = programs(&sorted.parts);
+    let mut components = Vec::new();
+    for member in &sorted.members {
+        let parts: Vec<Part> = sorted.parts.iter().filter_map(|part| member.own(part)).collect();
+        if parts.is_empty() {
+            continue;
         }
+        let found: Vec<Found> = parts.iter().map(found_of).collect();
+        let arranged = arrange::arrange(&parts);
+        components.push(DraftComponent {
+            name: member.name.clone(),
+            folder: member.folder.clone(),
+            also: member.also.clone(),
+            text: write::component(&member.name, &arranged, &found),
+            steps: steps(&arranged),
+            files: files(&arranged),
+            has_service: arranged.service.is_some(),
+        });
     }
-    let found: Vec<Found> = parts
+    let own = sorted
+        .parts
         .iter()
-        .map(|part| Found {
-            kind: part.kind.clone(),
-            folder: part.folder.clone(),
-            because: part.because.clone(),
-        })
-        .collect();
-    let text = write::write(&arranged, &found, &notes, &taken.definitions, &taken.untaken);
+        .filter(|part| sorted.members.iter().all(|member| member.own(part).is_none()));
+    let own: Vec<Part> = own.cloned().collect();
+    let arranged = arrange::arrange(&own);
+    let text = write::write(&write::Sheet {
+        definition: &arranged,
+        components: &components,
+        found: &found,
+        notes: &notes,
+        definitions: &taken.definitions,
+        untaken: &taken.untaken,
+    });
     Some(Draft {
         text,
+        components,
         parts: found,
-        steps: arranged
-            .steps
-            .iter()
-            .map(|step| DraftStep {
-                name: step.name.clone(),
-                run: step.run.clone(),
-                from: step.from.clone(),
-            })
-            .collect(),
-        files: arranged.files.iter().map(|file| file.from.clone()).collect(),
+        steps: steps(&arranged),
+        files: files(&arranged),
         has_service: arranged.service.is_some(),
         definitions: taken.definitions,
         untaken: taken.untaken,
         notes,
         programs,
     })
+}
+
+fn found_of(part: &Part) -> Found {
+    Found {
+        kind: part.kind.clone(),
+        folder: part.folder.clone(),
+        because: part.because.clone(),
+    }
+}
+
+fn steps(definition: &Definition) -> Vec<DraftStep> {
+    let steps = definition.steps.iter();
+    steps
+        .map(|step| DraftStep {
+            name: step.name.clone(),
+            run: step.run.clone(),
+            from: step.from.clone(),
+        })
+        .collect()
+}
+
+fn files(definition: &Definition) -> Vec<String> {
+    definition.files.iter().map(|file| file.from.clone()).collect()
+}
+
+/// The programs that the steps and the services beside them start, each once.
+fn programs(parts: &[Part]) -> Vec<String> {
+    let mut programs: Vec<String> = Vec::new();
+    for part in parts {
+        let services = part.steps.iter().flat_map(|step| &step.services);
+        let beside = services.filter_map(|service| service.program().map(str::to_owned));
+        for program in part.programs.iter().cloned().chain(beside) {
+            if !programs.contains(&program) {
+                programs.push(program);
+            }
+        }
+    }
+    programs
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::beside::Beside;
+
 /// What a step does, in the order in which steps are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -56,6 +58,12 @@ pub(crate) struct Step {
     /// The names of the part's steps that it needs.
     pub needs: Vec<String>,
     pub variables: BTreeMap<String, String>,
+    /// Variables whose values are made of those that tell where a service is.
+    pub exports: BTreeMap<String, String>,
+    /// What runs beside it.
+    pub services: Vec<Beside>,
+    /// The axis that it is done for, with its values.
+    pub matrix: Option<(String, Vec<String>)>,
     /// Folders kept from run to run, with their keys.
     pub cache: Vec<(String, String)>,
     pub kept: Option<Kept>,
@@ -75,6 +83,9 @@ impl Step {
             run: run.into_iter().map(Into::into).collect(),
             needs: Vec::new(),
             variables: BTreeMap::new(),
+            exports: BTreeMap::new(),
+            services: Vec::new(),
+            matrix: None,
             cache: Vec::new(),
             kept: None,
             packaged: matches!(role, Role::Build | Role::Test | Role::Pack),
@@ -201,6 +212,18 @@ impl Part {
 
     pub fn step(&self, role: Role) -> Option<&Step> {
         self.steps.iter().find(|step| step.role == role)
+    }
+
+    /// Leaves out what makes a package, and keeps what checks and tests.
+    pub fn leave_packaging(&mut self) {
+        self.steps.retain(|step| !matches!(step.role, Role::Build | Role::Pack));
+        let left: Vec<String> = self.steps.iter().map(|step| step.name.clone()).collect();
+        for step in &mut self.steps {
+            step.needs.retain(|need| left.contains(need));
+        }
+        self.files.clear();
+        self.about_files.clear();
+        self.service = None;
     }
 
     pub fn because(&mut self, path: &str) {

@@ -187,8 +187,13 @@ impl<'t> View<'t> {
             lists.push(self.text_or_empty(&join(folder, ".gitignore")));
         }
         let whole = join(folder, name);
-        lists.iter().any(|list| {
+        lists.iter().enumerate().any(|(at, list)| {
             list.lines().map(str::trim).any(|line| {
+                // Of the list at the root, a line that begins with `/` is about the root alone.
+                let is_of_root = at == 0 && !folder.is_empty() && line.starts_with('/');
+                if is_of_root && line.trim_matches('/').trim_end_matches("/*") != whole {
+                    return false;
+                }
                 let line = line.trim_start_matches("**/").trim_matches('/');
                 let line = line.strip_suffix("/*").unwrap_or(line);
                 line == name

@@ -3,70 +3,145 @@
 use std::fmt::Write as _;
 
 use crate::arrange::{Arranged, Definition};
-use crate::{Found, Untaken};
+use crate::beside::{Beside, Way};
+use crate::{DraftComponent, Found, Untaken};
 
 /// The most parts of other definitions that are listed in the file.
 const MOST_UNTAKEN: usize = 60;
 
+/// All that stands in the file at the top.
+pub(crate) struct Sheet<'a> {
+    pub definition: &'a Definition,
+    pub components: &'a [DraftComponent],
+    pub found: &'a [Found],
+    pub notes: &'a [String],
+    pub definitions: &'a [String],
+    pub untaken: &'a [Untaken],
+}
+
 /// Writes a definition.
-pub(crate) fn write(
-    definition: &Definition,
-    found: &[Found],
-    notes: &[String],
-    definitions: &[String],
-    untaken: &[Untaken],
-) -> String {
+pub(crate) fn write(sheet: &Sheet<'_>) -> String {
     let mut out = String::new();
     out.push_str("# How this repository is built, tested and packaged. `throughline init` drafted it from what lies here; it is\n");
     out.push_str("# yours to change. `throughline check` says whether it is right, `throughline run` runs it.\n#\n");
-    for part in found {
+    found(&mut out, sheet.found);
+    for note in sheet.notes {
+        comment(&mut out, "", &format!("note: {note}"));
+    }
+    out.push_str("throughline: 1\n");
+    components(&mut out, sheet.components, !sheet.definition.steps.is_empty());
+    body(&mut out, sheet.definition);
+    untaken(&mut out, sheet.definitions, sheet.untaken);
+    out
+}
+
+/// Writes the definition of one of several components.
+pub(crate) fn component(name: &str, definition: &Definition, all: &[Found]) -> String {
+    let mut out = String::new();
+    let first = format!(
+        "How the component {name} is built, tested and packaged; the throughline.yaml at the top of the repository lists it."
+    );
+    comment(&mut out, "", &first);
+    out.push_str("# `throughline run` in this folder runs it.\n#\n");
+    found(&mut out, all);
+    out.push_str("throughline: 1\n");
+    body(&mut out, definition);
+    out
+}
+
+fn found(out: &mut String, all: &[Found]) {
+    for part in all {
         let place = if part.folder.is_empty() {
             String::new()
         } else {
             format!(" in {}/", part.folder)
         };
-        comment(
-            &mut out,
-            "",
-            &format!("{}{place}: {}", part.kind, part.because.join(", ")),
+        comment(out, "", &format!("{}{place}: {}", part.kind, part.because.join(", ")));
+    }
+}
+
+fn components(out: &mut String, all: &[DraftComponent], has_steps: bool) {
+    if all.is_empty() {
+        return;
+    }
+    out.push('\n');
+    comment(
+        out,
+        "",
+        "What lies in these folders is built and deployed each on its own, by the throughline.yaml in its folder: only what a",
+    );
+    comment(
+        out,
+        "",
+        "change touches is built for it. `also: [PATTERN]` names files outside of its folder that concern a component,",
+    );
+    comment(
+        out,
+        "",
+        "`needs: [NAME]` others whose packages it is built with. `throughline init --one` makes one package of all instead.",
+    );
+    out.push_str("components:\n");
+    for component in all {
+        let also = match component.also.as_slice() {
+            [] => String::new(),
+            also => format!(", also: {}", list(also)),
+        };
+        let _ = writeln!(
+            out,
+            "  {}: {{ path: {}{also} }}",
+            scalar(&component.name, false),
+            scalar(&component.folder, true)
         );
     }
-    for note in notes {
-        comment(&mut out, "", &format!("note: {note}"));
+    if has_steps {
+        out.push('\n');
+        comment(out, "", "What lies in none of them.");
     }
-    out.push_str("throughline: 1\n\nsteps:\n");
+}
+
+fn body(out: &mut String, definition: &Definition) {
+    if definition.steps.is_empty() {
+        return;
+    }
+    if !out.ends_with("none of them.\n") {
+        out.push('\n');
+    }
+    out.push_str("steps:\n");
     for (at, step) in definition.steps.iter().enumerate() {
         if at > 0 {
             out.push('\n');
         }
         let is_first_kept =
             step.step.kept.is_some() && definition.steps[..at].iter().all(|step| step.step.kept.is_none());
-        one(&mut out, step, is_first_kept);
+        one(out, step, is_first_kept);
     }
-    package(&mut out, definition);
-    service(&mut out, definition);
-    if !definitions.is_empty() {
-        out.push('\n');
-        let all = definitions.join(", ");
-        comment(&mut out, "", &format!("The commands of {all} were looked at."));
-        if untaken.is_empty() {
-            comment(&mut out, "", "All that builds, tests and checks is taken over.");
-        } else {
-            comment(&mut out, "", "Not taken over:");
-        }
-        let lines = crate::in_lines(untaken);
-        for (place, what) in lines.iter().take(MOST_UNTAKEN) {
-            comment(&mut out, "  ", &format!("{place}  {what}"));
-        }
-        if let Some(more) = lines.len().checked_sub(MOST_UNTAKEN).filter(|more| *more > 0) {
-            comment(
-                &mut out,
-                "  ",
-                &format!("and {more} more, which `throughline init --print --json` lists"),
-            );
-        }
+    package(out, definition);
+    service(out, definition);
+}
+
+fn untaken(out: &mut String, definitions: &[String], untaken: &[Untaken]) {
+    if definitions.is_empty() {
+        return;
     }
-    out
+    out.push('\n');
+    let all = definitions.join(", ");
+    comment(out, "", &format!("The commands of {all} were looked at."));
+    if untaken.is_empty() {
+        comment(out, "", "All that builds, tests and checks is taken over.");
+    } else {
+        comment(out, "", "Not taken over:");
+    }
+    let lines = crate::in_lines(untaken);
+    for (place, what) in lines.iter().take(MOST_UNTAKEN) {
+        comment(out, "  ", &format!("{place}  {what}"));
+    }
+    if let Some(more) = lines.len().checked_sub(MOST_UNTAKEN).filter(|more| *more > 0) {
+        comment(
+            out,
+            "  ",
+            &format!("and {more} more, which `throughline init --print --json` lists"),
+        );
+    }
 }
 
 fn one(out: &mut String, step: &Arranged, is_first_kept: bool) {
@@ -80,6 +155,7 @@ fn one(out: &mut String, step: &Arranged, is_first_kept: bool) {
     if !step.needs.is_empty() {
         let _ = writeln!(out, "    needs: {}", list(&step.needs));
     }
+    matrix(out, step);
     run(out, &step.run);
     if !step.folder.is_empty() {
         let _ = writeln!(out, "    folder: {}", scalar(&step.folder, false));
@@ -93,6 +169,7 @@ fn one(out: &mut String, step: &Arranged, is_first_kept: bool) {
             .collect();
         let _ = writeln!(out, "    variables: {{ {} }}", all.join(", "));
     }
+    services(out, &step.step.services);
     if !step.cache.is_empty() {
         let all: Vec<String> = step
             .cache
@@ -119,11 +196,61 @@ fn one(out: &mut String, step: &Arranged, is_first_kept: bool) {
     }
 }
 
+fn matrix(out: &mut String, step: &Arranged) {
+    let Some((axis, values)) = &step.step.matrix else {
+        return;
+    };
+    let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    let _ = writeln!(out, "    matrix: {{ {axis}: [{}] }}", values.join(", "));
+    comment_at(out, 4, "one after another: they work in the same folder");
+    let _ = writeln!(out, "    concurrency: {}", scalar(&step.name, false));
+}
+
+fn services(out: &mut String, all: &[Beside]) {
+    if all.is_empty() {
+        return;
+    }
+    out.push_str("    services:\n");
+    for service in all {
+        for line in &service.about {
+            comment_at(out, 6, line);
+        }
+        let _ = writeln!(out, "      {}:", service.name);
+        match &service.way {
+            Way::Process { run } => run_at(out, 8, run),
+            Way::Container { image, port } => {
+                let _ = writeln!(out, "        image: {}", scalar(image, false));
+                let _ = writeln!(out, "        port: {port}");
+            }
+        }
+        if !service.variables.is_empty() {
+            let all: Vec<String> = service
+                .variables
+                .iter()
+                .map(|(name, value)| format!("{}: {}", scalar(name, true), quoted(value)))
+                .collect();
+            let _ = writeln!(out, "        variables: {{ {} }}", all.join(", "));
+        }
+        if let Some(ready) = &service.ready {
+            let _ = writeln!(
+                out,
+                "        ready: {{ run: {}, within: {} }}",
+                scalar(ready, true),
+                service.within
+            );
+        }
+    }
+}
+
 fn run(out: &mut String, lines: &[String]) {
+    run_at(out, 4, lines);
+}
+
+fn run_at(out: &mut String, column: usize, lines: &[String]) {
     if let [line] = lines
         && !line.contains('\n')
     {
-        let _ = writeln!(out, "    run: {}", scalar(line, false));
+        let _ = writeln!(out, "{:column$}run: {}", "", scalar(line, false));
         return;
     }
     let text = lines.join("\n");
@@ -134,15 +261,15 @@ fn run(out: &mut String, lines: &[String]) {
         && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
         && !text.ends_with('\n');
     if !is_block {
-        let _ = writeln!(out, "    run: {}", quoted(&text));
+        let _ = writeln!(out, "{:column$}run: {}", "", quoted(&text));
         return;
     }
-    out.push_str("    run: |\n");
+    let _ = writeln!(out, "{:column$}run: |", "");
     for line in text.lines() {
         if line.is_empty() {
             out.push('\n');
         } else {
-            let _ = writeln!(out, "      {line}");
+            let _ = writeln!(out, "{:column$}  {line}", "");
         }
     }
 }

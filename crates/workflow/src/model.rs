@@ -173,9 +173,13 @@ pub struct Job {
     /// The image it runs in.
     pub image: Option<String>,
     /// The services beside it.
-    pub services: Vec<String>,
+    pub services: Vec<Service>,
     /// Whether it runs for several values.
     pub matrix: Option<u32>,
+    /// The axes of its matrix with their values, where they are written down; of GitHub Actions and GitLab CI only.
+    pub axes: Vec<(String, Vec<String>)>,
+    /// The variables that are set for all it does, as written; of GitLab CI only.
+    pub variables: Vec<(String, String)>,
     /// Where it says that a person has to go on.
     pub manual: Option<u32>,
     /// Whether its failure is passed over.
@@ -200,6 +204,38 @@ pub struct Job {
     pub steps: Vec<Step>,
     /// Where a step can be added.
     pub end: Option<End>,
+}
+
+/// Something beside a job that its steps talk to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// What the job calls it, where it has a name of its own.
+    pub name: Option<String>,
+    /// Its image as written, or its name where it has none.
+    pub image: String,
+    /// The variables that are set for it, as written.
+    pub variables: Vec<(String, String)>,
+    /// The ports that it publishes, as written.
+    pub ports: Vec<String>,
+    /// The commands that say whether it is well.
+    pub health: Option<String>,
+    /// The line it begins in, from 1.
+    pub line: u32,
+}
+
+impl Service {
+    /// A service of which only the image is known.
+    pub fn of(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Services of which only the images are known.
+    pub fn all(images: impl IntoIterator<Item = String>) -> Vec<Self> {
+        images.into_iter().map(Self::of).collect()
+    }
 }
 
 /// The end of a list of steps, where one can be added.
@@ -290,6 +326,8 @@ impl Job {
             image: None,
             services: Vec::new(),
             matrix: None,
+            axes: Vec::new(),
+            variables: Vec::new(),
             manual: None,
             ignored: false,
             timeout: None,

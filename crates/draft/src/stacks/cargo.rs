@@ -265,6 +265,80 @@ fn asks_git(view: &View<'_>, packages: &[Package]) -> bool {
     })
 }
 
+/// The services of a workspace at the root, each as a part of its own: it is built and tested in its folder.
+pub(super) fn services(view: &View<'_>) -> Vec<(Part, Vec<String>)> {
+    let Some(root) = view.text("Cargo.toml").and_then(|text| read(&text)) else {
+        return Vec::new();
+    };
+    let packages = packages(view, "", &root);
+    let lock = if view.is_file("Cargo.lock") { " --locked" } else { "" };
+    let mut all = Vec::new();
+    for package in packages.iter().filter(|package| !package.folder.is_empty()) {
+        let ([name], true) = (package.programs.as_slice(), answers(package)) else {
+            continue;
+        };
+        let Some(found) = service::look(view, &package.folder, &["rs"]) else {
+            continue;
+        };
+        let mut part = Part::new("Rust", Tool::Cargo, &package.folder);
+        part.because(&join(&package.folder, "Cargo.toml"));
+        part.uses("cargo");
+        let (into, ignored) = view.scratch(&package.folder, &["target", "target-release"]);
+        let mut build = super::make_scratch(into, ignored);
+        build.push(format!("cargo build --release{lock} --target-dir {into}"));
+        let key = "cargo";
+        part.steps.push(
+            Step::new(Role::Build, build)
+                .about("in a folder of its own: a package takes what lies below the component's folder")
+                .cache(into, key),
+        );
+        part.steps.push(
+            Step::new(Role::Test, [format!("cargo test{lock} --target-dir {into}")])
+                .cache(into, key)
+                .needs("build"),
+        );
+        part.files
+            .push(Shipped::new(format!("{into}/release/{name}"), format!("bin/{name}")));
+        part.service = Some(found.running(vec![format!("bin/{name}")]));
+        let mut also = vec!["Cargo.toml".to_owned(), "Cargo.lock".to_owned()];
+        also.retain(|path| view.is_file(path));
+        also.extend(used(package, &packages));
+        all.push((part, also));
+    }
+    all
+}
+
+/// The folders of the packages of the workspace that a package depends on, directly or over others.
+fn used(package: &Package, all: &[Package]) -> Vec<String> {
+    let mut folders: Vec<String> = Vec::new();
+    let mut open = vec![package];
+    while let Some(package) = open.pop() {
+        for section in ["dependencies", "build-dependencies", "dev-dependencies"] {
+            let Some(named) = package.value.get(section).and_then(Value::as_object) else {
+                continue;
+            };
+            for (key, value) in named {
+                let name = text(value, &["package"]).unwrap_or(key);
+                let found = all.iter().find(|other| other.name == name && !other.folder.is_empty());
+                if let Some(found) = found
+                    && !folders.contains(&found.folder)
+                {
+                    folders.push(found.folder.clone());
+                    open.push(found);
+                }
+            }
+        }
+    }
+    folders.retain(|folder| *folder != package.folder);
+    folders.sort();
+    folders
+}
+
+fn answers(package: &Package) -> bool {
+    let dependencies = package.value.get("dependencies").and_then(Value::as_object);
+    dependencies.is_some_and(|all| FRAMEWORKS.iter().any(|name| all.contains_key(*name)))
+}
+
 /// The frameworks whose presence makes a program one that answers requests.
 const FRAMEWORKS: &[&str] = &[
     "axum",
@@ -280,14 +354,9 @@ const FRAMEWORKS: &[&str] = &[
 ];
 
 fn service(view: &View<'_>, packages: &[Package]) -> Option<crate::part::Service> {
-    let mut serving = packages.iter().filter(|package| {
-        package.programs.len() == 1
-            && package
-                .value
-                .get("dependencies")
-                .and_then(Value::as_object)
-                .is_some_and(|all| FRAMEWORKS.iter().any(|name| all.contains_key(*name)))
-    });
+    let mut serving = packages
+        .iter()
+        .filter(|package| package.programs.len() == 1 && answers(package));
     let package = serving.next()?;
     if serving.next().is_some() {
         return None;

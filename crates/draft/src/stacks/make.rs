@@ -68,6 +68,14 @@ pub(super) fn look(view: &View<'_>, folder: &str) -> Option<Part> {
     let text = text.unwrap_or_else(|| "".into());
     if has("install") && line_of(&text, "DESTDIR").is_some() && after_build {
         pack(view, &mut part, folder, "make install DESTDIR=\"$PWD/");
+    } else if let Some(built) = builds
+        .map(|name| linked(&text, name, &targets))
+        .filter(|built| !built.is_empty())
+    {
+        let is_new = |name: &String| !view.is_file(&join(folder, name));
+        for name in built.into_iter().filter(is_new) {
+            part.files.push(Shipped::new(&name, format!("bin/{name}")));
+        }
     } else {
         part.about_files
             .push("the Makefile does not say which files are shipped: name them under `package: files:`".to_owned());
@@ -90,6 +98,25 @@ fn pack(view: &View<'_>, part: &mut Part, folder: &str, install: &str) {
         .needs("build"),
     );
     part.files.push(Shipped::new(format!("{into}/usr"), "usr"));
+}
+
+/// The files that a target is made of, where each has a rule of its own that writes it: programs, mostly.
+fn linked(text: &str, target: &str, targets: &[String]) -> Vec<String> {
+    let rule = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let needs = rule(target).unwrap_or_default();
+    let is_program = |name: &&str| {
+        let is_name = name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        let is_phony = text
+            .lines()
+            .any(|line| line.starts_with(".PHONY") && line.split_whitespace().any(|word| word == *name));
+        let is_written = text
+            .lines()
+            .any(|line| line.starts_with('\t') && (line.contains(&format!("-o {name}")) || line.contains("-o $@")));
+        is_name && !is_phony && is_written && targets.iter().any(|known| known == name)
+    };
+    needs.split_whitespace().filter(is_program).map(str::to_owned).collect()
 }
 
 /// The targets of a Makefile, in their order.

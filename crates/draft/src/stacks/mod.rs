@@ -17,8 +17,8 @@ pub(crate) use python::OPEN;
 use crate::part::{Part, Tool};
 use crate::view::{View, folder_of, join};
 
-/// The parts of a tree, the root's first, and what was left out.
-pub(crate) fn look(view: &View<'_>) -> (Vec<Part>, Vec<String>) {
+/// The parts of a tree, the root's first, at most so many, and what was left out.
+pub(crate) fn look(view: &View<'_>, most: usize) -> (Vec<Part>, Vec<String>) {
     let mut parts: Vec<Part> = Vec::new();
     let mut notes = Vec::new();
     for (manifests, read) in READERS {
@@ -38,9 +38,9 @@ pub(crate) fn look(view: &View<'_>) -> (Vec<Part>, Vec<String>) {
             let Some(part) = (read.look)(view, &folder) else {
                 continue;
             };
-            if parts.len() >= MOST_PARTS {
+            if parts.len() >= most {
                 notes.push(format!(
-                    "{folder}/ ({}) is left out: no more than {MOST_PARTS} parts are taken",
+                    "{folder}/ ({}) is left out: no more than {most} parts are taken",
                     part.kind
                 ));
                 continue;
@@ -65,8 +65,14 @@ pub(crate) fn look(view: &View<'_>) -> (Vec<Part>, Vec<String>) {
     (parts, notes)
 }
 
-/// The most parts that one definition is made of.
-const MOST_PARTS: usize = 8;
+/// The services of a workspace at the root as parts of their own, each with patterns of the files outside of its
+/// folder that concern it; nothing where there is no workspace.
+pub(crate) fn services_of_workspace(view: &View<'_>, parts: &[Part]) -> Vec<(Part, Vec<String>)> {
+    match parts {
+        [part] if part.folder.is_empty() && part.tool == Tool::Cargo => cargo::services(view),
+        _ => Vec::new(),
+    }
+}
 
 /// Reads a stack of one kind.
 #[derive(Clone, Copy)]

@@ -1,71 +1,17 @@
 //! Node with npm, pnpm, Yarn or Bun: a package or a workspace.
 
+mod manager;
+
 use serde_json::Value;
 
-use super::members;
-use super::toml_file::{text, texts};
+use super::toml_file::text;
 use crate::part::{Part, Role, Service, Shipped, Step, Tool};
 use crate::service;
 use crate::view::{View, join};
+use manager::{Manager, manager, workspaces};
 
 /// Where packed packages are put: git ignores it everywhere.
 const PACKED: &str = "node_modules/.cache/packed";
-
-/// The tool that installs packages and runs scripts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manager {
-    Npm,
-    Pnpm,
-    Yarn,
-    /// Yarn from version 2 on.
-    Berry,
-    Bun,
-}
-
-impl Manager {
-    const fn program(self) -> &'static str {
-        match self {
-            Self::Npm => "npm",
-            Self::Pnpm => "pnpm",
-            Self::Yarn | Self::Berry => "yarn",
-            Self::Bun => "bun",
-        }
-    }
-
-    /// The command that installs exactly what the lock file says.
-    const fn install(self, locked: bool) -> &'static str {
-        match (self, locked) {
-            (Self::Npm, true) => "npm ci",
-            (Self::Npm, false) => "npm install",
-            (Self::Pnpm, true) => "pnpm install --frozen-lockfile",
-            (Self::Pnpm, false) => "pnpm install --no-frozen-lockfile",
-            (Self::Yarn, true) => "yarn install --frozen-lockfile --non-interactive",
-            (Self::Yarn, false) => "yarn install --non-interactive",
-            (Self::Berry, true) => "yarn install --immutable",
-            (Self::Berry, false) => "yarn install --no-immutable",
-            (Self::Bun, true) => "bun install --frozen-lockfile",
-            (Self::Bun, false) => "bun install",
-        }
-    }
-
-    fn run(self, script: &str) -> String {
-        match (self, script) {
-            (Self::Npm | Self::Pnpm | Self::Yarn, "test") => format!("{} test", self.program()),
-            _ => format!("{} run {script}", self.program()),
-        }
-    }
-
-    /// The command that runs a script in each member of a workspace that has it.
-    fn run_in_all(self, script: &str) -> Option<String> {
-        Some(match self {
-            Self::Npm => format!("npm run {script} --workspaces --if-present"),
-            Self::Pnpm => format!("pnpm -r run {script}"),
-            Self::Yarn => format!("yarn workspaces run {script}"),
-            Self::Berry => format!("yarn workspaces foreach --all --topological run {script}"),
-            Self::Bun => format!("bun run --filter '*' {script}"),
-        })
-    }
-}
 
 /// What one reads in `package.json`.
 pub(super) struct Manifest {
@@ -92,6 +38,12 @@ impl Manifest {
             .any(|section| self.value.get(section).and_then(|all| all.get(name)).is_some())
     }
 
+    fn has_dependencies(&self) -> bool {
+        let sections = ["dependencies", "devDependencies"];
+        let of = |section: &&str| self.value.get(section).and_then(Value::as_object);
+        sections.iter().filter_map(of).any(|all| !all.is_empty())
+    }
+
     fn is_private(&self) -> bool {
         self.value
             .get("private")
@@ -111,6 +63,17 @@ impl Manifest {
         !self.is_private() && self.name().is_some() && text(&self.value, &["version"]).is_some()
     }
 }
+
+/// Scripts that run when packages are installed.
+const LIFECYCLE: &[&str] = &[
+    "preinstall",
+    "install",
+    "postinstall",
+    "prepare",
+    "preprepare",
+    "postprepare",
+    "prepublish",
+];
 
 /// Programs that want a browser, which no registry brings.
 const BROWSERS: &[&str] = &[
@@ -163,6 +126,9 @@ pub(super) fn look(view: &View<'_>, folder: &str) -> Option<Part> {
         .filter_map(|member| Manifest::of(view, &join(member, "package.json")))
         .collect();
     let steps = Steps {
+        view,
+        folder,
+        lock: lock.as_deref().map(crate::view::name_of),
         manager,
         manifest: &manifest,
         members: &members,
@@ -175,6 +141,10 @@ pub(super) fn look(view: &View<'_>, folder: &str) -> Option<Part> {
 }
 
 struct Steps<'a> {
+    view: &'a View<'a>,
+    folder: &'a str,
+    /// The name of the lock file.
+    lock: Option<&'a str>,
     manager: Manager,
     manifest: &'a Manifest,
     members: &'a [Manifest],
@@ -195,9 +165,49 @@ impl Steps<'_> {
         Some((self.manager.run_in_all(name)?, scripts.join(" ")))
     }
 
+    /// What installs the packages. What was installed stays as long as the lock file, the manifest and Node are the
+    /// same, where installing does nothing but that.
+    fn install(&self) -> Step {
+        let command = self.manager.install(self.locked);
+        let does_more = LIFECYCLE.iter().any(|name| self.manifest.script(name).is_some());
+        let is_plain = matches!(self.manager, Manager::Npm | Manager::Pnpm | Manager::Yarn)
+            && self.members.is_empty()
+            && self.manifest.has_dependencies();
+        let (Some(lock), true, false) = (self.lock, is_plain, does_more) else {
+            return Step::new(Role::Install, [command]);
+        };
+        let state = format!("node --version | cat - package.json {lock}");
+        Step::new(
+            Role::Install,
+            [
+                format!("{state} | cmp -s - node_modules/.installed || {command}"),
+                format!("{state} > node_modules/.installed"),
+            ],
+        )
+        .about("what is installed stays as long as Node and both files are the same")
+        .cache("node_modules", "node_modules")
+    }
+
+    /// What the build leaves, where its result can be kept: a folder of which nothing is in the repository.
+    fn kept_output(&self) -> Option<String> {
+        let output = self
+            .output(self.view, self.folder)
+            .filter(|_| self.pure && self.members.is_empty())?;
+        let asks = ["git ", "curl ", "wget "];
+        let scripts = self
+            .manifest
+            .value
+            .get("scripts")
+            .map(Value::to_string)
+            .unwrap_or_default();
+        let fits =
+            !self.view.has_folder(&join(self.folder, &output)) && !asks.iter().any(|word| scripts.contains(word));
+        fits.then_some(output)
+    }
+
     fn fill(&self, part: &mut Part) {
         let tools = ["node --version"];
-        let mut install = Step::new(Role::Install, [self.manager.install(self.locked)]);
+        let mut install = self.install();
         if self.manifest.depends("husky") {
             install = install.about("without hooks of git, which are for people");
             install.variables.insert("HUSKY".to_owned(), "0".to_owned());
@@ -229,10 +239,16 @@ impl Steps<'_> {
             }
         }
         let build = self.command(&["build", "compile", "dist"]);
+        let output = build.as_ref().and_then(|_| self.kept_output());
         if let Some((command, _)) = &build {
-            part.steps
-                .push(Step::new(Role::Build, [command.clone()]).needs("install"));
+            let mut outputs: Vec<String> = output.iter().cloned().collect();
+            if output.as_deref() == Some(".next") {
+                outputs.push("!.next/cache".to_owned());
+            }
+            let step = Step::new(Role::Build, [command.clone()]).needs("install");
+            part.steps.push(step.kept(output.is_some(), &outputs, &tools));
         }
+        let pure = self.pure && (build.is_none() || output.is_some());
         let Some((command, script)) = self.command(&["test:unit", "test", "tests", "test:ci"]) else {
             return;
         };
@@ -246,7 +262,7 @@ impl Steps<'_> {
         if build.is_some() {
             test = test.needs("build");
         }
-        part.steps.push(test.kept(self.pure && build.is_none(), &[], &tools));
+        part.steps.push(test.kept(pure, &[], &tools));
     }
 
     /// What the package takes.
@@ -268,6 +284,10 @@ impl Steps<'_> {
         }
         match output {
             Some(output) => part.files.push(Shipped::as_it_is(output)),
+            // Started as it is: its code, and the packages that it depends on.
+            None if !built && self.manifest.script("start").is_some() && self.members.is_empty() => {
+                self.ship_service(view, folder, part, None);
+            }
             None if built => part.about_files.push(
                 "where the build puts its result was not found: name the folder under `package: files:`".to_owned(),
             ),
@@ -286,6 +306,14 @@ impl Steps<'_> {
             Manager::Bun => format!("bun pm pack --destination {PACKED}"),
         };
         pack_by(command, "the package holds what publishing would hand in", part);
+        let is_kept = part.step(Role::Build).is_none_or(|build| build.kept.is_some());
+        let does_more = ["prepack", "postpack", "prepare", "prepublish"]
+            .iter()
+            .any(|name| self.manifest.script(name).is_some());
+        if let Some(step) = part.steps.iter_mut().find(|step| step.role == Role::Pack) {
+            let keeps = self.pure && self.members.is_empty() && is_kept && !does_more;
+            *step = step.clone().kept(keeps, &[PACKED.to_owned()], &["node --version"]);
+        }
         true
     }
 
@@ -302,7 +330,8 @@ impl Steps<'_> {
                 "yarn workspaces foreach --all{} pack --out \"$PWD/{PACKED}/%s.tgz\"",
                 choose("--include")
             ),
-            Manager::Yarn | Manager::Bun => return false,
+            // These have no way to pack several members; npm reads the same list of them.
+            Manager::Yarn | Manager::Bun => format!("npm pack --pack-destination {PACKED}{}", choose("-w")),
         };
         pack_by(
             command,
@@ -315,6 +344,11 @@ impl Steps<'_> {
     /// The folder that the build leaves its result in.
     fn output(&self, view: &View<'_>, folder: &str) -> Option<String> {
         let (_, script) = self.command(&["build", "compile", "dist"])?;
+        // The build may start it by way of another script.
+        let scripts = self.manifest.value.get("scripts").map(Value::to_string);
+        if scripts.is_some_and(|scripts| scripts.contains("next build")) {
+            return Some(".next".to_owned());
+        }
         if let Some(named) = after(&script, "--outDir ")
             .or_else(|| after(&script, "--out-dir "))
             .or_else(|| after(&script, "--dist-dir "))
@@ -392,6 +426,20 @@ impl Steps<'_> {
             .script("start:prod")
             .or_else(|| self.manifest.script("start"))?;
         let words: Vec<String> = start.split_whitespace().map(str::to_owned).collect();
+        if words == ["next", "start"] {
+            return Some(Service {
+                command: [
+                    "sh",
+                    "-c",
+                    "exec node node_modules/next/dist/bin/next start --port \"$PORT\"",
+                ]
+                .map(str::to_owned)
+                .into(),
+                port: None,
+                health: None,
+                about: vec!["`next start` is told its port".to_owned()],
+            });
+        }
         if words.first().map(String::as_str) != Some("node") || start.contains(['&', '|', ';', '$', '"', '\'']) {
             return None;
         }
@@ -496,73 +544,4 @@ fn plain(path: &str) -> Option<String> {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
     fits.then(|| path.to_owned())
-}
-
-fn manager(view: &View<'_>, folder: &str, manifest: &Manifest) -> (Manager, Option<String>) {
-    let named = text(&manifest.value, &["packageManager"]).unwrap_or_default();
-    let yarn = || {
-        let is_berry = view.is_file(&join(folder, ".yarnrc.yml"))
-            || named
-                .strip_prefix("yarn@")
-                .is_some_and(|version| !version.starts_with("1."));
-        if is_berry { Manager::Berry } else { Manager::Yarn }
-    };
-    let locks = [
-        ("pnpm-lock.yaml", Manager::Pnpm),
-        ("yarn.lock", Manager::Yarn),
-        ("package-lock.json", Manager::Npm),
-        ("npm-shrinkwrap.json", Manager::Npm),
-        ("bun.lock", Manager::Bun),
-        ("bun.lockb", Manager::Bun),
-    ];
-    let there: Vec<_> = locks
-        .iter()
-        .filter(|(name, _)| view.is_file(&join(folder, name)))
-        .collect();
-    let wanted = named.split('@').next().unwrap_or_default();
-    let chosen = there
-        .iter()
-        .find(|(_, manager)| manager.program() == wanted)
-        .or_else(|| there.first());
-    if let Some((name, manager)) = chosen {
-        let manager = if *manager == Manager::Yarn { yarn() } else { *manager };
-        return (manager, Some(join(folder, name)));
-    }
-    let manager = match wanted {
-        "pnpm" => Manager::Pnpm,
-        "yarn" => yarn(),
-        "bun" => Manager::Bun,
-        _ if view.is_file(&join(folder, "pnpm-workspace.yaml")) => Manager::Pnpm,
-        _ => Manager::Npm,
-    };
-    (manager, None)
-}
-
-/// The folders of a workspace's members.
-fn workspaces(view: &View<'_>, folder: &str, manifest: &Manifest) -> Vec<String> {
-    let mut patterns = match manifest.value.get("workspaces") {
-        Some(Value::Object(object)) => texts(object.get("packages")),
-        other => texts(other),
-    };
-    if let Some(text) = view.text(&join(folder, "pnpm-workspace.yaml")) {
-        patterns.extend(listed(&text));
-    }
-    members(view, folder, &patterns, "package.json")
-}
-
-/// The list under `packages:` of `pnpm-workspace.yaml`.
-fn listed(text: &str) -> Vec<String> {
-    let mut inside = false;
-    let mut patterns = Vec::new();
-    for line in text.lines() {
-        if line.starts_with("packages:") {
-            inside = true;
-        } else if inside && line.trim_start().starts_with("- ") {
-            let item = line.trim_start()[2..].split(" #").next().unwrap_or_default().trim();
-            patterns.push(item.trim_matches(['"', '\'']).to_owned());
-        } else if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
-            inside = false;
-        }
-    }
-    patterns
 }

@@ -263,7 +263,7 @@ pub(super) fn python(view: &View<'_>, part: &Part, command: &Command, doings: &[
             }
             let wanted: Vec<&str> = command.words[at + 1..]
                 .iter()
-                .map(String::as_str)
+                .map(|word| name_of_requirement(word))
                 .filter(|word| !word.starts_with("--up") && *word != "-U")
                 .collect();
             let is_tooling = wanted.iter().all(|word| {
@@ -276,6 +276,9 @@ pub(super) fn python(view: &View<'_>, part: &Part, command: &Command, doings: &[
                         | "twine"
                         | "tox"
                         | "nox"
+                        | "hatch"
+                        | "pdm"
+                        | "flit"
                         | "tox-gh-actions"
                         | "virtualenv"
                         | "coveralls"
@@ -308,6 +311,15 @@ pub(super) fn python(view: &View<'_>, part: &Part, command: &Command, doings: &[
         },
         "make" => Answer::Not("the steps use Python itself instead of the Makefile".to_owned()),
         _ => Answer::Other,
+    }
+}
+
+/// The name in a requirement, without quotes, extras and versions.
+fn name_of_requirement(word: &str) -> &str {
+    let word = word.trim_matches(['"', '\'']);
+    match word.split_once(['<', '>', '=', '!', '~', '[', ';']) {
+        Some((name, _)) if !word.starts_with('-') => name,
+        _ => word,
     }
 }
 

@@ -222,6 +222,22 @@ impl Command {
             })
     }
 
+    /// The same for a command whose quoted words may hold what a shell would read outside of them.
+    pub fn is_plain_but_for_quotes(&self) -> bool {
+        let mut outside = String::new();
+        let mut quote = None;
+        for c in self.text.chars() {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None if matches!(c, '"' | '\'') => quote = Some(c),
+                None => outside.push(c),
+            }
+        }
+        let substitutes = self.text.contains('`') || self.text.contains("$(");
+        quote.is_none() && !outside.contains(['|', '>', '<', '&']) && !substitutes
+    }
+
     /// Whether a shell does more with it than start it.
     pub fn is_plain(&self) -> bool {
         !self.text.contains(['|', '>', '<', '`', '&']) && !self.text.contains("$(") && self.words.len() < 60

@@ -1,11 +1,14 @@
 //! Which commands of another definition fit into which part, and what its steps become by them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use workflow::purpose::Doing;
 
 use super::answer::{self, Answer};
 use super::command::Command;
+use super::services::{Placed, retell};
+use super::versions::{self, Versions};
 use crate::part::{Part, Role, Step, Tool};
 use crate::view::{View, join};
 
@@ -18,6 +21,7 @@ struct Wanted {
     run: String,
     from: String,
     variables: BTreeMap<String, String>,
+    services: Rc<[Placed]>,
 }
 
 /// A command as it stands in another definition.
@@ -27,14 +31,28 @@ pub(super) struct Found<'a> {
     pub from: String,
     pub doings: &'a [Doing],
     pub variables: BTreeMap<String, String>,
+    /// What stands beside its job.
+    pub services: Rc<[Placed]>,
+}
+
+/// Services beside tests that are not started by the commands of the job itself.
+#[derive(Debug)]
+pub(super) struct BesideTests {
+    pub folder: String,
+    pub services: Rc<[Placed]>,
+    pub variables: BTreeMap<String, String>,
 }
 
 /// What is wanted of all parts.
 #[derive(Debug, Default)]
 pub(super) struct Fit {
     wanted: Vec<Wanted>,
-    /// Whether jobs have services beside them.
-    pub services: bool,
+    /// Services that belong to the tests of a folder.
+    pub beside: Vec<BesideTests>,
+    /// Commands of the services' own clients, which prepare what the tests of the same job want.
+    pub prepare: Vec<(Rc<[Placed]>, String)>,
+    /// The versions of a part's tool that its tests run with.
+    pub versions: BTreeMap<usize, Versions>,
     /// Options for CMake's configuration.
     options: BTreeSet<String>,
 }
@@ -48,6 +66,7 @@ impl Fit {
             from,
             doings,
             variables,
+            services,
         } = found;
         let mut there: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].folder == folder).collect();
         if there.is_empty() {
@@ -58,6 +77,7 @@ impl Fit {
                 Some(_) => Err(format!(
                     "works in {folder}/, which the steps here build as a part of the whole"
                 )),
+                None if folder.is_empty() => Err("works at the top, for which there are no steps here".to_owned()),
                 None => Err(format!("works in {folder}/, for which there are no steps here")),
             };
         }
@@ -82,6 +102,7 @@ impl Fit {
                         run: command.text.clone(),
                         from: from.clone(),
                         variables: variables.clone(),
+                        services: services.clone(),
                     };
                     if !self
                         .wanted
@@ -149,12 +170,33 @@ impl Fit {
         }
     }
 
+    /// Whether tests were taken that stand beside these services.
+    pub fn has_tests_with(&self, services: &Rc<[Placed]>) -> bool {
+        self.wanted
+            .iter()
+            .any(|wanted| wanted.role == Role::Test && Rc::ptr_eq(&wanted.services, services))
+    }
+
+    /// The commands that prepare these services.
+    fn prepared_with(&self, services: &Rc<[Placed]>) -> Vec<String> {
+        let all = self.prepare.iter().filter(|(known, _)| Rc::ptr_eq(known, services));
+        all.map(|(_, command)| command.clone()).collect()
+    }
+
     /// Changes the steps of the parts.
     pub fn settle(&self, parts: &mut [Part]) {
         for (at, part) in parts.iter_mut().enumerate() {
             let wanted: Vec<&Wanted> = self.wanted.iter().filter(|wanted| wanted.part == at).collect();
             for role in [Role::Install, Role::Build, Role::Test] {
                 replace(part, role, &wanted);
+            }
+            let tested: Vec<String> = wanted
+                .iter()
+                .filter(|wanted| wanted.role == Role::Test)
+                .flat_map(|wanted| self.prepared_with(&wanted.services))
+                .collect();
+            if let Some(step) = part.steps.iter_mut().find(|step| step.role == Role::Test) {
+                prepare_first(step, tested);
             }
             for role in [Role::Format, Role::Lint, Role::Types] {
                 add(part, role, &wanted);
@@ -174,11 +216,23 @@ impl Fit {
                     }
                 }
             }
-            if self.services {
-                // What a database holds is no file, so nothing says whether a result still stands.
-                for step in part.steps.iter_mut().filter(|step| step.role == Role::Test) {
-                    step.kept = None;
-                }
+            let beside: Vec<&BesideTests> = self
+                .beside
+                .iter()
+                .filter(|beside| beside.folder == part.folder)
+                .collect();
+            if let Some(step) = part.steps.iter_mut().find(|step| step.role == Role::Test)
+                && !beside.is_empty()
+                && step.services.is_empty()
+            {
+                let services: Vec<Placed> = beside.iter().flat_map(|beside| beside.services.to_vec()).collect();
+                let variables = beside.iter().flat_map(|beside| beside.variables.clone()).collect();
+                put_beside(step, &services, variables);
+                let prepared = beside.iter().flat_map(|beside| self.prepared_with(&beside.services));
+                prepare_first(step, prepared.collect());
+            }
+            if let Some(versions) = self.versions.get(&at) {
+                versions::vary(part, versions);
             }
         }
     }
@@ -193,6 +247,7 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
     let needs_build = part.step(Role::Build).is_some() && role == Role::Test && part.tool == Tool::Node;
     let index = part.steps.iter().position(|step| step.role == role);
     let variables: BTreeMap<String, String> = mine.iter().flat_map(|wanted| wanted.variables.clone()).collect();
+    let services: Vec<Placed> = mine.iter().flat_map(|wanted| wanted.services.to_vec()).collect();
     match index {
         Some(index) if role == Role::Install => {
             let step = &mut part.steps[index];
@@ -201,14 +256,14 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
                 line.contains("-m venv") || line == crate::stacks::OPEN || line.contains("--upgrade pip")
             });
             step.run.extend(run);
-            step.variables.extend(variables);
+            put_beside(step, &[], variables);
             step.from = Some(first.from.clone());
         }
         Some(index) => {
             let run = opened(part, run);
             let step = &mut part.steps[index];
             step.run = run;
-            step.variables.extend(variables);
+            put_beside(step, &services, variables);
             step.from = Some(first.from.clone());
         }
         None => {
@@ -219,11 +274,50 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
             if needs_build {
                 step = step.needs("build");
             }
-            step.variables.extend(variables);
+            put_beside(&mut step, &services, variables);
             step.from = Some(first.from.clone());
             part.steps.push(step);
         }
     }
+}
+
+/// Puts services beside a step, and gives it the variables of its job as they are with them.
+fn put_beside(step: &mut Step, services: &[Placed], mut variables: BTreeMap<String, String>) {
+    let mut fresh: Vec<Placed> = Vec::new();
+    for placed in services {
+        let is_known = |known: &str| known == placed.beside.name;
+        if step.services.iter().any(|known| is_known(&known.name)) {
+            continue;
+        }
+        // What several jobs have of one kind are variants: the one that is called as its kind is meant.
+        match fresh
+            .iter_mut()
+            .find(|known| is_known(&known.beside.name) || known.is_variant_of(placed))
+        {
+            Some(known) if placed.is_usual() && !known.is_usual() => *known = placed.clone(),
+            Some(_) => {}
+            None => fresh.push(placed.clone()),
+        }
+    }
+    step.exports.extend(retell(&fresh, &mut variables));
+    variables.retain(|name, _| !step.exports.contains_key(name));
+    step.variables.extend(variables);
+    if !fresh.is_empty() {
+        // What a database holds is no file, so nothing says whether a result still stands.
+        step.kept = None;
+    }
+    step.services.extend(fresh.into_iter().map(|placed| placed.beside));
+}
+
+/// Has commands run before those of a step, each once.
+fn prepare_first(step: &mut Step, commands: Vec<String>) {
+    let mut first: Vec<String> = Vec::new();
+    for command in commands {
+        if !first.contains(&command) && !step.run.contains(&command) {
+            first.push(command);
+        }
+    }
+    step.run.splice(0..0, first);
 }
 
 /// Adds checks as steps of their own.

@@ -4,8 +4,11 @@
 mod answer;
 mod command;
 mod fit;
+mod services;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use workflow::model::{Job, Step as OtherStep, StepKind, System, Used, Workflow};
 use workflow::occasion::{Occasion, Truth};
@@ -14,6 +17,7 @@ use workflow::purpose::{Doing, Purpose};
 use crate::Untaken;
 use crate::part::Part;
 use crate::view::{View, join};
+use crate::{Machine, ServicesAs};
 use command::{Command, split};
 
 /// What came of it.
@@ -25,13 +29,15 @@ pub(crate) struct Taken {
 }
 
 /// Looks at the definitions of other systems, and changes the steps of the parts to what these start.
-pub(crate) fn take(view: &View<'_>, parts: &mut [Part]) -> Taken {
+pub(crate) fn take(view: &View<'_>, parts: &mut [Part], wish: ServicesAs, machine: &Machine) -> Taken {
     let workflows = workflow::read(view.tree(), None);
     let mut taker = Taker {
         view,
         taken: Taken::default(),
         fit: fit::Fit::default(),
         said: BTreeSet::new(),
+        ways: services::Ways { wish, machine },
+        beside: Rc::from(Vec::new()),
     };
     for workflow in &workflows.list {
         if matches!(
@@ -71,6 +77,9 @@ struct Taker<'a, 't> {
     fit: fit::Fit,
     /// What was named already: one line of a definition may be read for several values of a matrix.
     said: BTreeSet<(String, u32, String)>,
+    ways: services::Ways<'a>,
+    /// What stands beside the job that is looked at.
+    beside: Rc<[services::Placed]>,
 }
 
 /// The longest text of a command that is shown.
@@ -113,22 +122,64 @@ impl Taker<'_, '_> {
             return self.leave(file, line, &named, &reason);
         }
         if let Some(line) = job.matrix {
-            let reason = "the steps run once, with the versions that are here; `matrix:` on a step runs it for several";
-            self.leave(file, line, &format!("the matrix of {named}"), reason);
+            self.matrix(job, line, parts);
         }
         if let Some(image) = &job.image {
             let reason = "the steps run on this machine; `image:` on a step puts it into an image";
             self.leave(file, line, &format!("image {image} of {named}"), reason);
         }
-        if !job.services.is_empty() {
-            self.fit.services = true;
-            let services = job.services.join(", ");
-            let reason = "tests that want them must find them running";
-            self.leave(file, line, &format!("services of {named}: {services}"), reason);
+        let taken = services::take(self.view, job, self.ways);
+        for (what, line, reason) in &taken.left {
+            self.leave(file, *line, what, reason);
         }
+        self.beside = taken.services.into();
         for step in &job.steps {
             self.step(workflow, job, step, parts);
         }
+        self.beside_tests(job);
+    }
+
+    /// Services of a job whose tests are started in a way of their own belong to the tests here all the same.
+    fn beside_tests(&mut self, job: &Job) {
+        let services = std::mem::replace(&mut self.beside, Rc::from(Vec::new()));
+        if services.is_empty() || self.fit.has_tests_with(&services) {
+            return;
+        }
+        let is_test = |doing: &Doing| matches!(doing.purpose, Purpose::Test | Purpose::Integration);
+        let tests = |step: &&OtherStep| step.doings.iter().any(is_test);
+        let says_so = |step: &&OtherStep| matches!(&step.kind, StepKind::Run { text } if text.contains("test"));
+        let step = job.steps.iter().find(tests).or_else(|| job.steps.iter().find(says_so));
+        let Some(step) = step else {
+            return;
+        };
+        let variables = self.variables(step, job);
+        self.fit.beside.push(fit::BesideTests {
+            folder: step.folder.clone(),
+            services,
+            variables,
+        });
+    }
+
+    /// The versions of a tool that a job runs with.
+    fn matrix(&mut self, job: &Job, line: u32, parts: &[Part]) {
+        let mut reason =
+            "the steps run once, with the versions that are here; `matrix:` on a step runs it for several".to_owned();
+        let mut what = format!("the matrix of job `{}`", job.id);
+        for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.folder == job.folder) {
+            match versions::look(part, job, self.ways.machine) {
+                versions::Looked::Nothing => {}
+                versions::Looked::Not(why) => reason = why,
+                versions::Looked::Found(versions, left) => {
+                    self.fit.versions.entry(at).or_insert(versions);
+                    if left.is_empty() {
+                        return;
+                    }
+                    what = format!("{what}: {}", left.join(", "));
+                    reason = "these are not on this machine; the others are taken over".to_owned();
+                }
+            }
+        }
+        self.leave(&job.at.file, line, &what, &reason);
     }
 
     fn step(&mut self, workflow: &Workflow, job: &Job, step: &OtherStep, parts: &mut [Part]) {
@@ -153,7 +204,7 @@ impl Taker<'_, '_> {
                         let mut folder = step.folder.clone();
                         for command in commands {
                             let line = command.line_in(&lines, line);
-                            self.command(workflow, step, &command, line, &mut folder, parts);
+                            self.command(workflow, job, step, &command, line, &mut folder, parts);
                         }
                     }
                     None => {
@@ -189,9 +240,13 @@ impl Taker<'_, '_> {
                 folder: &job.folder,
                 from: format!("{file}:{line}"),
                 doings: &step.doings,
-                variables: self.variables(step),
+                variables: self.variables(step, job),
+                services: self.beside.clone(),
             };
             return self.plain(found, &file, line, parts);
+        }
+        if services::is_starter(&used.name) {
+            return;
         }
         let reason = match used.name.as_str() {
             "actions/upload-artifact" | "actions/download-artifact" => {
@@ -205,9 +260,11 @@ impl Taker<'_, '_> {
         self.leave(&file, line, &used.name, &reason);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a command with all that it stands in")]
     fn command(
         &mut self,
         workflow: &Workflow,
+        job: &Job,
         step: &OtherStep,
         command: &Command,
         line: u32,
@@ -238,6 +295,9 @@ impl Taker<'_, '_> {
             }
             return;
         }
+        if !self.beside.is_empty() && services::is_client(command.program()) && command.is_plain_but_for_quotes() {
+            return self.fit.prepare.push((self.beside.clone(), command.text.clone()));
+        }
         let doings: Vec<Doing> = step
             .doings
             .iter()
@@ -249,7 +309,8 @@ impl Taker<'_, '_> {
             folder,
             from: format!("{file}:{line}"),
             doings: &doings,
-            variables: self.variables(step),
+            variables: self.variables(step, job),
+            services: self.beside.clone(),
         };
         self.plain(found, &file, line, parts);
     }
@@ -265,10 +326,10 @@ impl Taker<'_, '_> {
     }
 
     /// The variables that a step may have here; the others are named.
-    fn variables(&mut self, step: &OtherStep) -> BTreeMap<String, String> {
+    fn variables(&mut self, step: &OtherStep, job: &Job) -> BTreeMap<String, String> {
         const OF_THE_TERMINAL: &[&str] = &["CI", "CARGO_TERM_COLOR", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TERM"];
         let mut taken = BTreeMap::new();
-        for (name, value) in &step.variables {
+        for (name, value) in job.variables.iter().chain(&step.variables) {
             let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             if OF_THE_TERMINAL.contains(&name.as_str()) || !is_name || name.starts_with("THROUGHLINE") {
@@ -277,7 +338,11 @@ impl Taker<'_, '_> {
             let strict = value.contains("-D") && (name == "RUSTFLAGS" || name == "RUSTDOCFLAGS");
             let reason = if strict {
                 "makes every warning of a newer compiler an error"
-            } else if value.contains("${{") || value.len() > 500 || value.chars().any(char::is_control) {
+            } else if value.contains("${{")
+                || job.variables.contains(&(name.clone(), value.clone())) && value.contains('$')
+                || value.len() > 500
+                || value.chars().any(char::is_control)
+            {
                 "uses a value that only the other system knows"
             } else {
                 taken.insert(name.clone(), value.clone());

@@ -1,5 +1,6 @@
 //! Whatever lies in a tree, what is drafted passes the check, and is the same again.
 
+use draft::{Machine, ServicesAs, Wishes};
 use evidence::MemoryTree;
 use proptest::prelude::*;
 
@@ -11,6 +12,10 @@ const NAMES: &[&str] = &[
     "Cargo.lock",
     "src/main.rs",
     "src/bin/a b.rs",
+    "crates/a/Cargo.toml",
+    "crates/a/src/main.rs",
+    "crates/b/Cargo.toml",
+    "crates/b/src/main.rs",
     "package.json",
     "package-lock.json",
     "pnpm-lock.yaml",
@@ -50,6 +55,9 @@ const TEXTS: &[&str] = &[
     "[package]\nname = \"a\"\nversion = \"1.0.0\"\n",
     "[package]\nname = \"a\\n  b: c # d\"\n[[bin]]\nname = \"x: y\"\n",
     "[workspace]\nmembers = [\"*\", \"a/**\"]\n",
+    "[package]\nname = \"s\"\n[dependencies]\naxum = \"0\"\ns = { path = \"../s\" }\n",
+    "fn main() { std::env::var(\"PORT\"); \"/health\"; }",
+    "[workspace]\nmembers = [\"crates/*\"]\n",
     "{\"name\": \"@a/b\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"tsc --outDir 'x: y' #\", \"test\": \"a\\nb: c\"}}",
     "{\"private\": true, \"workspaces\": [\"*\"], \"scripts\": {\"build\": \"vite build\"}}",
     "[project]\nname = \"a: b\"\n[project.optional-dependencies]\n\"test \" = [\"pytest\"]\n[build-system]\nrequires = []\n",
@@ -61,6 +69,8 @@ const TEXTS: &[&str] = &[
     "all: b\ntest:\n\techo\ninstall:\n\tcp x $(DESTDIR)/usr\n",
     "packages:\n  - 'a/*'\n  - \"!x\"\n",
     "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    env: { \"A: b\": \"c\\nd\" }\n    steps:\n      - uses: actions/checkout@v4\n      - run: |\n          cargo test --features 'a: b' # c\n          npm run \"x\ty\"\n      - run: \"pytest -k '\\u0007'\"\n      - run: echo ${{ secrets.X }}\n",
+    "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    strategy: { matrix: { python-version: [\"3.9\", \"3.11\", \"x: y\"], rust: [stable, \"a b\"], pg: [9, 16] } }\n    services:\n      \"Ünsinn: [x]\": { image: \"postgres:${{ matrix.pg }}\", env: { POSTGRES_USER: \"a b'\", \"A: b\": x, POSTGRES_DB: shop }, ports: [\"5433:5432\"] }\n      redis: { image: redis, options: --health-cmd \"redis-cli ping\" }\n      package: { image: \"a/b:c d\" }\n      own: { image: example.org/own:1, ports: [\"80\", x] }\n    env: { DATABASE_URL: \"postgres://u:p\\\"$`@localhost:5433/shop\", PGPORT: 5433, REDIS_HOST: localhost }\n    steps:\n      - run: pip install -e .\n      - run: pytest\n      - run: cargo test\n      - run: npm test\n",
+    "variables: { POSTGRES_DB: shop, DATABASE_URL: \"postgres://postgres@db/shop\" }\ntest:\n  services: [{ name: \"postgres:16\", alias: db }, \"mysql\", docker:dind]\n  parallel: { matrix: [{ PYTHON: [\"3.9\", \"3.11\"] }] }\n  script: [pytest, go test ./...]\n",
     "test:\n  script:\n    - make test\n    - \"go test ./... && echo 'a: b'\"\n",
     "dist/\nbuild\n/target\n",
 ];
@@ -69,6 +79,7 @@ fn a_tree() -> impl Strategy<Value = Vec<(String, String)>> {
     let folder = prop_oneof![
         6 => Just(String::new()),
         2 => Just("web/".to_owned()),
+        2 => Just("a.b/".to_owned()),
         1 => Just("a b/".to_owned()),
         1 => Just("package/".to_owned()),
         1 => Just("Ünsinn: [x]/".to_owned()),
@@ -79,15 +90,36 @@ fn a_tree() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec(file, 1..14)
 }
 
+/// Machines with much, little or nothing, and all that can be asked for.
+fn wishes() -> impl Strategy<Value = Wishes> {
+    let services = prop_oneof![
+        Just(ServicesAs::Machine),
+        Just(ServicesAs::Container),
+        Just(ServicesAs::Process)
+    ];
+    (any::<bool>(), services, any::<bool>(), any::<bool>()).prop_map(|(one, services, containers, has_all)| {
+        let programs = Machine::PROGRAMS.iter().filter(|_| has_all);
+        Wishes {
+            one,
+            services,
+            machine: Machine {
+                containers,
+                programs: programs.map(|program| (*program).to_owned()).collect(),
+                toolchains: vec!["stable".to_owned(), "a b".to_owned()],
+            },
+        }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_draft_passes_the_check_and_is_the_same_again(files in a_tree()) {
+    fn every_draft_passes_the_check_and_is_the_same_again(files in a_tree(), wishes in wishes()) {
         let tree = MemoryTree::of(files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
-        if let Some(draft) = draft::draft(&tree) {
+        if let Some(draft) = draft::draft(&tree, &wishes) {
             check(&draft);
-            prop_assert_eq!(Some(draft), draft::draft(&tree));
+            prop_assert_eq!(Some(draft), draft::draft(&tree, &wishes));
         }
     }
 }

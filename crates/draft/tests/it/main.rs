@@ -1,23 +1,33 @@
 //! What is drafted for trees of many kinds, as a person meets it.
 
+mod beside;
 mod checked;
+mod components;
 mod stacks;
 mod taken;
 
-use draft::Draft;
+use draft::{Draft, Wishes};
 use evidence::MemoryTree;
 
 /// The draft for files in memory.
 fn drafted(files: &[(&str, &str)]) -> Draft {
-    let draft = draft::draft(&MemoryTree::of(files.iter().copied())).expect("a draft");
+    drafted_with(files, &Wishes::default())
+}
+
+/// The draft as it is wished for.
+fn drafted_with(files: &[(&str, &str)], wishes: &Wishes) -> Draft {
+    let draft = draft::draft(&MemoryTree::of(files.iter().copied()), wishes).expect("a draft");
     check(&draft);
     draft
 }
 
 /// Whatever was drafted must pass the check.
 fn check(draft: &Draft) {
-    if let Err(wrong) = pipeline::Definition::parse_bytes(draft.text.as_bytes(), "throughline.yaml") {
-        panic!("{wrong}\n{}", draft.text);
+    let inner = draft.components.iter().map(|component| &component.text);
+    for text in std::iter::once(&draft.text).chain(inner) {
+        if let Err(wrong) = pipeline::Definition::parse_bytes(text.as_bytes(), "throughline.yaml") {
+            panic!("{wrong}\n{text}");
+        }
     }
 }
 

@@ -178,6 +178,13 @@ fn make_is_asked_for_the_targets_that_it_has() {
 }
 
 #[test]
+fn the_programs_that_a_makefile_links_are_packaged() {
+    let makefile = "all: server client docs\n.PHONY: docs\nserver: server.c\n\t$(CC) server.c -o server\nclient: client.c\n\t$(CC) client.c -o $@\ndocs:\n\techo\n";
+    let draft = drafted(&[("Makefile", makefile), ("server.c", "")]);
+    assert_eq!(draft.files, ["server", "client"]);
+}
+
+#[test]
 fn a_second_stack_without_a_lock_file_is_named_and_left() {
     let draft = drafted(&[
         ("CMakeLists.txt", "project(a)\nadd_executable(a a.c)\n"),
@@ -188,25 +195,64 @@ fn a_second_stack_without_a_lock_file_is_named_and_left() {
 }
 
 #[test]
-fn folders_with_stacks_of_their_own_become_steps_of_their_own() {
-    let package = "{\"name\": \"a\", \"scripts\": {\"build\": \"vite build\"}, \"private\": true}";
-    let draft = drafted(&[
-        ("backend/Cargo.toml", CARGO),
-        ("backend/Cargo.lock", ""),
-        ("backend/src/main.rs", "fn main() {}"),
-        ("frontend/package.json", package),
-        ("frontend/package-lock.json", ""),
-    ]);
+fn nothing_is_drafted_where_nothing_says_how_it_is_built() {
+    let tree = evidence::MemoryTree::of([("README.md", "hello")]);
+    assert_eq!(draft::draft(&tree, &draft::Wishes::default()), None);
+}
+
+const WITH_DEPENDENCIES: &str = "{\"name\": \"a\", \"private\": true, \"scripts\": {\"build\": \"vite build\", \"test\": \"vitest\", \"lint\": \"eslint .\"}, \"devDependencies\": {\"vite\": \"7\"}}";
+
+#[test]
+fn what_is_installed_stays_while_its_files_do_and_builds_and_tests_are_kept() {
+    let draft = drafted(&[("package.json", WITH_DEPENDENCIES), ("package-lock.json", "")]);
     assert_eq!(
-        names(&draft),
-        ["backend-build", "backend-test", "frontend-install", "frontend-build"]
+        commands(&draft, "install"),
+        "node --version | cat - package.json package-lock.json | cmp -s - node_modules/.installed || npm ci\n\
+         node --version | cat - package.json package-lock.json > node_modules/.installed"
     );
-    assert_eq!(draft.files, ["backend/target/release/shop", "frontend/dist"]);
-    assert!(draft.text.contains("folder: frontend"));
+    assert!(
+        draft
+            .text
+            .contains("cache: [{ path: node_modules, key: node_modules }]"),
+        "{}",
+        draft.text
+    );
+    assert!(draft.text.contains("outputs: [dist]"), "{}", draft.text);
+    // The lint, the build and the tests.
+    assert_eq!(draft.text.matches("inputs: [").count(), 3, "{}", draft.text);
 }
 
 #[test]
-fn nothing_is_drafted_where_nothing_says_how_it_is_built() {
-    let tree = evidence::MemoryTree::of([("README.md", "hello")]);
-    assert_eq!(draft::draft(&tree), None);
+fn what_does_more_than_install_is_installed_each_time() {
+    let prepared = WITH_DEPENDENCIES.replace("\"lint\"", "\"prepare\": \"node make.js\", \"lint\"");
+    let draft = drafted(&[("package.json", &prepared), ("package-lock.json", "")]);
+    assert_eq!(commands(&draft, "install"), "npm ci");
+}
+
+#[test]
+fn a_build_into_a_folder_of_the_repository_is_not_kept() {
+    let draft = drafted(&[
+        ("package.json", WITH_DEPENDENCIES),
+        ("package-lock.json", ""),
+        ("dist/old.js", ""),
+    ]);
+    assert!(!draft.text.contains("outputs:"), "{}", draft.text);
+}
+
+#[test]
+fn members_of_a_workspace_of_yarn_are_packed_by_npm() {
+    let draft = drafted(&[
+        ("package.json", "{\"private\": true, \"workspaces\": [\"packages/*\"]}"),
+        ("yarn.lock", ""),
+        ("packages/a/package.json", "{\"name\": \"a\", \"version\": \"1.0.0\"}"),
+    ]);
+    assert!(commands(&draft, "pack").ends_with("-w a"), "{}", draft.text);
+}
+
+#[test]
+fn an_application_of_next_is_a_service_with_what_it_built() {
+    let package = "{\"name\": \"a\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"npm-run-all build-app\", \"build-app\": \"next build\", \"start\": \"next start\"}, \"dependencies\": {\"next\": \"15\"}}";
+    let draft = drafted(&[("package.json", package), ("package-lock.json", "")]);
+    assert!(draft.has_service);
+    assert!(draft.files.contains(&".next".to_owned()), "{:?}", draft.files);
 }

@@ -20,7 +20,7 @@ pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, 
 pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, SearchArgs, StatusArgs};
 pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
-pub use init::InitArgs;
+pub use init::{InitArgs, ServicesAs};
 pub use ledger::{CheckpointArgs, ExportArgs, KeysArgs, LedgerCommand, VerifyArgs};
 pub use local::{CheckArgs, FileKind, FolderArgs, LocalRunArgs, SchemaArgs};
 pub use notifications::{NotificationsCommand, NotificationsTestArgs};

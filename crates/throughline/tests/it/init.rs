@@ -96,3 +96,50 @@ fn a_file_that_git_leaves_out_is_written_with_a_word() {
     );
     assert!(called.err.contains("!/throughline.yaml"));
 }
+
+fn two_folders() -> Home {
+    let home = Home::new().with("PATH", "/nowhere");
+    for (folder, name, text) in [
+        ("backend/src", "main.rs", "fn main() {}"),
+        ("backend", "Cargo.toml", CARGO),
+        ("backend", "Cargo.lock", ""),
+        (
+            "frontend",
+            "package.json",
+            "{\"scripts\": {\"build\": \"vite build\"}, \"private\": true}",
+        ),
+        ("frontend", "package-lock.json", ""),
+    ] {
+        std::fs::create_dir_all(home.current.join(folder)).unwrap();
+        home.file(&format!("{folder}/{name}"), text);
+    }
+    home
+}
+
+#[test]
+fn what_is_deployed_by_itself_gets_a_file_in_its_folder() {
+    let home = two_folders();
+    let called = home.call(&["init"]);
+    assert_eq!(called.exit, Exit::Done, "{}", called.err);
+    assert_snapshot!(called.shown());
+    for folder in ["", "backend/", "frontend/"] {
+        assert!(home.current.join(format!("{folder}throughline.yaml")).exists());
+    }
+    assert_eq!(home.call(&["check"]).exit, Exit::Done);
+}
+
+#[test]
+fn none_of_several_files_is_written_where_one_is_there() {
+    let home = two_folders();
+    home.file("frontend/throughline.yaml", "throughline: 1\n");
+    let called = home.call(&["init"]);
+    assert_eq!(called.exit, Exit::Refused);
+    assert!(
+        called.err.contains("frontend/throughline.yaml is there already"),
+        "{}",
+        called.err
+    );
+    assert!(!home.current.join("throughline.yaml").exists());
+    assert!(!home.current.join("backend/throughline.yaml").exists());
+    assert_eq!(home.call(&["init", "--one"]).exit, Exit::Done);
+}

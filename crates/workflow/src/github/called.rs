@@ -60,6 +60,7 @@ pub(super) fn jobs(
         job.inputs.extend(caller.inputs.iter().cloned());
         if job.matrix.is_none() {
             job.matrix = caller.matrix;
+            job.axes.clone_from(&caller.axes);
         }
         if job.concurrency.is_none() {
             job.concurrency = caller.concurrency;

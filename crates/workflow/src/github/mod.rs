@@ -6,7 +6,7 @@ mod triggers;
 
 use std::collections::BTreeMap;
 
-use crate::model::{At, End, Environment, Job, Pinning, Step, StepKind, System, Used, Workflow};
+use crate::model::{At, End, Environment, Job, Pinning, Service, Step, StepKind, System, Used, Workflow};
 use crate::occasion::{Condition, Occasions};
 use crate::purpose::{Context, Doing, Purpose};
 use crate::read::Reader;
@@ -173,6 +173,7 @@ fn read_job(
         .get("strategy")
         .and_then(|strategy| strategy.member("matrix"))
         .map(|(key, _)| key.line);
+    job.axes = axes_of(node.at(&["strategy", "matrix"]), &values);
     job.runners = match node.get("runs-on") {
         Some(runner) if runner.is_map() => runner.get("group").map(Node::texts).unwrap_or_default(),
         Some(runner) => runner.texts(),
@@ -191,7 +192,7 @@ fn read_job(
         .get("services")
         .map_or(&[][..], Node::members)
         .iter()
-        .map(|(key, service)| service.text_of("image").unwrap_or(&key.name).to_owned())
+        .map(|(key, service)| service_of(&key.name, key.line, service, &values))
         .collect();
     if let Some((key, environment)) = node.member("environment") {
         let name = environment
@@ -439,6 +440,66 @@ fn combinations(inputs: &[(String, String)], choices: &BTreeMap<String, Vec<Stri
         }
     }
     vec![inputs.to_vec()]
+}
+
+/// A service beside a job. Its health is asked by an option of the engine that starts it.
+fn service_of(name: &str, line: u32, node: &Node, values: &BTreeMap<String, String>) -> Service {
+    let variables = node.get("env").map_or(&[][..], Node::members);
+    Service {
+        name: Some(name.to_owned()),
+        image: fill(node.text_of("image").unwrap_or(name), values),
+        variables: variables
+            .iter()
+            .filter_map(|(key, value)| Some((key.name.clone(), fill(value.text()?, values))))
+            .collect(),
+        ports: node.get("ports").map(Node::texts).unwrap_or_default(),
+        health: node.text_of("options").and_then(health_of),
+        line,
+    }
+}
+
+/// What the options of an engine start to ask a service's health.
+fn health_of(options: &str) -> Option<String> {
+    let (_, after) = options.split_once("--health-cmd")?;
+    let after = after.trim_start_matches(['=', ' ', '\t', '\n', '\\']);
+    let command = match after.chars().next()? {
+        quote @ ('"' | '\'') => after[1..].split(quote).next()?,
+        _ => after.split_whitespace().next()?,
+    };
+    Some(command.trim().to_owned()).filter(|command| !command.is_empty())
+}
+
+/// The axes of a matrix with the values that are written down; nothing of what is worked out while it runs.
+fn axes_of(matrix: Option<&Node>, values: &BTreeMap<String, String>) -> Vec<(String, Vec<String>)> {
+    let members = matrix.map_or(&[][..], Node::members);
+    let mut axes: Vec<(String, Vec<String>)> = members
+        .iter()
+        .filter(|(key, _)| key.name != "include" && key.name != "exclude")
+        .map(|(key, node)| {
+            let texts = node.elements().iter().filter_map(Node::text);
+            (
+                key.name.clone(),
+                texts.take(50).map(|text| fill(text, values)).collect(),
+            )
+        })
+        .collect();
+    // Where there are no axes, each entry of `include` is a combination of its own.
+    if axes.is_empty() {
+        let include = matrix
+            .and_then(|matrix| matrix.get("include"))
+            .map_or(&[][..], Node::elements);
+        for (key, node) in include.iter().take(50).flat_map(Node::members) {
+            let Some(text) = node.text().map(|text| fill(text, values)) else {
+                continue;
+            };
+            match axes.iter_mut().find(|(name, _)| *name == key.name) {
+                Some((_, known)) if known.contains(&text) => {}
+                Some((_, known)) => known.push(text),
+                None => axes.push((key.name.clone(), vec![text])),
+            }
+        }
+    }
+    axes
 }
 
 /// The values of a matrix by name, those of `include` too.

@@ -3,7 +3,7 @@
 mod merged;
 mod rules;
 
-use crate::model::{At, Environment, Job, Pinning, System, Used, Workflow};
+use crate::model::{At, Environment, Job, Pinning, Service, System, Used, Workflow};
 use crate::occasion::{Occasion, Occasions, Truth};
 use crate::purpose::Purpose;
 use crate::read::Reader;
@@ -210,11 +210,25 @@ fn read_job(
     job.services = node("services")
         .map_or(&[][..], Node::elements)
         .iter()
-        .filter_map(image)
-        .filter(|name| !name.contains("dind"))
+        .filter_map(|node| {
+            Some(Service {
+                name: node.text_of("alias").map(str::to_owned),
+                image: image(node)?,
+                variables: texts_of(node.get("variables")),
+                line: node.line,
+                ..Service::default()
+            })
+        })
+        .filter(|service| !service.image.contains("dind"))
         .collect();
+    job.variables = texts_of(definition.parts.get("variables").map(|part| &part.node));
+    for (name, value) in texts_of(node("variables")) {
+        job.variables.retain(|(known, _)| *known != name);
+        job.variables.push((name, value));
+    }
     job.runners = node("tags").map(Node::texts).unwrap_or_default();
     job.matrix = get("parallel").map(|part| part.line);
+    job.axes = axes_of(node("parallel"));
     job.timeout = get("timeout").map(|part| part.line);
     job.cache = get("cache").map(|part| part.line);
     job.concurrency = get("resource_group").map(|part| part.line);
@@ -251,6 +265,30 @@ fn read_job(
     }
     steps::note_shape(&mut job);
     Some(job)
+}
+
+/// Names with texts, as variables are written; a variable may also be a map with its `value`.
+fn texts_of(node: Option<&Node>) -> Vec<(String, String)> {
+    let members = node.map_or(&[][..], Node::members);
+    members
+        .iter()
+        .filter_map(|(key, value)| {
+            let text = value.text().or_else(|| value.text_of("value"))?;
+            Some((key.name.clone(), text.to_owned()))
+        })
+        .collect()
+}
+
+/// The axes of a matrix that is one combination of lists.
+fn axes_of(parallel: Option<&Node>) -> Vec<(String, Vec<String>)> {
+    match parallel.and_then(|parallel| parallel.get("matrix")).map(Node::elements) {
+        Some([one]) => one
+            .members()
+            .iter()
+            .map(|(key, values)| (key.name.clone(), values.texts()))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Environments that come from the values of a matrix.

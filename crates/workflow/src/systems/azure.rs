@@ -1,7 +1,7 @@
 //! Azure Pipelines.
 
 use super::azure_condition::condition;
-use crate::model::{At, Environment, Job, StepKind, System, Workflow};
+use crate::model::{At, Environment, Job, Service, StepKind, System, Workflow};
 use crate::occasion::{Condition, Filter, Occasion, Occasions, Pattern};
 use crate::purpose::{Context, Purpose, join, parent};
 use crate::read::Reader;
@@ -296,7 +296,7 @@ impl Reading<'_> {
             .get("services")
             .map_or(&[][..], Node::members)
             .iter()
-            .map(|(key, _)| key.name.clone())
+            .map(|(key, _)| Service::of(&key.name))
             .collect();
         job.image = node
             .get("container")

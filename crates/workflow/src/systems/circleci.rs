@@ -1,7 +1,7 @@
 //! CircleCI.
 
 use crate::comparison;
-use crate::model::{At, Job, StepKind, System, Used, Workflow};
+use crate::model::{At, Job, Service, StepKind, System, Used, Workflow};
 use crate::occasion::{Condition, Filter, Occasion, Occasions, Pattern, Truth};
 use crate::purpose::{Context, Purpose};
 use crate::read::Reader;
@@ -210,7 +210,7 @@ impl Config<'_> {
         job.services = images
             .iter()
             .skip(1)
-            .filter_map(|image| image.text().map(str::to_owned))
+            .filter_map(|image| image.text().map(Service::of))
             .collect();
         job.runners = ["machine", "macos", "resource_class"]
             .iter()

@@ -1,7 +1,7 @@
 //! AppVeyor, Cirrus CI and Bitbucket Pipelines.
 
 use crate::comparison;
-use crate::model::{At, Environment, Job, Pinning, System, Used, Workflow};
+use crate::model::{At, Environment, Job, Pinning, Service, System, Used, Workflow};
 use crate::occasion::{Condition, Filter, Occasion, Occasions, Pattern};
 use crate::purpose::Purpose;
 use crate::read::Reader;
@@ -40,7 +40,7 @@ pub(crate) fn appveyor(reader: &Reader<'_>, file: &str) -> Vec<Workflow> {
         job.matrix = root.at(&["environment", "matrix"]).map(|node| node.line);
         job.runners = root.get("image").map(Node::texts).unwrap_or_default();
         job.cache = root.member("cache").map(|(key, _)| key.line);
-        job.services = root.get("services").map(Node::texts).unwrap_or_default();
+        job.services = Service::all(root.get("services").map(Node::texts).unwrap_or_default());
         for phase in [
             "install",
             "before_build",
@@ -242,8 +242,8 @@ fn bitbucket_steps(
             .member("trigger")
             .filter(|(_, kind)| kind.text() == Some("manual"))
             .map(|(key, _)| key.line);
-        job.services = step.get("services").map(Node::texts).unwrap_or_default();
-        job.services.retain(|service| service != "docker");
+        job.services = Service::all(step.get("services").map(Node::texts).unwrap_or_default());
+        job.services.retain(|service| service.image != "docker");
         job.cache = step.member("caches").map(|(key, _)| key.line);
         job.timeout = step.member("max-time").map(|(key, _)| key.line);
         if let Some((key, environment)) = step.member("deployment") {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{At, Job, System, Workflow};
+use crate::model::{At, Job, Service, System, Workflow};
 use crate::occasion::{Condition, Filter, Names, Occasion, Occasions, Pattern};
 use crate::read::Reader;
 use crate::steps;
@@ -222,7 +222,7 @@ fn jobs(
                 .get("sidecars")
                 .map_or(&[][..], Node::elements)
                 .iter()
-                .filter_map(|one| one.text_of("image").map(str::to_owned))
+                .filter_map(|one| one.text_of("image").map(Service::of))
                 .collect();
             for step in inner.get("steps").map_or(&[][..], Node::elements) {
                 step_of(reader, &from, step, &mut job);

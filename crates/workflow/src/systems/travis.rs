@@ -1,7 +1,7 @@
 //! Travis CI.
 
 use crate::comparison;
-use crate::model::{At, Job, System, Workflow};
+use crate::model::{At, Job, Service, System, Workflow};
 use crate::occasion::{Condition, Filter, Occasion, Occasions, Pattern};
 use crate::purpose::{Context, Purpose};
 use crate::read::Reader;
@@ -157,8 +157,9 @@ pub(crate) fn read(reader: &Reader<'_>, file: &str) -> Vec<Workflow> {
 
 fn fill(reader: &Reader<'_>, file: &str, root: &Node, own: Option<&Node>, job: &mut Job) {
     let get = |name: &str| own.and_then(|own| own.member(name)).or_else(|| root.member(name));
-    job.services = get("services").map(|(_, node)| node.texts()).unwrap_or_default();
-    job.services.retain(|service| service != "docker" && service != "xvfb");
+    job.services = Service::all(get("services").map(|(_, node)| node.texts()).unwrap_or_default());
+    job.services
+        .retain(|service| service.image != "docker" && service.image != "xvfb");
     job.cache = get("cache").map(|(key, _)| key.line);
     job.runners = get("os").map(|(_, node)| node.texts()).unwrap_or_default();
     for phase in PHASES {

@@ -1,7 +1,7 @@
 //! Woodpecker and Drone, which have the same root.
 
 use crate::comparison;
-use crate::model::{At, Job, Pinning, System, Used, Workflow};
+use crate::model::{At, Job, Pinning, Service, System, Used, Workflow};
 use crate::occasion::{Condition, Filter, Occasion, Occasions, Pattern};
 use crate::read::Reader;
 use crate::steps;
@@ -69,13 +69,13 @@ fn pipeline(reader: &Reader<'_>, file: &str, system: System, root: &Node, list: 
             .members()
             .iter()
             .filter_map(|(_, service)| service.text_of("image"))
-            .map(str::to_owned)
+            .map(Service::of)
             .collect(),
         Some(services) => services
             .elements()
             .iter()
             .filter_map(|service| service.text_of("image"))
-            .map(str::to_owned)
+            .map(Service::of)
             .collect(),
         None => Vec::new(),
     };

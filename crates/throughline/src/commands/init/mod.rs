@@ -1,16 +1,16 @@
 //! `throughline init`: a first definition for what lies in a folder.
 
+mod files;
 mod folder;
+mod machine;
 
-use std::io::Write as _;
 use std::path::Path;
 
-use draft::Draft;
-use pipeline::Definition;
+use draft::{Draft, DraftStep, Wishes};
 use serde::Serialize;
 
 use super::Around;
-use crate::cli::InitArgs;
+use crate::cli::{InitArgs, ServicesAs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -35,6 +35,8 @@ struct Drafted<'a> {
     files: &'a [String],
     has_service: bool,
     definitions: &'a [String],
+    /// The components that the file lists, where there are several.
+    components: Vec<DraftedComponent<'a>>,
     not_taken: Vec<NotTaken<'a>>,
     notes: &'a [String],
     /// Programs that the steps start and that are not here.
@@ -58,6 +60,17 @@ struct DraftedStep<'a> {
 }
 
 #[derive(Debug, Serialize)]
+struct DraftedComponent<'a> {
+    name: &'a str,
+    folder: &'a str,
+    steps: Vec<DraftedStep<'a>>,
+    files: &'a [String],
+    has_service: bool,
+    /// What stands in the file in its folder.
+    text: &'a str,
+}
+
+#[derive(Debug, Serialize)]
 struct NotTaken<'a> {
     file: &'a str,
     line: u32,
@@ -73,17 +86,29 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
     let shown = args.path.join(name);
     let shown = shown.strip_prefix(".").unwrap_or(&shown);
     if !args.print && !args.force && std::fs::symlink_metadata(&file).is_ok() {
-        return Err(Failure::new(
-            Exit::Refused,
-            format!("{} is there already, and was not touched", shown.display()),
-        )
-        .hint("`--print` shows what would be drafted, `--force` writes it over the file"));
+        return Err(is_there(shown));
     }
     let tree = folder::Folder::look(&root)?;
-    let Some(draft) = draft::draft(&tree) else {
+    let wishes = Wishes {
+        one: args.one,
+        services: match args.services {
+            ServicesAs::Auto => draft::ServicesAs::Machine,
+            ServicesAs::Container => draft::ServicesAs::Container,
+            ServicesAs::Process => draft::ServicesAs::Process,
+        },
+        machine: machine::look(&around.variables),
+    };
+    let Some(draft) = draft::draft(&tree, &wishes) else {
         return Err(nothing(&root));
     };
-    if let Err(wrong) = Definition::parse_bytes(draft.text.as_bytes(), name) {
+    let files = files::of(&draft, &root, &args.path);
+    if let Some(there) = files
+        .iter()
+        .find(|file| !args.print && !args.force && file.path.exists())
+    {
+        return Err(is_there(&there.shown));
+    }
+    if let Err(wrong) = files::check(&files) {
         super::check::tell(&wrong, printer)?;
         return Err(Failure::new(
             Exit::Failed,
@@ -92,20 +117,25 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
         .hint("this is a defect of throughline; `--print --json` shows what was found"));
     }
     if !args.print {
-        write(&file, draft.text.as_bytes(), args.force)
-            .map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", shown.display())))?;
+        files::write(&files, args.force).map_err(|(file, error)| {
+            let message = format!("{} cannot be written: {error}", file.shown.display());
+            Failure::new(Exit::Failed, message)
+        })?;
     }
     let path = around.variables.get("PATH").cloned().unwrap_or_default();
-    let missing: Vec<&str> = draft.programs.iter().map(String::as_str).collect();
-    let missing: Vec<&str> = missing
-        .into_iter()
-        .filter(|program| !tools::is_there(program, &path))
-        .collect();
+    let is_missing = |program: &&str| !tools::is_there(program, &path) && !machine::is_postgres(program, &path);
+    let missing: Vec<&str> = draft.programs.iter().map(String::as_str).filter(is_missing).collect();
     if args.json {
         return printer.document(&document(&draft, shown, !args.print, &missing));
     }
     if args.print {
-        return printer.data(&draft.text);
+        for (number, file) in files.iter().enumerate() {
+            if number > 0 {
+                printer.data(&format!("\n# === {}\n", file.shown.display()))?;
+            }
+            printer.data(file.text)?;
+        }
+        return Ok(());
     }
     tell(&draft, printer);
     for program in &missing {
@@ -121,10 +151,13 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
     }
     printer.say("");
     let tick = paint(Tone::Good, "✓");
-    printer.say(&format!(
-        "{tick} {} is written, and passes its check. Next:",
-        shown.display()
-    ));
+    printer.say(&match draft.components.len() {
+        0 => format!("{tick} {} is written, and passes its check. Next:", shown.display()),
+        more => format!(
+            "{tick} {} and one in the folder of each of {more} components are written, and pass their check. Next:",
+            shown.display()
+        ),
+    });
     let (check, run) = if args.path == Path::new(".") {
         ("throughline check".to_owned(), "throughline run".to_owned())
     } else {
@@ -158,22 +191,23 @@ fn nothing(root: &Path) -> Failure {
         .hint("a file of your own takes four lines: `throughline: 1`, `steps:`, `  build:`, `    run: ./build.sh`")
 }
 
-/// Writes a file whole or not at all, and over another one only where that is wanted.
-fn write(file: &Path, bytes: &[u8], force: bool) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut fresh = tempfile::Builder::new()
-        .prefix(".throughline-")
-        .permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(
-            0o644,
-        ))
-        .tempfile_in(folder)?;
-    fresh.write_all(bytes)?;
-    let kept = if force {
-        fresh.persist(file)
-    } else {
-        fresh.persist_noclobber(file)
-    };
-    kept.map(drop).map_err(|error| error.error)
+fn is_there(shown: &Path) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!("{} is there already, and was not touched", shown.display()),
+    )
+    .hint("`--print` shows what would be drafted, `--force` writes it over the file")
+}
+
+fn drafted(steps: &[DraftStep]) -> Vec<DraftedStep<'_>> {
+    let steps = steps.iter();
+    steps
+        .map(|step| DraftedStep {
+            name: &step.name,
+            run: &step.run,
+            from: step.from.as_deref(),
+        })
+        .collect()
 }
 
 fn document<'a>(draft: &'a Draft, file: &Path, written: bool, missing: &[&'a str]) -> Drafted<'a> {
@@ -190,18 +224,22 @@ fn document<'a>(draft: &'a Draft, file: &Path, written: bool, missing: &[&'a str
                 because: &part.because,
             })
             .collect(),
-        steps: draft
-            .steps
-            .iter()
-            .map(|step| DraftedStep {
-                name: &step.name,
-                run: &step.run,
-                from: step.from.as_deref(),
-            })
-            .collect(),
+        steps: drafted(&draft.steps),
         files: &draft.files,
         has_service: draft.has_service,
         definitions: &draft.definitions,
+        components: draft
+            .components
+            .iter()
+            .map(|component| DraftedComponent {
+                name: &component.name,
+                folder: &component.folder,
+                steps: drafted(&component.steps),
+                files: &component.files,
+                has_service: component.has_service,
+                text: &component.text,
+            })
+            .collect(),
         not_taken: draft
             .untaken
             .iter()
@@ -233,38 +271,36 @@ fn tell(draft: &Draft, printer: &mut Printer) {
         let because = cut(&because, columns.saturating_sub(width(&what) + 4).max(20));
         printer.say(&format!("  {what}  {}", paint(Tone::Quiet, &because)));
     }
-    printer.say("");
-    printer.say(&paint(Tone::Strong, "Steps"));
-    let names = draft.steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
-    for step in &draft.steps {
-        for (at, command) in step.run.iter().take(MOST_COMMANDS).enumerate() {
-            let name = if at == 0 { step.name.as_str() } else { "" };
-            let from = match (&step.from, at) {
-                (Some(from), 0) => format!("  {}", clean(from)),
-                _ => String::new(),
-            };
-            let room = columns.saturating_sub(names + 4 + from.len()).max(24);
-            printer.say(&format!(
-                "  {name:names$}  {}{}",
-                cut(&clean(command), room),
-                paint(Tone::Quiet, &from)
-            ));
-        }
-        if step.run.len() > MOST_COMMANDS {
-            let more = format!("and {} more", step.run.len() - MOST_COMMANDS);
-            printer.say(&format!("  {:names$}  {}", "", paint(Tone::Quiet, &more)));
+    if !draft.components.is_empty() {
+        printer.say("");
+        let title = paint(Tone::Strong, "Components");
+        let other = "each is built and deployed by itself; --one makes one package of all";
+        let other = cut(other, columns.saturating_sub(12).max(24));
+        printer.say(&format!("{title}  {}", paint(Tone::Quiet, &other)));
+        for component in &draft.components {
+            let place = format!("{}/", component.folder);
+            printer.say(&format!("  {}  {}", component.name, paint(Tone::Quiet, &clean(&place))));
+            steps(&component.steps, 4, columns, printer);
+            package(&component.files, component.has_service, columns, printer);
         }
     }
-    printer.say("");
-    printer.say(&paint(Tone::Strong, "Package"));
-    if draft.files.is_empty() {
-        printer.say("  none: the definition only runs its steps; the file says why");
+    if !draft.steps.is_empty() {
+        printer.say("");
+        printer.say(&paint(Tone::Strong, "Steps"));
+        steps(&draft.steps, 2, columns, printer);
     }
-    for file in &draft.files {
-        printer.say(&format!("  {}", clean(file)));
-    }
-    if draft.has_service {
-        printer.say("  run as a service");
+    if draft.components.is_empty() {
+        printer.say("");
+        printer.say(&paint(Tone::Strong, "Package"));
+        if draft.files.is_empty() {
+            printer.say("  none: the definition only runs its steps; the file says why");
+        }
+        for file in &draft.files {
+            printer.say(&format!("  {}", clean(file)));
+        }
+        if draft.has_service {
+            printer.say("  run as a service");
+        }
     }
     if !draft.notes.is_empty() {
         printer.say("");
@@ -273,6 +309,42 @@ fn tell(draft: &Draft, printer: &mut Printer) {
         }
     }
     untaken(draft, columns, printer);
+}
+
+/// The steps of a definition, the first commands of each.
+fn steps(all: &[DraftStep], indent: usize, columns: usize, printer: &mut Printer) {
+    let names = all.iter().map(|step| step.name.len()).max().unwrap_or(0);
+    for step in all {
+        for (at, command) in step.run.iter().take(MOST_COMMANDS).enumerate() {
+            let name = if at == 0 { step.name.as_str() } else { "" };
+            let from = match (&step.from, at) {
+                (Some(from), 0) => format!("  {}", clean(from)),
+                _ => String::new(),
+            };
+            let room = columns.saturating_sub(names + indent + 2 + from.len()).max(24);
+            printer.say(&format!(
+                "{:indent$}{name:names$}  {}{}",
+                "",
+                cut(&clean(command), room),
+                paint(Tone::Quiet, &from)
+            ));
+        }
+        if step.run.len() > MOST_COMMANDS {
+            let more = format!("and {} more", step.run.len() - MOST_COMMANDS);
+            printer.say(&format!("{:indent$}{:names$}  {}", "", "", paint(Tone::Quiet, &more)));
+        }
+    }
+}
+
+/// What the package of a component takes, in a line.
+fn package(files: &[String], has_service: bool, columns: usize, printer: &mut Printer) {
+    let files = match files {
+        [] => "no package: the file says why".to_owned(),
+        files => format!("package: {}", files.join(", ")),
+    };
+    let service = if has_service { ", run as a service" } else { "" };
+    let line = cut(&format!("{}{service}", clean(&files)), columns.saturating_sub(4).max(24));
+    printer.say(&format!("    {}", paint(Tone::Quiet, &line)));
 }
 
 fn untaken(draft: &Draft, columns: usize, printer: &mut Printer) {
