@@ -111,5 +111,4 @@ pub(crate) async fn list(
 }
 
 #[cfg(test)]
-#[path = "many.rs"]
 mod many;

@@ -343,7 +343,10 @@ fn package(files: &[String], has_service: bool, columns: usize, printer: &mut Pr
         files => format!("package: {}", files.join(", ")),
     };
     let service = if has_service { ", run as a service" } else { "" };
-    let line = cut(&format!("{}{service}", clean(&files)), columns.saturating_sub(4).max(24));
+    let line = cut(
+        &format!("{}{service}", clean(&files)),
+        columns.saturating_sub(4).max(24),
+    );
     printer.say(&format!("    {}", paint(Tone::Quiet, &line)));
 }
 
