@@ -46,6 +46,13 @@ impl<'a> Checks<'a> {
         self.wrong.borrow_mut().push(diagnostic);
     }
 
+    /// Something is wrong in another file.
+    pub fn add(&self, diagnostic: Diagnostic) {
+        if !self.is_full() {
+            self.wrong.borrow_mut().push(diagnostic);
+        }
+    }
+
     /// How much is wrong so far.
     pub fn count(&self) -> usize {
         self.wrong.borrow().len()

@@ -37,7 +37,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Everything that is wrong with a file, in the order of the lines; never empty.
+/// Everything that is wrong with a file and the modules that it uses, in the order of the lines; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
@@ -53,7 +53,7 @@ impl Diagnostics {
         if all.is_empty() {
             return Ok(());
         }
-        all.sort_by_key(|each| (each.line, each.column));
+        all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         all.dedup();
         all.truncate(MOST);
         Err(Self(all))

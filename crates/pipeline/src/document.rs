@@ -6,6 +6,8 @@ use facts::EnvironmentName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::definition::modules::UsedModule;
+
 /// The part of a definition that is frozen into the package.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PackageDocument {
@@ -27,6 +29,9 @@ pub struct PackageDocument {
     /// Gates that the component adds to those of the environments. They can only hold back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// The modules that the build's steps came from, so that it can be said later of what it was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<UsedModule>,
 }
 
 /// How the version of a package is made from the commits behind it.

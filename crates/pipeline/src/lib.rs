@@ -21,6 +21,7 @@ pub mod placed;
 pub mod plan;
 pub mod reading;
 mod schema;
+pub mod within;
 mod yaml;
 
 pub use configuration::{Difference, Rendered, difference};

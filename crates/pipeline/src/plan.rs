@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::cycle::{find_cycle, path_text};
 use crate::document::PackageDocument;
+use crate::within::Within;
 
 /// The most steps a plan may have.
 pub const MOST_STEPS: usize = 200_000;
@@ -105,6 +106,9 @@ pub struct PlannedStep {
     /// Of which step with a matrix it is an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
+    /// The steps that use the modules which it comes from, the outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<Within>,
 }
 
 /// One combination of the values of a matrix.
@@ -131,6 +135,7 @@ impl PlannedStep {
             concurrency: None,
             resources: None,
             instance: None,
+            within: Vec::new(),
         }
     }
 
@@ -394,7 +399,7 @@ pub enum PlanError {
 
 impl Plan {
     /// The plan of these steps and all that they need, directly or over others, in the same order. The name
-    /// of a step with a matrix means all its instances.
+    /// of a step with a matrix means all its instances, that of one with a module all that it gives.
     ///
     /// # Errors
     /// The first name that is no step's.
@@ -410,7 +415,12 @@ impl Plan {
         for name in wanted {
             let before = open.len();
             open.extend(places.get(name));
-            let is_instance = |step: &PlannedStep| step.instance.as_ref().is_some_and(|instance| instance.of == *name);
+            let is_instance = |step: &PlannedStep| {
+                let of = step.instance.as_ref().map(|instance| &instance.of);
+                of.into_iter()
+                    .chain(step.within.iter().map(|using| &using.step))
+                    .any(|of| of == name)
+            };
             open.extend(
                 self.steps
                     .iter()

@@ -166,6 +166,20 @@ impl<'a> Check<'a, '_> {
                 self.say(place, format!("{name} lacks `{required}`"), None);
             }
         }
+        self.one_of(node, schema, name, key);
+    }
+
+    /// Some maps must have one of several keys.
+    fn one_of(&mut self, node: &Node, schema: &'a Value, name: &str, key: Place) {
+        let ways = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        let keys: Vec<&str> = ways
+            .filter_map(|way| way.get("required")?.as_array()?.first()?.as_str())
+            .collect();
+        if !keys.is_empty() && keys.iter().all(|key| node.get(key).is_none()) {
+            let quoted: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+            let all = join(&quoted.iter().map(String::as_str).collect::<Vec<_>>(), "or");
+            self.say(key, format!("{name} lacks {all}"), None);
+        }
     }
 
     fn unknown(&mut self, place: Place, member: &str, schema: &Value, name: Name<'_>) {

@@ -94,7 +94,7 @@ pub const STEP: Scope = Scope {
                 },
                 Variable {
                     name: "instances",
-                    about: "of a step with a matrix, each of its instances; else empty",
+                    about: "of a step with a matrix, each of its instances, of one with a module, each step that it gives; else empty",
                     shape: Shape::List(&Shape::Object(&[
                         plain("name", "the instance's name"),
                         plain("result", "as above"),
@@ -116,6 +116,11 @@ pub const STEP: Scope = Scope {
             name: "matrix",
             about: "in a step with a matrix, by axis, the values of this instance",
             shape: Shape::Map(&Shape::Plain),
+        },
+        Variable {
+            name: "inputs",
+            about: "in a step of a module, by name, the module's inputs where it is used",
+            shape: Shape::Map(&Shape::Any),
         },
         Variable {
             name: "run",

@@ -2,12 +2,14 @@
 //!
 //! A condition sees `needs.STEP.result`, `needs.STEP.outputs` and of the run `kind`, `component`,
 //! `commit`, `line`, `environment` and `trust`. Without a condition a step begins when each of its
-//! needs succeeded. Of a step with a matrix it sees all instances, and as result the worst of theirs.
+//! needs succeeded. Of a step with a matrix it sees all instances, of one with a module all that the module gives, and
+//! as result the worst of theirs. What a step of a module needs outside of it is a matter of the step that uses the
+//! module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use pipeline::plan::Instance;
+use pipeline::within::{Part, Seen};
 use policy::ConditionCache;
 use serde_json::{Map, Value, json};
 
@@ -28,17 +30,51 @@ pub(super) enum Holds {
     Broken(String),
 }
 
-/// Looks at the condition of the step at `place`, whose needs are all finished.
+/// Looks at the conditions of the step at `place`, whose needs are all finished: those of the steps that use the
+/// modules it comes from, the outermost first, and its own.
 pub(super) fn holds(state: &RunState, place: usize) -> Holds {
+    for (depth, when) in state.planned(place).conditions().enumerate() {
+        match one(state, place, depth, when) {
+            Holds::Yes => {}
+            other => return other,
+        }
+    }
+    Holds::Yes
+}
+
+/// The needs that one of a step's conditions sees, with what they are called there.
+fn seen(state: &RunState, place: usize, depth: usize) -> impl Iterator<Item = (usize, Seen<'_>)> {
     let step = state.planned(place);
-    let Some(when) = &step.when else {
-        let lacking = state.needs[place]
-            .iter()
-            .find(|need| state.steps[**need].phase.finished() != Some(RunResult::Succeeded));
-        return match lacking {
+    let needs = state.needs[place].iter();
+    let seen = needs.map(move |need| (*need, step.sees(state.planned(*need))));
+    seen.filter(move |(_, seen)| seen.depth == depth)
+}
+
+/// A need that did not succeed. Of a module, what was skipped by a condition does not count, as long as anything of
+/// it was not.
+fn lacking(state: &RunState, place: usize, depth: usize) -> Option<usize> {
+    let finished = |need: usize| state.steps[need].phase.finished();
+    let mut skipped: Vec<(usize, &str)> = Vec::new();
+    let mut worked: BTreeSet<&str> = BTreeSet::new();
+    for (need, seen) in seen(state, place, depth) {
+        match (finished(need), seen.part) {
+            (Some(RunResult::Succeeded), Part::OfModule) => _ = worked.insert(seen.name),
+            (Some(RunResult::Succeeded), _) => {}
+            (Some(RunResult::Skipped), Part::OfModule) => skipped.push((need, seen.name)),
+            _ => return Some(need),
+        }
+    }
+    let alone = skipped.into_iter().find(|(_, of)| !worked.contains(of));
+    alone.map(|(need, _)| need)
+}
+
+/// Looks at one of them.
+fn one(state: &RunState, place: usize, depth: usize, when: Option<&str>) -> Holds {
+    let Some(when) = when else {
+        return match lacking(state, place, depth) {
             None => Holds::Yes,
             Some(_) if mutation::is(Mutation::IgnoreFailedNeeds) => Holds::Yes,
-            Some(need) => Holds::No(format!("`{}` did not succeed", state.name(*need))),
+            Some(need) => Holds::No(format!("`{}` did not succeed", state.name(need))),
         };
     };
     let evaluated = COMPILED
@@ -46,7 +82,7 @@ pub(super) fn holds(state: &RunState, place: usize) -> Holds {
         .map_err(|error| error.to_string())
         .and_then(|condition| {
             condition
-                .evaluate(&variables(state, place))
+                .evaluate(&variables(state, place, depth))
                 .map_err(|error| error.to_string())
         });
     match evaluated {
@@ -56,37 +92,48 @@ pub(super) fn holds(state: &RunState, place: usize) -> Holds {
     }
 }
 
-fn variables(state: &RunState, place: usize) -> Value {
+fn variables(state: &RunState, place: usize, depth: usize) -> Value {
     let mut needs: Map<String, Value> = Map::new();
-    let mut instances: BTreeMap<&str, Vec<(RunResult, Value)>> = BTreeMap::new();
-    for need in &state.needs[place] {
-        let step = &state.steps[*need];
+    let mut parts: BTreeMap<&str, (Part, Vec<(RunResult, Value)>)> = BTreeMap::new();
+    for (need, seen) in seen(state, place, depth) {
+        let step = &state.steps[need];
         let result = step.phase.finished().unwrap_or(RunResult::Unknown);
-        let planned = state.planned(*need);
-        match &planned.instance {
-            None => {
-                let value = json!({"result": result, "outputs": step.outputs, "instances": []});
-                needs.insert(planned.name.to_string(), value);
-            }
-            Some(Instance { of, values }) => {
-                let value = json!({
-                    "name": planned.name, "result": result, "matrix": values, "outputs": step.outputs,
-                });
-                instances.entry(of.as_str()).or_default().push((result, value));
-            }
+        if seen.part == Part::Whole {
+            let value = json!({"result": result, "outputs": step.outputs, "instances": []});
+            needs.insert(seen.name.to_owned(), value);
+            continue;
         }
+        let planned = state.planned(need);
+        let values = planned.instance.as_ref().map(|instance| &instance.values);
+        let value = json!({
+            "name": planned.name, "result": result, "outputs": step.outputs,
+            "matrix": values.map_or_else(|| json!({}), |values| json!(values)),
+        });
+        let (_, parts) = parts.entry(seen.name).or_insert((seen.part, Vec::new()));
+        parts.push((result, value));
     }
-    for (of, instances) in instances {
-        let result = worst(instances.iter().map(|(result, _)| *result));
-        let instances: Vec<Value> = instances.into_iter().map(|(_, value)| value).collect();
+    for (of, (part, parts)) in parts {
+        let results = || parts.iter().map(|(result, _)| *result);
+        let result = match part {
+            Part::OfModule => worst_of_module(results()),
+            Part::OfMatrix | Part::Whole => worst(results()),
+        };
+        let instances: Vec<Value> = parts.into_iter().map(|(_, value)| value).collect();
         let value = json!({"result": result, "outputs": {}, "instances": instances});
         needs.insert(of.to_owned(), value);
     }
-    let values = state.planned(place).instance.as_ref().map(|instance| &instance.values);
+    let planned = state.planned(place);
+    let own = depth == planned.within.len();
+    let values = planned
+        .instance
+        .as_ref()
+        .filter(|_| own)
+        .map(|instance| &instance.values);
     let request = &state.request;
     json!({
         "needs": needs,
         "matrix": values.map_or_else(|| json!({}), |values| json!(values)),
+        "inputs": planned.inputs_at(depth).map_or_else(|| json!({}), |inputs| json!(inputs)),
         "run": {
             "kind": request.kind,
             "component": request.component_name,
@@ -109,4 +156,13 @@ fn worst(results: impl Iterator<Item = RunResult>) -> RunResult {
         RunResult::Failed => 5,
     };
     results.max_by_key(badness).unwrap_or(RunResult::Unknown)
+}
+
+/// What all steps of a module came to together: the worst of what was not skipped.
+fn worst_of_module(results: impl Iterator<Item = RunResult>) -> RunResult {
+    let mut done = results.filter(|result| *result != RunResult::Skipped).peekable();
+    if done.peek().is_none() {
+        return RunResult::Skipped;
+    }
+    worst(done)
 }

@@ -1,6 +1,7 @@
 use engine::{RunResult, State, query};
 use pipeline::PlannedStep;
 use pipeline::plan::Instance;
+use pipeline::within::Within;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, broken, name, nothing, request, step};
@@ -102,6 +103,72 @@ async fn conditions_decide_over_results_and_outputs() {
         "{}",
         steps[5]
     );
+}
+
+#[tokio::test]
+async fn steps_of_a_module_begin_when_the_step_that_uses_it_may_and_by_their_own_conditions() {
+    let bench = Bench::new();
+    let engine = bench.engine().await;
+    let within = |of: &str, when: Option<&str>| Within {
+        step: name(of),
+        module: "/ci/module.yaml".to_owned(),
+        commit: None,
+        when: when.map(str::to_owned),
+        inputs: [("DEEP".to_owned(), json!(true))].into(),
+    };
+    let inner = |called: &str, needs: &[&str], when: Option<&str>, using: Within| PlannedStep {
+        when: when.map(str::to_owned),
+        within: vec![using],
+        ..step(called, needs, json!({}))
+    };
+    let asked = request(vec![
+        step("good", &[], json!({})),
+        step("bad", &[], json!({"fail": 9})),
+        // Its module begins, because what it needs succeeded.
+        inner("on.lint", &["good"], None, within("on", None)),
+        inner(
+            "on.deep",
+            &["on.lint", "good"],
+            Some("inputs.DEEP && needs.lint.result == 'succeeded'"),
+            within("on", None),
+        ),
+        inner(
+            "on.never",
+            &["on.lint", "good"],
+            Some("!inputs.DEEP"),
+            within("on", None),
+        ),
+        // What failed before keeps back those with conditions, too.
+        inner("off.lint", &["bad"], Some("inputs.DEEP"), within("off", None)),
+        inner("off.test", &["off.lint"], None, within("off", None)),
+        inner(
+            "mend.lint",
+            &["bad"],
+            None,
+            within("mend", Some("needs.bad.result == 'failed'")),
+        ),
+        // What a condition of the module skips is no failure of it; all of it skipped is.
+        step("after-on", &["on.lint", "on.deep", "on.never"], json!({})),
+        step("after-off", &["off.lint", "off.test"], json!({})),
+        PlannedStep {
+            when: Some(
+                "needs.on.result == 'succeeded' && needs.on.instances.size() == 3 && needs.off.result == 'skipped'"
+                    .to_owned(),
+            ),
+            ..step("both", &["on.lint", "on.deep", "on.never", "off.lint"], json!({}))
+        },
+    ]);
+    let run = asked.run;
+    assert_eq!(bench.finish(&engine, asked).await, RunResult::Failed);
+    let steps = bench.steps(run).await;
+    let told: Vec<&str> = steps.iter().map(String::as_str).collect();
+    assert_eq!(told[2..4], ["on.lint: succeeded", "on.deep: succeeded"]);
+    assert_eq!(told[4], "on.never: skipped (its condition does not hold: !inputs.DEEP)");
+    assert_eq!(told[5], "off.lint: skipped (`bad` did not succeed)");
+    assert_eq!(told[6], "off.test: skipped (`off.lint` did not succeed)");
+    assert_eq!(told[7..9], ["mend.lint: succeeded", "after-on: succeeded"]);
+    assert_eq!(told[9], "after-off: skipped (`off.lint` did not succeed)");
+    assert_eq!(told[10], "both: succeeded");
 }
 
 #[tokio::test]

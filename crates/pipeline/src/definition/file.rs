@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::concurrency::InGroup;
 use super::image::Image;
 use super::matrix::Matrix;
+use super::modules::Given;
 use super::reports::Report;
 use super::resources::Resources;
 use super::services::Beside;
@@ -24,8 +25,8 @@ use crate::schema::Scalar;
 #[serde(deny_unknown_fields)]
 #[schemars(
     title = "throughline.yaml",
-    extend("x-later" = ["contracts", "flags", "image", "matrix", "model", "modules",
-        "notifications", "on", "secrets", "services", "uses"])
+    extend("x-later" = ["contracts", "flags", "image", "matrix", "model",
+        "notifications", "on", "secrets", "services"])
 )]
 pub(crate) struct File {
     /// The version of this file's language: 1.
@@ -144,10 +145,16 @@ pub(crate) struct VersionRule {
 /// A step: commands that run in a fresh copy of the component's folder.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["identity", "network", "uses"]))]
+#[schemars(extend("x-later" = ["identity", "network"], "oneOf" = [{ "required": ["run"] }, { "required": ["uses"] }]))]
 pub(crate) struct Step {
     /// The commands. The step fails with the first that fails.
-    pub run: String,
+    pub run: Option<String>,
+    /// Instead of commands, the module that the step is: a file such as `./ci/test.yaml`, or one of another
+    /// repository at a version, such as `tools/pipelines/test.yaml@v1`.
+    pub uses: Option<String>,
+    /// The inputs of the module that the step uses, by name.
+    #[serde(default)]
+    pub with: BTreeMap<String, Given>,
     /// The steps that must be finished before; unless `when` says otherwise, each must have succeeded.
     #[serde(default)]
     pub needs: Vec<String>,

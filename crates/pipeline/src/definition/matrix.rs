@@ -274,10 +274,12 @@ impl Reader<'_> {
     }
 
     /// The step as this instance has it: its variables set, and filled in where the step may name them.
-    fn filled(&self, step: &file::Step, node: &Node, values: &[(String, String)]) -> Option<file::Step> {
+    pub(super) fn filled(&self, step: &file::Step, node: &Node, values: &[(String, String)]) -> Option<file::Step> {
         let mut filled = step.clone();
         let before = self.checks.count();
-        let put = |text: &mut String, place: Place| match fill(text, |name| value_of(values, name)) {
+        let inputs = self.at.inputs.as_ref();
+        let value = |name: &str| value_of(values, name).or_else(|| inputs?.text(name));
+        let put = |text: &mut String, place: Place| match fill(text, value) {
             Ok(full) => *text = full,
             Err(error) => self.not_filled(place, &error, values),
         };
@@ -329,21 +331,38 @@ impl Reader<'_> {
     }
 
     fn not_filled(&self, place: Place, error: &FillError, values: &[(String, String)]) {
-        let known: Vec<String> = values.iter().map(|(name, _)| format!("`${name}`")).collect();
-        let hint = format!("the matrix gives {}", known.join(", "));
+        let quoted = |names: &mut dyn Iterator<Item = &String>| {
+            let names: Vec<String> = names.map(|name| format!("`${name}`")).collect();
+            names.join(", ")
+        };
+        let mut given = Vec::new();
+        if !values.is_empty() {
+            given.push(format!(
+                "the matrix gives {}",
+                quoted(&mut values.iter().map(|(name, _)| name))
+            ));
+        }
+        if let Some(inputs) = self.at.inputs.as_ref().filter(|inputs| !inputs.texts.is_empty()) {
+            let names = quoted(&mut inputs.texts.iter().map(|(name, _)| name));
+            given.push(format!("the module's inputs are {names}"));
+        }
+        let hint = if given.is_empty() {
+            "only inputs of the module can be, and it has none".to_owned()
+        } else {
+            given.join("; ")
+        };
         self.checks.say(place, error.to_string(), Some(&hint));
     }
 }
 
-/// Needs of a step with a matrix are needs of each of its instances.
+/// Needs of a step with a matrix are needs of each of its instances, those of one with a module of each step that
+/// the module gives.
 pub(super) fn needs_of_instances(steps: &mut [PlannedStep]) {
     let mut instances: HashMap<StepName, Vec<StepName>> = HashMap::new();
     for step in steps.iter() {
-        if let Some(instance) = &step.instance {
-            instances
-                .entry(instance.of.clone())
-                .or_default()
-                .push(step.name.clone());
+        let of = step.instance.as_ref().map(|instance| &instance.of);
+        if let Some(of) = step.within.first().map(|using| &using.step).or(of) {
+            instances.entry(of.clone()).or_default().push(step.name.clone());
         }
     }
     if instances.is_empty() {

@@ -6,6 +6,7 @@ mod file;
 mod image;
 mod kept;
 mod matrix;
+pub mod modules;
 mod parts;
 mod reports;
 mod resources;
@@ -29,6 +30,7 @@ use crate::plan::{EffectClass, PACKAGE, PackageFile, PackageInput, Plan, Planned
 use crate::yaml::{Node, Place, Source};
 use crate::{reading, schema};
 use components::Components;
+use modules::{At, Bundle, Library, Tally, UsedModule};
 
 /// The name of the file in the component's folder.
 pub const FILE: &str = "throughline.yaml";
@@ -49,6 +51,8 @@ pub struct Definition {
     /// Whether the file itself says what the tag's name begins with.
     tag_is_named: bool,
     components: Components,
+    /// The bytes in which it is kept, where it uses modules.
+    bundle: Option<Vec<u8>>,
     digest: Digest,
     file: String,
     /// Environments that the definition names, with their places.
@@ -63,16 +67,54 @@ impl Definition {
     /// # Errors
     /// Everything that is wrong, each with its place.
     pub fn parse(text: &str, file: &str) -> Result<Self, Diagnostics> {
+        Self::parse_with(text, file, &Library::default())
+    }
+
+    /// Reads a definition that uses these modules.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place, in the modules too.
+    pub fn parse_with(text: &str, file: &str, library: &Library) -> Result<Self, Diagnostics> {
         let source = Source { file, text };
         let (root, parsed) = reading::read::<file::File>(&source, &SCHEMA)?;
         let checks = Checks::new(source);
-        let definition = Reader {
+        let tally = Tally::default();
+        let mut definition = Reader {
             checks: &checks,
             root: &root,
+            at: &At::definition(library, &tally),
         }
         .definition(parsed, file);
         Diagnostics::none_of(checks.into_wrong())?;
+        let used = tally.used();
+        if !used.is_empty() {
+            let bundle = Bundle::bytes(text, library, &used);
+            definition.digest = Digest::of(&bundle);
+            definition.bundle = Some(bundle);
+        }
         Ok(definition)
+    }
+
+    /// Reads a definition as it was kept, see [`Definition::kept`].
+    ///
+    /// # Errors
+    /// As for [`Definition::parse`].
+    pub fn parse_kept(bytes: &[u8], file: &str) -> Result<Self, Diagnostics> {
+        match Bundle::read(bytes) {
+            Some((text, library)) => Self::parse_with(&text, file, &library),
+            None => Self::parse_bytes(bytes, file),
+        }
+    }
+
+    /// The bytes in which it is kept where it uses modules: its text and theirs. The definition's digest is that
+    /// of these bytes, else that of its text.
+    pub fn kept(&self) -> Option<&[u8]> {
+        self.bundle.as_deref()
+    }
+
+    /// The modules that it uses, directly or over others, in the order of their places.
+    pub fn modules(&self) -> &[UsedModule] {
+        &self.document.modules
     }
 
     /// Reads a definition from bytes, which may be anything.
@@ -81,6 +123,14 @@ impl Definition {
     /// When the bytes are no text, or as for [`Definition::parse`].
     pub fn parse_bytes(bytes: &[u8], file: &str) -> Result<Self, Diagnostics> {
         Self::parse(text_of(bytes, file)?, file)
+    }
+
+    /// Reads a definition that uses these modules from bytes, which may be anything.
+    ///
+    /// # Errors
+    /// When the bytes are no text, or as for [`Definition::parse_with`].
+    pub fn parse_bytes_with(bytes: &[u8], file: &str, library: &Library) -> Result<Self, Diagnostics> {
+        Self::parse_with(text_of(bytes, file)?, file, library)
     }
 
     /// The steps of a build, the one named `package` last.
@@ -124,7 +174,7 @@ impl Definition {
         &self.components
     }
 
-    /// The digest of the text it was read from.
+    /// The digest of the text it was read from, or of that with its modules; see [`Definition::kept`].
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -163,16 +213,16 @@ pub(crate) fn text_of<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Diagno
     })
 }
 
-/// The name that the file gives to a step; of the instances of a matrix all have the same.
+/// The name that the file gives to a step; of the instances of a matrix all have the same, and all that a module gives.
 fn written_as(step: &PlannedStep) -> &str {
-    let instance = step.instance.as_ref();
-    instance.map_or(&step.name, |instance| &instance.of).as_str()
+    step.named().as_str()
 }
 
 /// Turns the parsed file into a definition and notes what is wrong.
 struct Reader<'a> {
     checks: &'a Checks<'a>,
     root: &'a Node,
+    at: &'a At<'a>,
 }
 
 impl Reader<'_> {
@@ -206,6 +256,7 @@ impl Reader<'_> {
             database: parsed.database.map(|database| self.database(database)),
             verify: self.verify(parsed.verify),
             gates: self.gates(parsed.gates),
+            modules: self.at.tally.used(),
         };
         match parsed.package {
             Some(package) => {
@@ -225,7 +276,8 @@ impl Reader<'_> {
         let own = concurrency.as_ref().map(|concurrency| &concurrency.group);
         let written = self.written_steps();
         for step in &steps {
-            let node = written.get(written_as(step));
+            // What a module says is in its own file.
+            let node = written.get(written_as(step)).filter(|_| step.within.is_empty());
             if let (Some(group), Some(node)) = (step.concurrency.as_ref().map(|own| &own.group), node)
                 && Some(group) == own
             {
@@ -250,6 +302,7 @@ impl Reader<'_> {
             tag: version.tag,
             tag_is_named,
             components,
+            bundle: None,
             digest: Digest::of(self.checks.source.text),
             file: file.to_owned(),
             mentioned,

@@ -8,7 +8,7 @@ use policy::nearest::nearest;
 use policy::scope;
 use serde_json::json;
 
-use super::{Reader, file};
+use super::{Reader, file, modules};
 use crate::checks::to_text;
 use crate::cycle::{find_cycle, path_text};
 use crate::named::Named;
@@ -82,6 +82,16 @@ impl Reader<'_> {
         };
         let mut planned = Vec::with_capacity(steps.0.len());
         for ((name, step), (key, node)) in steps.0.into_iter().zip(nodes.members()) {
+            if step.uses.is_some() {
+                planned.extend(self.module(&name, &step, (key.place, node), &names));
+                continue;
+            }
+            self.inputs_stand(node);
+            if step.matrix.is_none() && self.at.inputs.is_some() {
+                let filled = self.filled(&step, node, &[]);
+                planned.extend(filled.and_then(|step| self.step(&name, step, key.place, node, &reading)));
+                continue;
+            }
             if step.matrix.is_none() {
                 planned.extend(self.step(&name, step, key.place, node, &reading));
                 continue;
@@ -105,6 +115,14 @@ impl Reader<'_> {
             }
         }
         self.no_cycle(nodes);
+        if let Some(twin) = modules::twins(&planned) {
+            let place = nodes
+                .member(twin.named().as_str())
+                .map_or(key.place, |(key, _)| key.place);
+            let message = format!("two steps would be called `{}`", twin.name);
+            self.checks
+                .say(place, message, Some("choose another name for one of them"));
+        }
         planned
     }
 
@@ -124,7 +142,13 @@ impl Reader<'_> {
                 Some("choose another name"),
             );
         }
-        checks.script(node, "run", &step.run);
+        if let Some(run) = &step.run {
+            checks.script(node, "run", run);
+        }
+        if let Some((key, _)) = node.member("with") {
+            let message = "`with` is without effect: the step uses no module";
+            checks.say(key.place, message, Some("remove it, or name the module with `uses`"));
+        }
         let needs = self.needs(node, &step.needs, reading.names);
         if let Some(when) = &step.when {
             self.when(node, when, &step);
@@ -167,13 +191,13 @@ impl Reader<'_> {
         let image = step.image.as_ref().map(|image| self.image(node, "image", image));
         let services = self.services(node, &step.services);
         let input = RunInput {
-            script: step.run,
+            script: step.run.unwrap_or_default(),
             services,
             image,
             shell: step.shell.or_else(|| reading.defaults.shell.clone()),
             folder: step.folder,
             variables,
-            secrets: self.secrets(node, step.secrets),
+            secrets: self.secrets(node, self.secrets_named(node, step.secrets)),
             cache: self.cache(node, step.cache),
             observe: step.observe,
             kept,
@@ -194,7 +218,7 @@ impl Reader<'_> {
 
     /// The condition of a step; it sees the steps that this one needs, and no others, and of a matrix the
     /// values of this instance.
-    fn when(&self, node: &Node, when: &str, step: &file::Step) {
+    pub(super) fn when(&self, node: &Node, when: &str, step: &file::Step) {
         let Some(condition) = self.checks.condition(node, "when", when, &scope::STEP) else {
             return;
         };
@@ -213,12 +237,19 @@ impl Reader<'_> {
                 let message = format!("`when`: this step does not need `{name}`");
                 self.checks.say(place, message, Some(&hint));
             }
+            if member.variable == "inputs" {
+                self.when_of_inputs(place, Some(name));
+            }
             if member.variable == "matrix" && node.get("matrix").is_some() && !step.variables.contains_key(name) {
                 let hint = nearest(name, step.variables.keys().map(String::as_str));
                 let hint = hint.map(|near| format!("did you mean `{near}`?"));
                 self.checks
                     .say(place, format!("`when`: the matrix has no `{name}`"), hint.as_deref());
             }
+        }
+        let of_inputs = |member: &policy::scope::Member| member.variable == "inputs";
+        if condition.variables().any(|variable| variable == "inputs") && !condition.members().iter().any(of_inputs) {
+            self.when_of_inputs(node.place_of(&["when"]), None);
         }
         if node.get("matrix").is_none() && condition.variables().any(|variable| variable == "matrix") {
             let hint = "give it one, or take `matrix` out of the condition";

@@ -174,7 +174,7 @@ fn unknown_keys_come_with_the_nearest_name() {
 
 #[test]
 fn keys_that_come_later_say_so() {
-    for key in ["uses", "network"] {
+    for key in ["identity", "network"] {
         check(
             &step(&format!("{key}: x")),
             &[&format!(
@@ -182,7 +182,7 @@ fn keys_that_come_later_say_so() {
             )],
         );
     }
-    for key in ["modules", "flags"] {
+    for key in ["model", "flags"] {
         assert!(wrong(&format!("throughline: 1\n{key}: x"))[0].contains("is not supported by this version"));
     }
     check(
@@ -240,7 +240,7 @@ fn values_of_the_wrong_kind_are_placed() {
             "3:23 `needs` must be a list, this is a text | a list is written [test]",
             "3:29 `timeout` must be a text, this is empty | leave `timeout` out, or give it a value",
             "4:6 `b` must be a map, this is a text",
-            "5:3 `c` lacks `run`",
+            "5:3 `c` lacks `run` or `uses`",
         ],
     );
     check(

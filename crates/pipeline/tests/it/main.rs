@@ -7,6 +7,7 @@ mod environments;
 mod images;
 mod limits;
 mod matrix;
+mod modules;
 mod schemas;
 mod sharing;
 mod version;

@@ -41,6 +41,7 @@ fn against(schema: &Value, file: &Value) -> Vec<String> {
 fn the_published_schemas_are_those_of_the_types() {
     published("throughline.json", pipeline::definition::json_schema());
     published("environments.json", pipeline::environments::json_schema());
+    published("module.json", pipeline::definition::modules::json_schema());
 }
 
 #[test]

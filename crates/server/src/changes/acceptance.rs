@@ -12,12 +12,13 @@ use facts::published::Judgement;
 use facts::{Digest, ReleaseLine, RunId, Trust, Version};
 use ledger::{Append, AppendError, Op, Select};
 use pipeline::Definition;
+use pipeline::definition::modules::LARGEST_KEPT;
 use pipeline::document::VersionScheme;
 use pipeline::plan::VERSION;
 use serde_json::json;
 use source::version::{Scheme, after};
 
-use super::builds::{Builds, Change, DEFINITION, LARGEST_DEFINITION};
+use super::builds::{Builds, Change, DEFINITION};
 use super::register::Component;
 use super::tags;
 use super::versions::Asked;
@@ -201,10 +202,10 @@ impl Builds {
             return Ok(known);
         }
         let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || store.read(&definition, LARGEST_DEFINITION)).await;
+        let read = tokio::task::spawn_blocking(move || store.read(&definition, LARGEST_KEPT)).await;
         let text = read.map_err(|panic| ServerError::Internal(panic.to_string()))??;
         // It was read when it was built.
-        let prefix = Definition::parse_bytes(&text, DEFINITION)
+        let prefix = Definition::parse_kept(&text, DEFINITION)
             .ok()
             .and_then(|definition| definition.tag_of(key.1.as_deref()));
         let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);

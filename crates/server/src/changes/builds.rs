@@ -17,6 +17,7 @@ use serde_json::json;
 use source::SourceError;
 
 use super::depends::{Depends, Met};
+use super::modules::Modules;
 use super::needs::{Held, Needs, Waits};
 use super::register::{Component, Register};
 use super::repositories::{Repositories, RepositoryError};
@@ -84,6 +85,7 @@ pub struct Builds {
     pub(super) delivery: Delivery,
     pub(super) register: Register,
     pub(super) repositories: Arc<Repositories>,
+    pub(super) modules: Modules,
     pub(super) versions: Arc<Versions>,
     pub(super) packages: Arc<StoredPackages>,
     pub(super) store: Arc<BlobStore>,
@@ -159,6 +161,7 @@ impl Builds {
             access,
         } = parts;
         Self {
+            modules: Modules::new(ledger.clone(), register.clone(), repositories.clone()),
             tags: Mutex::default(),
             held: Mutex::default(),
             ledger,
@@ -173,6 +176,11 @@ impl Builds {
             store,
             access,
         }
+    }
+
+    /// What looks up the modules that definitions use.
+    pub fn modules(&self) -> &Modules {
+        &self.modules
     }
 
     /// Goes through the changes after `position` that have no build yet, and starts it. Whether each has
@@ -374,12 +382,19 @@ impl Builds {
             }
             Err(error) => return Err(error.into()),
         };
-        let (store, kept) = (self.store.clone(), text.clone());
+        let library = self.modules.for_build(component, commit, &folder, &text).await?;
+        let parsed = Definition::parse_bytes_with(&text, &path, &library);
+        // A definition that uses modules is kept with them.
+        let kept = parsed
+            .as_ref()
+            .ok()
+            .and_then(|definition| definition.kept().map(<[u8]>::to_vec));
+        let (store, kept) = (self.store.clone(), kept.unwrap_or(text));
         let stored = tokio::task::spawn_blocking(move || store.put_bytes(&kept)).await;
         let digest = stored
             .map_err(|panic| ServerError::Internal(panic.to_string()))??
             .digest;
-        let plan = match Definition::parse_bytes(&text, &path) {
+        let plan = match parsed {
             Ok(definition) if component.place.is_some() && !definition.components().is_empty() => {
                 Err(BrokenDefinition {
                     file: path,

@@ -17,6 +17,8 @@ pub const CHANGE_LINKED: &str = "change.linked";
 pub const COMPONENT_PLACED: &str = "component.placed";
 /// The kind of [`ChangeSorted`].
 pub const CHANGE_SORTED: &str = "change.sorted";
+/// The kind of [`ModulesResolved`].
+pub const MODULES_RESOLVED: &str = "modules.resolved";
 /// The kind of [`RemoteFollowed`].
 pub const REMOTE_FOLLOWED: &str = "remote.followed";
 /// The kind of [`PolicyChanged`].
@@ -69,6 +71,27 @@ pub struct ConcernedComponent {
     pub component: ComponentId,
     /// Why, as a part of a sentence.
     pub why: String,
+}
+
+/// What the versions mean of the repositories whose modules a commit's definition uses, for good. Claimed once for
+/// each commit of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModulesResolved {
+    /// The commit whose definition it is.
+    pub commit: Commit,
+    /// The versions, in the order of their repositories' names.
+    pub versions: Vec<ResolvedVersion>,
+}
+
+/// What a version of a repository means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedVersion {
+    /// The repository, as the definition names it.
+    pub repository: String,
+    /// The version, as the definition names it.
+    pub version: String,
+    /// The commit of that repository.
+    pub commit: Commit,
 }
 
 /// A branch or tag of the repository points elsewhere.

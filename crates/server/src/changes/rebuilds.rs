@@ -12,10 +12,11 @@ use facts::published::Judgement;
 use facts::{Actor, Clock, Digest, Entropy, RunId};
 use ledger::{Append, Ledger};
 use pipeline::Definition;
+use pipeline::definition::modules::LARGEST_KEPT;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::builds::{DEFINITION, LARGEST_DEFINITION};
+use super::builds::DEFINITION;
 use super::register::Component;
 use crate::error::ServerError;
 
@@ -81,10 +82,10 @@ impl Rebuilds {
             return Ok(open.id);
         }
         let (store, digest) = (self.store.clone(), build.definition);
-        let text = tokio::task::spawn_blocking(move || store.read(&digest, LARGEST_DEFINITION)).await;
+        let text = tokio::task::spawn_blocking(move || store.read(&digest, LARGEST_KEPT)).await;
         let text = text.map_err(|panic| ServerError::Internal(panic.to_string()))??;
         // It was read when it was built; a newer program may see it otherwise.
-        let plan = match Definition::parse_bytes(&text, DEFINITION) {
+        let plan = match Definition::parse_kept(&text, DEFINITION) {
             Ok(definition) => {
                 // What the build had beside it, the rebuild has too.
                 let steps = engine::query::steps(&*self.ledger, build.id).await?.rows;

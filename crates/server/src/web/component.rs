@@ -180,7 +180,13 @@ async fn definition(house: &House, component: &Component, commit: &Commit) -> Re
         return Ok(DefinitionView::Missing);
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(match Definition::parse_bytes(&bytes, &path) {
+    let folder = path.strip_suffix(DEFINITION).unwrap_or_default();
+    let modules = house
+        .builds
+        .modules()
+        .to_look_at(component, commit, folder, &bytes)
+        .await?;
+    Ok(match Definition::parse_bytes_with(&bytes, &path, &modules) {
         Ok(definition) => DefinitionView::Read {
             steps: definition
                 .plan()

@@ -6,8 +6,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use server::changes::kinds::{
     CHANGE_ARRIVED, CHANGE_DESCRIBED, CHANGE_LINKED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived,
-    ChangeDescribed, ChangeLinked, ChangeSorted, ComponentCreated, ComponentPlaced, POLICY_CHANGED, PolicyChanged,
-    REF_UPDATED, REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
+    ChangeDescribed, ChangeLinked, ChangeSorted, ComponentCreated, ComponentPlaced, MODULES_RESOLVED, ModulesResolved,
+    POLICY_CHANGED, PolicyChanged, REF_UPDATED, REMOTE_FOLLOWED, RefUpdated, RemoteFollowed,
 };
 use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KEY_ADDED, SigningKeyAdded};
 use server::notifications::kinds::{ENDED, Ended};
@@ -27,6 +27,7 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
         check_fixture::<ChangeArrived>(HERE, CHANGE_ARRIVED, 1),
         check_fixture::<ChangeDescribed>(HERE, CHANGE_DESCRIBED, 1),
         check_fixture::<ChangeLinked>(HERE, CHANGE_LINKED, 1),
+        check_fixture::<ModulesResolved>(HERE, MODULES_RESOLVED, 1),
         check_fixture::<RemoteFollowed>(HERE, REMOTE_FOLLOWED, 1),
         check_fixture::<PolicyChanged>(HERE, POLICY_CHANGED, 1),
         check_fixture::<Swept>(HERE, SWEPT, 1),

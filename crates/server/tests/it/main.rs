@@ -21,6 +21,7 @@ mod full_disk;
 mod kills;
 mod kinds;
 mod lists;
+mod modules;
 mod names;
 mod notifications;
 mod openapi;

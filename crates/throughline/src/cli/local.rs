@@ -15,6 +15,8 @@ pub enum FileKind {
     Definition,
     /// The organisation's environments: environments.yaml.
     Environments,
+    /// A piece of pipeline that definitions use: module.yaml.
+    Module,
     /// A maturity model, for `throughline assess --model`.
     MaturityModel,
     /// What people state about practices: .throughline/maturity.yaml.
@@ -99,7 +101,7 @@ impl LocalRunArgs {
     }
 }
 
-/// Check throughline.yaml, environments.yaml, maturity models and statements, without a server.
+/// Check throughline.yaml, environments.yaml, modules, maturity models and statements, without a server.
 ///
 /// Each mistake is printed as `file:line:column: message`, with what to do about it.
 #[derive(Debug, Args)]
@@ -109,7 +111,8 @@ pub struct CheckArgs {
     /// What the file is, where its name does not say so.
     #[arg(long = "as", value_name = "KIND", requires = "file")]
     pub kind: Option<FileKind>,
-    /// Show the plan of a definition: what runs after what, what is kept, and what would be skipped.
+    /// Show the plan of a definition: what runs after what, what is kept, what would be skipped, and from which
+    /// module a step is.
     #[arg(long)]
     pub explain: bool,
     /// The line for which the plan is shown.

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use facts::StepName;
 use maturity::{Model, Statements};
+use pipeline::definition::modules::{self, Gathering, Library};
 use pipeline::{Components, Definition, Diagnostic, Diagnostics, Environments};
 use serde::Serialize;
 
 use super::explain::Explained;
-use super::read_file;
+use super::{Around, read_file};
 use crate::cli::{CheckArgs, FileKind};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -42,7 +44,8 @@ struct CheckedFile {
 }
 
 /// Checks the two files.
-pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> Result<(), Failure> {
+pub(super) fn check(args: &CheckArgs, around: &Around, printer: &mut Printer) -> Result<(), Failure> {
+    let folder = around.folder.as_path();
     let files = match &args.file {
         Some(file) => vec![(file.clone(), args.kind.unwrap_or_else(|| kind_of(file)))],
         None => here(folder)?,
@@ -63,9 +66,16 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
             continue;
         }
         let bytes = read_file(&folder.join(&file), &file)?;
+        let is_module =
+            || args.kind.is_none() && !file.ends_with(pipeline::definition::FILE) && modules::is_module(&bytes);
+        let kind = match kind {
+            FileKind::Definition if is_module() => FileKind::Module,
+            kind => kind,
+        };
         checked.push(match kind {
             FileKind::Definition => {
-                let mut parsed = Definition::parse_bytes(&bytes, &name);
+                let library = library(&folder.join(&file), &bytes, around)?;
+                let mut parsed = Definition::parse_bytes_with(&bytes, &name, &library);
                 if !is_listed {
                     // What the list names is looked at right after it.
                     for member in listed(&parsed, &bytes, &file).into_iter().rev() {
@@ -88,6 +98,13 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
                 }
                 definitions.extend(parsed.ok());
                 line
+            }
+            FileKind::Module => {
+                let library = library(&folder.join(&file), &bytes, around)?;
+                let parsed = modules::check(&bytes, &name, &library);
+                line(name, "module", &parsed, |steps: &Vec<StepName>| {
+                    steps.iter().map(ToString::to_string).collect()
+                })
             }
             FileKind::Environments => {
                 let parsed = Environments::parse_bytes(&bytes, &name);
@@ -128,6 +145,17 @@ pub(super) fn check(args: &CheckArgs, folder: &Path, printer: &mut Printer) -> R
     )
 }
 
+/// The modules that a file uses. Most use none, and nothing is looked for.
+fn library(file: &Path, bytes: &[u8], around: &Around) -> Result<Library, Failure> {
+    if Gathering::of(bytes, "").next().is_none() {
+        return Ok(Library::default());
+    }
+    let settings = around.layers.local()?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
+    Ok(runtime.block_on(super::modules::library(file, bytes, &settings)))
+}
+
 /// Something that is wrong with a file as a whole.
 fn told(file: &str, message: &str, hint: &str) -> Diagnostics {
     Diagnostics::from(Diagnostic {
@@ -166,7 +194,7 @@ fn tell_all(checked: &Checked, json: bool, printer: &mut Printer) -> Result<(), 
             }
             if file.right {
                 let what = match file.kind {
-                    "definition" => "steps",
+                    "definition" | "module" => "steps",
                     "environments" => "environments",
                     _ => "practices",
                 };

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use facts::StepName;
+use facts::{Commit, StepName};
 use pipeline::plan::{EffectClass, GroupRule, RUN, Resources, RunInput, VERSION};
+use pipeline::within::Part;
 use pipeline::{Definition, Plan, PlannedStep};
 use policy::Condition;
 use serde::Serialize;
@@ -33,6 +34,21 @@ struct Group {
     rule: &'static str,
 }
 
+/// A module that a step comes from.
+#[derive(Debug, Serialize)]
+struct OfModule {
+    /// The step that uses it.
+    step: String,
+    /// Where it lies.
+    module: String,
+    /// The commit that its version means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<Commit>,
+    /// The condition of the step that uses it, where this step asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    when: Option<String>,
+}
+
 #[derive(Debug, Serialize)]
 struct Step {
     name: String,
@@ -43,6 +59,9 @@ struct Step {
     instance_of: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     matrix: BTreeMap<String, String>,
+    /// The modules that it comes from, the outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    modules: Vec<OfModule>,
     needs: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     when: Option<String>,
@@ -168,10 +187,15 @@ impl Step {
         let mut names: Vec<String> = Vec::new();
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for need in &self.needs {
-            let of = all
-                .iter()
-                .find(|step| step.name == *need)
-                .and_then(|step| step.instance_of.as_deref());
+            let of = all.iter().find(|step| step.name == *need);
+            // A step of the same module is named; what another module gives is counted.
+            let inside = |step: &OfModule| self.modules.iter().any(|own| own.step == step.step);
+            let of = of.and_then(|step| {
+                let module = step.modules.iter().find(|module| !inside(module));
+                module
+                    .map(|module| module.step.as_str())
+                    .or(step.instance_of.as_deref())
+            });
             match of {
                 None => names.push(need.clone()),
                 Some(of) => *counts.entry(of).or_default() += 1,
@@ -189,7 +213,12 @@ impl Step {
     fn more(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let list = |words: &str, names: &[String]| (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")));
-        lines.extend(self.when.as_ref().map(|when| format!("when {when}")));
+        lines.extend(self.modules.last().map(|OfModule { module, commit, .. }| match commit {
+            Some(commit) if !module.ends_with(commit.as_str()) => format!("from {module} ({})", commit.short()),
+            _ => format!("from {}", module.trim_start_matches('/')),
+        }));
+        let outer = self.modules.iter().filter_map(|module| module.when.as_ref());
+        lines.extend(outer.chain(&self.when).map(|when| format!("when {when}")));
         lines.extend(self.image.as_ref().map(|image| format!("in {image}")));
         lines.extend(
             self.group
@@ -282,6 +311,16 @@ fn explain(plan: &Plan, step: &PlannedStep, wave: usize, line: &str) -> Step {
             .as_ref()
             .map(|instance| instance.values.clone())
             .unwrap_or_default(),
+        modules: step
+            .within
+            .iter()
+            .map(|using| OfModule {
+                step: using.step.to_string(),
+                module: using.module.clone(),
+                commit: using.commit.clone(),
+                when: using.when.clone(),
+            })
+            .collect(),
         needs: step.needs.iter().map(ToString::to_string).collect(),
         when: step.when.clone(),
         would,
@@ -307,36 +346,51 @@ fn explain(plan: &Plan, step: &PlannedStep, wave: usize, line: &str) -> Step {
 
 /// What would become of a step of a trusted build on this line when all before it goes well.
 fn would(plan: &Plan, step: &PlannedStep, line: &str) -> (&'static str, Option<String>) {
-    let Some(when) = &step.when else { return ("runs", None) };
-    let mut needs = Map::new();
-    for need in &step.needs {
-        let planned = plan.steps.iter().find(|planned| planned.name == *need);
-        match planned.and_then(|planned| planned.instance.as_ref()) {
-            None => _ = needs.insert(need.to_string(), json!({"result": "succeeded", "instances": []})),
-            Some(instance) => {
-                let of = needs.entry(instance.of.to_string());
-                let of = of.or_insert_with(|| json!({"result": "succeeded", "instances": []}));
-                if let Some(all) = of.get_mut("instances").and_then(Value::as_array_mut) {
-                    all.push(json!({"name": need, "result": "succeeded", "matrix": instance.values}));
-                }
+    let mut would = ("runs", None);
+    for (depth, when) in step.conditions().enumerate() {
+        let Some(when) = when else { continue };
+        let evaluated = Condition::compile(when)
+            .ok()
+            .and_then(|condition| condition.evaluate(&variables(plan, step, depth, line)).ok());
+        match evaluated {
+            Some(true) => {}
+            Some(false) => {
+                let why = format!("skipped on {line} when all before it goes well");
+                return ("skipped", Some(why));
             }
+            None => would = ("depends", Some("what the run finds decides whether it runs".to_owned())),
         }
     }
-    let values = step.instance.as_ref().map(|instance| json!(instance.values));
-    let variables = json!({
-        "needs": needs,
-        "matrix": values.unwrap_or_else(|| json!({})),
-        "run": {"kind": "build", "line": line, "trust": "trusted", "environment": null},
-    });
-    let evaluated = Condition::compile(when)
-        .ok()
-        .and_then(|condition| condition.evaluate(&variables).ok());
-    match evaluated {
-        Some(true) => ("runs", None),
-        Some(false) => (
-            "skipped",
-            Some(format!("skipped on {line} when all before it goes well")),
-        ),
-        None => ("depends", Some("what the run finds decides whether it runs".to_owned())),
+    would
+}
+
+/// What one of a step's conditions sees when all before it went well.
+fn variables(plan: &Plan, step: &PlannedStep, depth: usize, line: &str) -> Value {
+    let mut needs = Map::new();
+    for need in &step.needs {
+        let Some(planned) = plan.steps.iter().find(|planned| planned.name == *need) else {
+            continue;
+        };
+        let seen = step.sees(planned);
+        if seen.depth != depth {
+            continue;
+        }
+        let of = needs.entry(seen.name.to_owned());
+        let of = of.or_insert_with(|| json!({"result": "succeeded", "instances": []}));
+        if let (true, Some(all)) = (
+            seen.part != Part::Whole,
+            of.get_mut("instances").and_then(Value::as_array_mut),
+        ) {
+            let values = planned.instance.as_ref().map(|instance| json!(instance.values));
+            let values = values.unwrap_or_else(|| json!({}));
+            all.push(json!({"name": need, "result": "succeeded", "matrix": values}));
+        }
     }
+    let values = step.instance.as_ref().filter(|_| depth == step.within.len());
+    json!({
+        "needs": needs,
+        "matrix": values.map_or_else(|| json!({}), |instance| json!(instance.values)),
+        "inputs": step.inputs_at(depth).map_or_else(|| json!({}), |inputs| json!(inputs)),
+        "run": {"kind": "build", "line": line, "trust": "trusted", "environment": null},
+    })
 }

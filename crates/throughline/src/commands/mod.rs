@@ -14,6 +14,7 @@ mod ledger;
 mod login;
 mod logout;
 mod logs;
+mod modules;
 mod notifications;
 mod policy;
 mod promote;
@@ -163,7 +164,7 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
         Command::Init(args) => init::init(&args, around, printer),
         Command::Run(args) => run::run(&args, around, printer),
         Command::Assess(args) => assess::assess(&args, around, printer),
-        Command::Check(args) => check::check(&args, &around.folder, printer),
+        Command::Check(args) => check::check(&args, around, printer),
         Command::Schema(args) => schema::schema(args.kind, printer),
         Command::Settings(args) => settings::settings(&around.layers, args.json, printer),
         Command::Login(args) => login::login(&args, around, printer),

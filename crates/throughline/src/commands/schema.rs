@@ -9,6 +9,7 @@ pub(super) fn schema(kind: FileKind, printer: &mut Printer) -> Result<(), Failur
     printer.document(match kind {
         FileKind::Definition => pipeline::definition::json_schema(),
         FileKind::Environments => pipeline::environments::json_schema(),
+        FileKind::Module => pipeline::definition::modules::json_schema(),
         FileKind::MaturityModel => maturity::model::json_schema(),
         FileKind::Statements => maturity::statements::json_schema(),
     })

@@ -123,3 +123,28 @@ fn go_is_built_into_a_package() {
     assert_eq!(run["result"], "succeeded", "{run}");
     assert!(run["package"]["digest"].is_string());
 }
+
+#[test]
+fn modules_are_used_twice_and_what_is_left_out_by_a_condition_holds_nothing_up() {
+    let module = include_str!("../../../../docs/examples/modules/checked.yaml");
+    let files = [
+        ("modules/checked.yaml", module),
+        ("shop/run.sh", "echo shop\n"),
+        ("shop/test-unit.sh", "true\n"),
+        ("shop/test-whole.sh", "sh run.sh | grep -q shop\n"),
+        ("account/run.sh", "echo account # FIXME\n"),
+        ("account/test-unit.sh", "true\n"),
+    ];
+    let Some(run) = run("modules.yaml", &["sh", "tar"], &files, &[]) else {
+        return;
+    };
+    assert_eq!(run["result"], "succeeded", "{run}");
+    let result = |name: &str| {
+        let steps = run["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["name"] == name).unwrap()["result"].clone()
+    };
+    assert_eq!(result("shop.finished"), "succeeded");
+    assert_eq!(result("account.finished"), "skipped");
+    assert_eq!(result("bundle"), "succeeded");
+    assert!(run["package"]["digest"].is_string());
+}

@@ -15,6 +15,7 @@ mod examples;
 mod follow;
 mod init;
 mod ledger;
+mod modules;
 mod program;
 mod run;
 mod sample;

@@ -248,7 +248,8 @@ async fn read(
     };
     let name = shown.display().to_string();
     let bytes = read_file(file, shown)?;
-    let definition = match Definition::parse_bytes(&bytes, &name) {
+    let library = super::modules::library(file, &bytes, settings).await;
+    let definition = match Definition::parse_bytes_with(&bytes, &name, &library) {
         Ok(definition) => definition,
         Err(wrong) => {
             super::check::tell(&wrong, printer)?;
