@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use engine::kinds::Requested;
 use facts::{Commit, ComponentName, Digest, RunId, StepName};
 use pipeline::Plan;
+use pipeline::definition::modules::Origin;
 use pipeline::plan::{PACKAGE, PackageInput, PlannedStep, RUN, RunInput, ServiceUse, VERSION};
 use serde_json::Value;
 
@@ -138,7 +139,10 @@ pub fn parts(requested: &Requested, plan: &[PlannedStep], outputs: &BTreeMap<Ste
         match step.action.as_str() {
             beside::BESIDE => parts.extend(brought(&step)),
             RUN | VERSION => parts.extend(ran(&step, put_out)),
-            PACKAGE => parts.extend(packaged(&step)),
+            PACKAGE => {
+                parts.extend(modules(&step));
+                parts.extend(packaged(&step));
+            }
             _ => {}
         }
     }
@@ -172,6 +176,25 @@ fn brought(step: &PlannedStep) -> Vec<Part> {
         Part::new(Subject::Beside, "", name, value).leading(Some(leads))
     })
     .collect()
+}
+
+/// The modules that the definition's steps came from: their commits, and what they said.
+fn modules(step: &PlannedStep) -> Vec<Part> {
+    let input: PackageInput = serde_json::from_value(step.input.clone()).unwrap_or_default();
+    let modules = input.document.modules.into_iter();
+    modules
+        .map(|used| {
+            let what = format!("module {}", used.module.file());
+            let Some(commit) = used.commit else {
+                return Part::new(Subject::Source, "", what, used.digest.to_string());
+            };
+            let leads = match used.module.elsewhere.map(|elsewhere| elsewhere.repository) {
+                Some(Origin::Named(name)) => Some(Leads::Commit(name, commit.clone())),
+                _ => None,
+            };
+            Part::new(Subject::Source, "", what, format!("{commit} {}", used.digest)).leading(leads)
+        })
+        .collect()
 }
 
 fn ran(step: &PlannedStep, put_out: &Value) -> Vec<Part> {

@@ -233,7 +233,13 @@ fn note(step: &pipeline::PlannedStep) -> String {
             1 => "packs 1 entry".to_owned(),
             several => format!("packs {several} entries"),
         },
-        _ => first("/script").unwrap_or_else(|| step.action.clone()),
+        _ => {
+            let told = first("/script").unwrap_or_else(|| step.action.clone());
+            match step.within.last() {
+                Some(using) => format!("{told} (from {})", using.module.trim_start_matches('/')),
+                None => told,
+            }
+        }
     }
 }
 

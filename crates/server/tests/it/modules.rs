@@ -114,6 +114,13 @@ fn a_tag_that_is_moved_means_the_same_for_a_commit_for_good() {
         .iter()
         .any(|fact| of_run(fact) && fact["body"].to_string().contains(&at));
     assert!(planned, "the plan names the commit");
+    let package = house.step(&run, "package")["outputs"]["package"].clone();
+    let package = package.as_str().unwrap();
+    let made = house.get(&format!("/api/v1/packages/{package}")).is(200)["made"]["parts"].to_string();
+    assert!(
+        made.contains("module tools/ci/say.yaml@v1") && made.contains(&at),
+        "{made}"
+    );
     house.is_whole();
 }
 

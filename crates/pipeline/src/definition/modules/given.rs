@@ -17,7 +17,13 @@ const LARGEST_INPUTS: usize = 16 << 10;
 
 impl Reader<'_> {
     /// What the inputs of a module are where it is used.
-    fn given(&self, step: &file::Step, (place, node): (Place, &Node), location: &Location, module: &Parsed) -> Inputs {
+    pub(super) fn given(
+        &self,
+        step: &file::Step,
+        (place, node): (Place, &Node),
+        location: &Location,
+        module: &Parsed,
+    ) -> Inputs {
         let checks = self.checks;
         let declared = &module.file.inputs.0;
         let said = node.get("with");
