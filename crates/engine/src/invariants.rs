@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use facts::{Fact, RunId, StepName, Timestamp};
+use pipeline::within::Part;
 use pipeline::{EffectClass, PlannedStep};
 
 use crate::kinds::{Next, RunFact, Seen};
@@ -203,11 +204,25 @@ impl History {
         if at < known.not_before {
             return Err(("backoff", format!("`{name}` begins before its pause is over")));
         }
+        let conditions: Vec<bool> = known.planned.conditions().map(|when| when.is_some()).collect();
         for need in &known.planned.needs {
-            let result = self.steps.get(need).and_then(|known| known.result);
-            let fits = match known.planned.when {
-                Some(_) => result.is_some(),
-                None => result == Some(RunResult::Succeeded),
+            let other = self.steps.get(need);
+            let result = other.and_then(|other| other.result);
+            let seen = other.map(|other| known.planned.sees(&other.planned));
+            let asks = seen
+                .and_then(|seen| conditions.get(seen.depth))
+                .is_some_and(|asks| *asks);
+            let fits = match result {
+                Some(_) if asks => true,
+                Some(RunResult::Succeeded) => true,
+                // One of a module's steps, of which others succeeded.
+                Some(RunResult::Skipped) => seen.is_some_and(|seen| {
+                    let succeeded = |known: &&Known| known.result == Some(RunResult::Succeeded);
+                    let mut others = known.planned.needs.iter().filter_map(|need| self.steps.get(need));
+                    seen.part == Part::OfModule
+                        && others.any(|other| succeeded(&other) && known.planned.sees(&other.planned) == seen)
+                }),
+                _ => false,
             };
             if !fits {
                 return Err(("I5", format!("`{name}` begins but its need `{need}` is {result:?}")));

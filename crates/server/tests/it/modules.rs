@@ -8,7 +8,7 @@ use crate::repository::{Repository, steps};
 /// A module that says its input.
 fn module(word: &str) -> String {
     format!(
-        "throughline: 1\ninputs: {{ WHO: {{ type: string }} }}\nsteps: {{ say: {{ run: 'echo {word} $WHO | tee said' }} }}\n"
+        "throughline: 1\ninputs: {{ WHO: {{ type: string }} }}\nsteps:\n  say: {{ run: 'echo {word} $WHO | tee said' }}\n  never: {{ run: 'false', when: inputs.WHO == 'nobody' }}\n"
     )
 }
 
@@ -71,7 +71,7 @@ fn a_tag_that_is_moved_means_the_same_for_a_commit_for_good() {
         .iter()
         .filter_map(|step| step["name"].as_str())
         .collect();
-    assert_eq!(names[..3], ["greet.say", "own.say", "last"]);
+    assert_eq!(names[..5], ["greet.say", "greet.never", "own.say", "own.never", "last"]);
     let run = id(&built);
     assert!(
         said(&house, &run, "greet.say").ends_with("hello $(id)"),

@@ -218,7 +218,7 @@ impl Reader<'_> {
         let hint = match nearest(name, inputs.secrets.keys().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
-                "declare it, such as `inputs: {{ {} : {{ type: secret }} }}`: who uses the module says which secret it is",
+                "declare it, such as `inputs: {{ {}: {{ type: secret }} }}`: who uses the module says which secret it is",
                 name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
             ),
         };
