@@ -166,11 +166,11 @@ impl<'a> Check<'a, '_> {
                 self.say(place, format!("{name} lacks `{required}`"), None);
             }
         }
-        self.one_of(node, schema, name, key);
+        self.one_of(node, way.schema, name, key);
     }
 
     /// Some maps must have one of several keys.
-    fn one_of(&mut self, node: &Node, schema: &'a Value, name: &str, key: Place) {
+    fn one_of(&mut self, node: &Node, schema: &Value, name: Name<'_>, key: Place) {
         let ways = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
         let keys: Vec<&str> = ways
             .filter_map(|way| way.get("required")?.as_array()?.first()?.as_str())
