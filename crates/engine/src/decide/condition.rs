@@ -92,9 +92,12 @@ fn one(state: &RunState, place: usize, depth: usize, when: Option<&str>) -> Hold
     }
 }
 
+/// What is needed of a step with a matrix or a module: which of the two it is, and the result and value of each part.
+type Parts = (Part, Vec<(RunResult, Value)>);
+
 fn variables(state: &RunState, place: usize, depth: usize) -> Value {
     let mut needs: Map<String, Value> = Map::new();
-    let mut parts: BTreeMap<&str, (Part, Vec<(RunResult, Value)>)> = BTreeMap::new();
+    let mut parts: BTreeMap<&str, Parts> = BTreeMap::new();
     for (need, seen) in seen(state, place, depth) {
         let step = &state.steps[need];
         let result = step.phase.finished().unwrap_or(RunResult::Unknown);

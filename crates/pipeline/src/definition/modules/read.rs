@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Library;
 use super::expand::{At, Tally};
 use super::inputs::{Input, InputKind, Inputs, Typed};
-use super::{Base, Library};
 use crate::checks::Checks;
 use crate::definition::{Reader, file, matrix, text_of};
 use crate::diagnostic::Diagnostics;
@@ -233,13 +233,9 @@ pub fn check(bytes: &[u8], file: &str, library: &Library) -> Result<Vec<StepName
     let at = At {
         library,
         tally: &tally,
-        base: Base::default(),
+        base: library.base(),
         chain: Vec::new(),
         inputs: Some(inputs),
-    };
-    let at = At {
-        base: library.base(),
-        ..at
     };
     let reader = Reader {
         checks: &checks,
