@@ -145,7 +145,12 @@ fn judge(text: &str) -> Option<Kind> {
         return Some(Kind::Text(text.to_owned()));
     }
     let alone = full(text).ok()?;
-    matches!(alone.kind, Kind::Text(_) | Kind::Integer(_) | Kind::Float(_)).then_some(alone.kind)
+    match alone.kind {
+        // As a value it is written in another way; as a name it would stay as it is (`-.INF`).
+        Kind::Text(said) => (said == text).then_some(Kind::Text(said)),
+        kind @ (Kind::Integer(_) | Kind::Float(_)) => Some(kind),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +238,7 @@ mod tests {
             "1: a\n",
             "? [a]\n: b\n",
             "~: a\n",
+            "-.INF: a\n",
         ] {
             assert!(read(text).is_none(), "{text:?}");
         }
