@@ -4,7 +4,7 @@
 //! The rules are read a second time here, from the facts alone ([`engine::invariants`],
 //! [`delivery::invariants`]), so a fault of the code that decides is seen by code that shares nothing with
 //! it. A rule that does not hold is a fact ([`kinds`]), a line in the log and a number among the
-//! [measurements](crate::measurements). It changes nothing else: whoever is called decides what to do.
+//! measurements. It changes nothing else: whoever is called decides what to do.
 //!
 //! How far it has come is kept. After a restart it goes on from there, so what was recorded right before a
 //! crash is checked too; what is checked twice is told once.
