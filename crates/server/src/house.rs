@@ -19,6 +19,7 @@ use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, 
 use ledger::{Lease, Ledger, View};
 use pipeline::Environments;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::{
@@ -213,8 +214,13 @@ fn private_folder(path: &Path) -> Result<(), OpenError> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(wrong)
 }
 
-/// Takes the data folder for this process; the kernel lets go when the process ends.
-fn lock(folder: &Path) -> Result<File, OpenError> {
+/// For how long a folder may be held by what a server that died has left.
+const LET_GO: Duration = Duration::from_secs(3);
+
+/// Takes the data folder for this process; the kernel lets go when the process ends. A process that the
+/// last server was about to start holds it too, until it is another program: it is waited for, since
+/// nothing tells of its end.
+async fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join("lock");
     let wrong = |source| OpenError::File {
         path: path.clone(),
@@ -226,10 +232,16 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
         .write(true)
         .open(&path)
         .map_err(wrong)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Used(folder.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => Err(wrong(source)),
+    let until = Instant::now() + LET_GO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(std::fs::TryLockError::WouldBlock) => return Err(OpenError::Used(folder.to_owned())),
+            Err(std::fs::TryLockError::Error(source)) => return Err(wrong(source)),
+        }
     }
 }
 
@@ -279,7 +291,7 @@ impl House {
             .canonicalize()
             .map_err(|source| OpenError::File { path: data, source })?;
         refuse_network(&data)?;
-        let lock = lock(&data)?;
+        let lock = lock(&data).await?;
         for name in [
             "blobs",
             "repositories",
