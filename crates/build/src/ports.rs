@@ -40,6 +40,13 @@ pub trait Workspace: Send + Sync {
         workspace: &Path,
         caches: &[CacheFolder],
     ) -> Result<(), WorkspaceError>;
+
+    /// Has folders begin empty that may not be kept from run to run; once in a run, so that what one step leaves
+    /// there the next one finds.
+    ///
+    /// # Errors
+    /// When a folder holds more than what tools left there, or cannot be emptied.
+    async fn empty_caches(&self, run: RunId, workspace: &Path, folders: &[String]) -> Result<(), WorkspaceError>;
 }
 
 /// What is known of commits.

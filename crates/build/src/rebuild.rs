@@ -134,6 +134,7 @@ fn again(step: &PlannedStep, against: Digest) -> PlannedStep {
         _ => {
             if let Some(input) = step.input.as_object_mut() {
                 input.remove("cache");
+                input.remove("unkept");
                 input.insert("fresh".to_owned(), json!(true));
             }
         }

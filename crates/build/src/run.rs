@@ -80,6 +80,14 @@ impl StepVariables {
     }
 }
 
+/// What is said of folders that may not be kept.
+fn unkept_words(folders: &[String]) -> String {
+    format!(
+        "the line forbids tools' caches: {} began empty in this run, and is not kept",
+        folders.join(", ")
+    )
+}
+
 /// The action `run`.
 pub struct RunAction {
     pub(crate) executor: Arc<dyn Executor>,
@@ -154,6 +162,10 @@ impl RunAction {
             .map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
         self.workspace
             .take_caches(step.run, component, step.trust, &workspace, &input.cache)
+            .map_err(|error| ActionOutcome::failed(error.to_string()))?;
+        self.workspace
+            .empty_caches(step.run, &workspace, &input.unkept)
+            .await
             .map_err(|error| ActionOutcome::failed(error.to_string()))?;
         let folder =
             beneath(&workspace, input.folder.as_deref()).map_err(|error| ActionOutcome::failed(error.to_string()))?;
@@ -261,8 +273,15 @@ impl RunAction {
         let (job, workspace) = self.job(step, &input, &input.script).await?;
         let Some(wanted) = input.kept.as_ref().filter(|_| !input.fresh) else {
             let tests = Tests::before(&input, &job, &workspace);
-            let outcome = self.start_and_wait(step, job).await;
+            let mut outcome = self.start_and_wait(step, job).await;
             self.kept.has_run(step.run, &step.step);
+            // The log is the executor's until the step has ended.
+            if !input.unkept.is_empty() {
+                step.log.err(&unkept_words(&input.unkept));
+                if let Some(outputs) = outcome.outputs.as_object_mut() {
+                    outputs.insert("unkept".to_owned(), serde_json::json!(input.unkept));
+                }
+            }
             return Ok(tests.told(outcome).await);
         };
         self.ask_tools(step, &job, wanted).await?;

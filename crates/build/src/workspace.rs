@@ -36,6 +36,16 @@ pub enum WorkspaceError {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder that is to begin empty holds files of its own.
+    #[error(
+        "the line forbids tools' caches, and `{folder}` cannot be emptied: it holds files that git does not ignore, such as {file}\nhint: name the folder of the tool alone under `cache`, or have git ignore it"
+    )]
+    NotOnlyCache {
+        /// The folder.
+        folder: String,
+        /// One of its files.
+        file: String,
+    },
     /// A path of the definition leaves the workspace.
     #[error("`{0}` is not a path beneath the workspace")]
     Outside(String),
@@ -201,19 +211,8 @@ impl Workspace for Workspaces {
     ) -> Result<(), WorkspaceError> {
         let top = self.folder(run);
         for cache in caches {
-            if !is_beneath(&cache.path) {
-                return Err(WorkspaceError::Outside(cache.path.clone()));
-            }
             let place = workspace.join(&cache.path);
-            let below_top = place
-                .strip_prefix(&top)
-                .unwrap_or(&place)
-                .to_string_lossy()
-                .into_owned();
-            let inside = Inside::open(&top, &below_top, true).map_err(|source| WorkspaceError::Folder {
-                path: place.clone(),
-                source,
-            })?;
+            let (inside, below_top) = inside(&top, workspace, &cache.path)?;
             if inside.is_there() {
                 continue; // An earlier step has taken it, or the commit brings such a folder itself.
             }
@@ -238,6 +237,35 @@ impl Workspace for Workspaces {
         }
         Ok(())
     }
+
+    /// A workspace is made anew for each run, so there is nothing to empty.
+    async fn empty_caches(&self, run: RunId, workspace: &Path, folders: &[String]) -> Result<(), WorkspaceError> {
+        let top = self.folder(run);
+        for folder in folders {
+            let (inside, _) = inside(&top, workspace, folder)?;
+            if !inside.is_there() {
+                inside.make().map_err(|source| WorkspaceError::Folder {
+                    path: workspace.join(folder),
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The place at `path` below a workspace that lies below `top`.
+fn inside(top: &Path, workspace: &Path, path: &str) -> Result<(Inside, String), WorkspaceError> {
+    if !is_beneath(path) {
+        return Err(WorkspaceError::Outside(path.to_owned()));
+    }
+    let place = workspace.join(path);
+    let below_top = place.strip_prefix(top).unwrap_or(&place).to_string_lossy().into_owned();
+    let inside = Inside::open(top, &below_top, true).map_err(|source| WorkspaceError::Folder {
+        path: place.clone(),
+        source,
+    })?;
+    Ok((inside, below_top))
 }
 
 /// A place in a workspace, reached without following any link: what is in a workspace belongs to whoever

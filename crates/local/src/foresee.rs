@@ -41,7 +41,7 @@ impl Local {
             let foreseen = if step.when.is_some() {
                 Foreseen::Conditional
             } else if let Some(need) = step.needs.iter().find(|need| unsure.contains(need)) {
-                let is_kept = input.as_ref().is_some_and(|input| input.kept.is_some());
+                let is_kept = input.as_ref().is_some_and(|input| input.kept.is_some() && !input.fresh);
                 match plan.steps.iter().find(|step| step.name == *need) {
                     Some(need) if is_kept && need.action == BESIDE => Foreseen::DependsOnPackages(brought(&need.input)),
                     _ if is_kept => Foreseen::Depends(need.clone()),
@@ -60,7 +60,8 @@ impl Local {
     }
 
     fn foresee_one(&self, plan: &Plan, run: RunId, step: &PlannedStep, input: Option<&RunInput>) -> Foreseen {
-        let Some((input, kept)) = input.and_then(|input| Some((input, input.kept.as_ref()?))) else {
+        let keeping = input.filter(|input| !input.fresh);
+        let Some((input, kept)) = keeping.and_then(|input| Some((input, input.kept.as_ref()?))) else {
             return Foreseen::Runs(each_time(step));
         };
         let domain = self.kept.domain(Trust::Trusted);
@@ -92,6 +93,7 @@ fn each_time(step: &PlannedStep) -> Vec<String> {
             [one] => format!("it brings what {one} made"),
             several => format!("it brings what {} made", several.join(", ")),
         },
+        RUN if step.input.get("unkept").is_some() => "the line forbids tools' caches, so it runs each time".to_owned(),
         RUN => "it names no inputs, so it runs each time".to_owned(),
         PACKAGE => "the package is put together each time".to_owned(),
         VERSION => "the version is asked for each time".to_owned(),

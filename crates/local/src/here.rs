@@ -1,6 +1,6 @@
 //! The folder itself as workspace, commit and keeper of secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component as Part, Path, PathBuf};
 
 use async_trait::async_trait;
@@ -35,7 +35,12 @@ pub(crate) struct Here {
     pub runs: PathBuf,
     /// Other repositories that commits are taken from: the git folders of checkouts.
     pub others: BTreeMap<ComponentName, PathBuf>,
+    /// The folders that were emptied, each once in a run.
+    pub emptied: Emptied,
 }
+
+/// Which folders were emptied for which run.
+pub(crate) type Emptied = tokio::sync::Mutex<BTreeSet<(RunId, String)>>;
 
 #[async_trait]
 impl Workspace for Here {
@@ -67,6 +72,61 @@ impl Workspace for Here {
             }
         }
         Ok(())
+    }
+
+    /// Here the folder of the last run lies where it was: it is removed, unless it holds files of a person.
+    async fn empty_caches(&self, run: RunId, workspace: &Path, folders: &[String]) -> Result<(), WorkspaceError> {
+        let mut emptied = self.emptied.lock().await;
+        for folder in folders {
+            if !emptied.insert((run, folder.clone())) {
+                continue;
+            }
+            let (workspace, folder) = (workspace.to_owned(), folder.clone());
+            let emptying = tokio::task::spawn_blocking(move || empty(&workspace, &folder));
+            match emptying.await {
+                Ok(done) => done?,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file in a folder that no tool has left there, as far as lists of ignored files say so: those of the whole
+/// repository.
+fn own_file(workspace: &Path, folder: &Path) -> Result<Option<String>, cache::TreeError> {
+    let top = workspace.ancestors().find(|above| above.join(".git").exists());
+    let top = top.unwrap_or(workspace);
+    let files = cache::Tree::look(top)?.into_files();
+    let own = files.into_iter().find(|file| top.join(&file.path).starts_with(folder));
+    Ok(own.map(|file| file.path))
+}
+
+/// Removes what a tool has left in a folder.
+fn empty(workspace: &Path, folder: &str) -> Result<(), WorkspaceError> {
+    let path = Path::new(folder);
+    if !path
+        .components()
+        .all(|part| matches!(part, Part::Normal(_) | Part::CurDir))
+    {
+        return Err(WorkspaceError::Outside(folder.to_owned()));
+    }
+    let place = workspace.join(path);
+    let wrong = |source| WorkspaceError::Folder {
+        path: place.clone(),
+        source,
+    };
+    match std::fs::symlink_metadata(&place) {
+        Ok(there) if there.is_dir() => {}
+        _ => return Ok(()),
+    }
+    let own = own_file(workspace, &place).map_err(|error| wrong(std::io::Error::other(error.to_string())))?;
+    match own {
+        Some(file) => Err(WorkspaceError::NotOnlyCache {
+            folder: folder.to_owned(),
+            file,
+        }),
+        None => std::fs::remove_dir_all(&place).map_err(wrong),
     }
 }
 

@@ -158,6 +158,7 @@ impl Local {
             secrets: options.secrets,
             runs: folders.runs(),
             others: options.others,
+            emptied: tokio::sync::Mutex::default(),
         });
         let run = Arc::new(RunAction::new(
             executor.clone(),

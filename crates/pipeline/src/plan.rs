@@ -197,8 +197,7 @@ pub enum EffectClass {
     /// assume of an unknown command; `Effect` would stop and ask a person after every crash.
     #[default]
     Idempotent,
-    /// It changes the world, and doing it twice may do harm. After a crash the engine observes
-    /// whether it was done instead of repeating it.
+    /// Doing it twice may do harm: after a crash the engine observes whether it was done instead of repeating it.
     Effect,
 }
 
@@ -238,6 +237,9 @@ pub struct RunInput {
     /// The files in which its tests say what came of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<ReportFiles>,
+    /// Folders that may not be kept from run to run on this line: they begin empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unkept: Vec<String>,
     /// The step runs whatever is kept, and its result is not kept, as in a rebuild.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
@@ -330,8 +332,7 @@ pub enum ReportFormat {
 pub struct SecretUse {
     /// The secret's name.
     pub secret: String,
-    /// The variable that holds its value. Only where asked for: a variable is easier to leak than
-    /// a file.
+    /// The variable that holds its value. Only where asked for: a variable is easier to leak than a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
     /// The name of the file that holds its value, in the folder that the variable
@@ -457,8 +458,7 @@ impl Plan {
         self.concurrency.is_some() || self.steps.iter().any(|step| step.concurrency.is_some())
     }
 
-    /// Fills in what the names of groups name of the run, such as `$THROUGHLINE_BRANCH`. What has no value
-    /// is empty.
+    /// Fills in what the names of groups name of the run, such as `$THROUGHLINE_BRANCH`; empty without a value.
     pub fn name_groups(&mut self, value: impl Fn(&str) -> Option<String>) {
         let steps = self.steps.iter_mut().filter_map(|step| step.concurrency.as_mut());
         for concurrency in steps.chain(self.concurrency.as_mut()) {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::concurrency::InGroup;
 use super::image::Image;
+use super::lines::OnLine;
 use super::matrix::Matrix;
 use super::modules::Given;
 use super::reports::Report;
@@ -47,6 +48,9 @@ pub(crate) struct File {
     pub components: Option<Named<Component>>,
     /// The group that the whole run is in: of all runs in a group one works at a time.
     pub concurrency: Option<InGroup>,
+    /// What holds on lines, by patterns of their names such as `release/*`.
+    #[serde(default)]
+    pub lines: Named<OnLine>,
     /// What is done, by the name of the step. Steps run beside one another unless one needs another.
     #[serde(default)]
     pub steps: Named<Step>,

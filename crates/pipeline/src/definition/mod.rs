@@ -5,6 +5,7 @@ mod concurrency;
 mod file;
 mod image;
 mod kept;
+mod lines;
 mod matrix;
 pub mod modules;
 mod parts;
@@ -53,6 +54,7 @@ pub struct Definition {
     components: Components,
     /// The bytes in which it is kept, where it uses modules.
     bundle: Option<Vec<u8>>,
+    lines: lines::Lines,
     digest: Digest,
     file: String,
     /// Environments that the definition names, with their places.
@@ -141,6 +143,20 @@ impl Definition {
     /// The names of the steps of a build, in the order of [`Definition::plan`].
     pub fn steps(&self) -> impl ExactSizeIterator<Item = &StepName> {
         self.plan.steps.iter().map(|step| &step.name)
+    }
+
+    /// The same on a line: where the file forbids tools' caches there, no step has any.
+    pub fn plan_on(&self, line: &str) -> Plan {
+        if self.forbids_tool_caches(line) {
+            lines::without_caches(self.plan())
+        } else {
+            self.plan()
+        }
+    }
+
+    /// Whether the folders under `cache` of steps are not kept from run to run on a line.
+    pub fn forbids_tool_caches(&self, line: &str) -> bool {
+        self.lines.forbid_caches(line)
     }
 
     /// What is frozen into the package.
@@ -303,6 +319,7 @@ impl Reader<'_> {
             tag_is_named,
             components,
             bundle: None,
+            lines: self.lines(&parsed.lines),
             digest: Digest::of(self.checks.source.text),
             file: file.to_owned(),
             mentioned,

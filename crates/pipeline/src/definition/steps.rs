@@ -202,6 +202,7 @@ impl Reader<'_> {
             observe: step.observe,
             kept,
             reports,
+            unkept: Vec::new(),
             fresh: false,
         };
         let concurrency = self.concurrency(node, step.concurrency, Some(effect));

@@ -167,7 +167,7 @@ fn unknown_keys_come_with_the_nearest_name() {
     check(
         "throughline: 1\nsteps: {a: {run: x}}\nzebra: {}",
         &[
-            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `variables`, `shell`, `components`, `concurrency`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
+            "3:1 the file has no key `zebra` | there are `throughline`, `version`, `variables`, `shell`, `components`, `concurrency`, `lines`, `steps`, `package`, `service`, `configuration`, `database`, `verify` and `gates`",
         ],
     );
 }

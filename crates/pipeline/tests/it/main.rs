@@ -6,6 +6,7 @@ mod documentation;
 mod environments;
 mod images;
 mod limits;
+mod lines;
 mod matrix;
 mod modules;
 mod schemas;

@@ -1,8 +1,7 @@
 //! What follows when a build ended well: its package comes onto the path under a version that is claimed
 //! for it, and its commit gets a tag where that is asked for.
 
-use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use build::Published;
 use delivery::{DeliveryError, PackageAccepted};
@@ -18,7 +17,7 @@ use pipeline::plan::VERSION;
 use serde_json::json;
 use source::version::{Scheme, after};
 
-use super::builds::{Builds, Change, DEFINITION};
+use super::builds::{Builds, Change, DEFINITION, is_without_caches};
 use super::register::Component;
 use super::tags;
 use super::versions::Asked;
@@ -42,6 +41,9 @@ impl Builds {
             return Ok(());
         };
         if change.trust != Trust::Trusted || !self.delivery.path().delivers(&line) {
+            return Ok(());
+        }
+        if !self.may_come_to(&row, &line).await? {
             return Ok(());
         }
         let steps = engine::query::steps(&*self.ledger, run).await?.rows;
@@ -195,25 +197,35 @@ impl Builds {
 
     /// What the tag's name begins with, by a definition that was built; `None` where there is to be none.
     async fn tag_prefix(&self, component: &Component, definition: Digest) -> Result<Option<String>, ServerError> {
-        let member = component.place.as_ref().map(|place| place.member.clone());
-        let key = (definition, member);
-        let known = |tags: &HashMap<_, Option<String>>| tags.get(&key).cloned();
-        if let Some(known) = known(&self.tags.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(known);
+        let member = component.place.as_ref().map(|place| place.member.as_str());
+        let definition = self.built_definition(definition).await?;
+        Ok(definition.and_then(|definition| definition.tag_of(member)))
+    }
+
+    /// A definition that was built: it was read then, so it can be read again.
+    async fn built_definition(&self, digest: Digest) -> Result<Option<Arc<Definition>>, ServerError> {
+        if let Some(known) = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&digest) {
+            return Ok(known.clone());
         }
         let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || store.read(&definition, LARGEST_KEPT)).await;
+        let read = tokio::task::spawn_blocking(move || store.read(&digest, LARGEST_KEPT)).await;
         let text = read.map_err(|panic| ServerError::Internal(panic.to_string()))??;
-        // It was read when it was built.
-        let prefix = Definition::parse_kept(&text, DEFINITION)
-            .ok()
-            .and_then(|definition| definition.tag_of(key.1.as_deref()));
-        let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
-        if tags.len() >= KEPT_DEFINITIONS {
-            tags.clear();
+        let definition = Definition::parse_kept(&text, DEFINITION).ok().map(Arc::new);
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT_DEFINITIONS {
+            known.clear();
         }
-        tags.insert(key, prefix.clone());
-        Ok(prefix)
+        known.insert(digest, definition.clone());
+        Ok(definition)
+    }
+
+    /// Whether what a run built may come to a line: where the line forbids tools' caches, it had none.
+    async fn may_come_to(&self, run: &RunRow, line: &ReleaseLine) -> Result<bool, ServerError> {
+        if is_without_caches(&run.key) {
+            return Ok(true);
+        }
+        let definition = self.built_definition(run.definition).await?;
+        Ok(!definition.is_some_and(|definition| definition.forbids_tool_caches(line.as_str())))
     }
 }
 

@@ -53,6 +53,25 @@ pub fn build_key(
     format!("{key}/{}", Digest::of(json!(of_others).to_string()))
 }
 
+/// What the key of a build ends with in which no tool had a cache of its own, since its line forbids that: what was
+/// built with them elsewhere does not count there.
+const WITHOUT_CACHES: &str = "/without-tool-caches";
+
+/// Whether a run with this key was made without tools' caches because its line forbids them.
+pub(super) fn is_without_caches(key: &str) -> bool {
+    key.ends_with(WITHOUT_CACHES)
+}
+
+/// A definition at a change's commit.
+struct Defined {
+    /// The digest of its text.
+    definition: Digest,
+    /// Its plan on the change's line, or what is wrong with it.
+    plan: Result<Plan, BrokenDefinition>,
+    /// Whether the line forbids tools' caches.
+    without_caches: bool,
+}
+
 /// What is told of all that is wrong with a definition: the first thing that comes with a hint, for it
 /// often is the cause of others, or else the first.
 fn broken(diagnostics: &Diagnostics) -> BrokenDefinition {
@@ -72,9 +91,8 @@ fn broken(diagnostics: &Diagnostics) -> BrokenDefinition {
     }
 }
 
-/// What tags begin with, by the digest of a definition and the component's name in its repository's list; `None`
-/// where there are to be none.
-pub(super) type TagPrefixes = HashMap<(Digest, Option<String>), Option<String>>;
+/// The definitions that were read last, by their digests; `None` for a text that is none.
+pub(super) type ReadDefinitions = HashMap<Digest, Option<Arc<Definition>>>;
 
 /// Starts builds, and brings their packages onto the path.
 pub struct Builds {
@@ -92,8 +110,8 @@ pub struct Builds {
     pub(super) access: Arc<Access>,
     /// Changes that wait for other builds before their own, and for what. Worked out again after a restart.
     pub(super) held: Mutex<BTreeMap<Held, Waits>>,
-    /// What tags are called by the definitions that were read last.
-    pub(super) tags: Mutex<TagPrefixes>,
+    /// The definitions that were built last.
+    pub(super) read: Mutex<ReadDefinitions>,
 }
 
 /// What builds work with.
@@ -162,7 +180,7 @@ impl Builds {
         } = parts;
         Self {
             modules: Modules::new(ledger.clone(), register.clone(), repositories.clone()),
-            tags: Mutex::default(),
+            read: Mutex::default(),
             held: Mutex::default(),
             ledger,
             clock,
@@ -290,7 +308,11 @@ impl Builds {
         }
         self.release(change);
         build::beside::join(&mut beside, met.beside);
-        let (definition, plan) = self.definition(&component, &change.commit).await?;
+        let Defined {
+            definition,
+            plan,
+            without_caches,
+        } = self.definition(&component, change).await?;
         let mut key = build_key(change.component, &change.commit, definition, change.trust, &beside);
         let plan = match refused {
             Some(why) => {
@@ -300,6 +322,9 @@ impl Builds {
             }
             None => plan.map(|plan| build::beside::with(plan, beside)),
         };
+        if without_caches {
+            key.push_str(WITHOUT_CACHES);
+        }
         let mut context = json!({ "branch": change.branch });
         if !met.on.is_empty() {
             context["depends_on"] = json!(met.on);
@@ -331,13 +356,10 @@ impl Builds {
         Ok(())
     }
 
-    /// The definition at a commit: its digest, and its plan or what is wrong with it. The text is
-    /// kept as a blob under its digest.
-    async fn definition(
-        &self,
-        component: &Component,
-        commit: &Commit,
-    ) -> Result<(Digest, Result<Plan, BrokenDefinition>), ServerError> {
+    /// The definition at a change's commit, with its plan on the change's line. The text is kept as a blob under
+    /// its digest.
+    async fn definition(&self, component: &Component, change: &Change) -> Result<Defined, ServerError> {
+        let commit = &change.commit;
         let folder = match self.repositories.folder(&component.name, commit).await {
             Err(RepositoryError::NotListed { .. }) => String::new(),
             folder => folder?,
@@ -358,7 +380,11 @@ impl Builds {
                 message,
                 hint: Some(hint),
             };
-            Ok((Digest::of(""), Err(whole_file)))
+            Ok(Defined {
+                definition: Digest::of(""),
+                plan: Err(whole_file),
+                without_caches: false,
+            })
         };
         let text = match read {
             Ok(Some(text)) => text,
@@ -394,6 +420,7 @@ impl Builds {
         let digest = stored
             .map_err(|panic| ServerError::Internal(panic.to_string()))??
             .digest;
+        let mut without_caches = false;
         let plan = match parsed {
             Ok(definition) if component.place.is_some() && !definition.components().is_empty() => {
                 Err(BrokenDefinition {
@@ -405,7 +432,8 @@ impl Builds {
                 })
             }
             Ok(definition) => {
-                let (plan, machine) = (definition.plan(), self.engine.machine());
+                without_caches = definition.forbids_tool_caches(&change.branch);
+                let (plan, machine) = (definition.plan_on(&change.branch), self.engine.machine());
                 let too_large = definition.too_large(&plan, machine.places(), machine.counted_memory());
                 match Diagnostics::none_of(too_large) {
                     Ok(()) => Ok(plan),
@@ -414,6 +442,10 @@ impl Builds {
             }
             Err(diagnostics) => Err(broken(&diagnostics)),
         };
-        Ok((digest, plan))
+        Ok(Defined {
+            definition: digest,
+            plan,
+            without_caches,
+        })
     }
 }

@@ -253,3 +253,44 @@ fn who_may_not_push_or_add_a_component_is_told_so_by_git() {
     repository.git(&["ls-remote", &remote]);
     assert!(!repository.try_git(&["push", &remote, "main:more"]).is_success());
 }
+
+#[test]
+fn a_line_that_forbids_caches_gets_a_build_without_them() {
+    let house = House::new();
+    let repository = Repository::of_service("one");
+    let definition = crate::rebuilds::building("ls kept; touch kept/mark", "");
+    let definition = definition.replace("\" }", "\", cache: [{ path: kept, key: k }] }");
+    repository.define(&format!(
+        "{definition}lines: {{ main: {{ tool_caches: forbidden }} }}\n"
+    ));
+    let first = repository.commit("feat: one");
+    repository.push(&house, "team/app", &["HEAD:refs/heads/topic"]);
+    let with = house.built(&first);
+    let with = with["run"]["id"].as_str().unwrap();
+    let says = |run: &str| house.log_of(run, "build");
+    assert!(!says(with).contains("forbids"), "{}", says(with));
+    // The same commit comes to the line: what was built with caches is no candidate there.
+    repository.push(&house, "team/app", &["main"]);
+    house.comes_to("team/app", "production", &first);
+    let runs = house.runs("kind=build");
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    let without = runs
+        .iter()
+        .map(|run| run["id"].as_str().unwrap())
+        .find(|run| *run != with);
+    let without = without.unwrap();
+    let told = "the line forbids tools' caches: kept began empty in this run, and is not kept";
+    assert!(says(without).contains(told), "{}", says(without));
+    let facts = house.facts();
+    let accepted: Vec<&Value> = facts.iter().filter(|fact| fact["kind"] == "package.accepted").collect();
+    assert_eq!(accepted.len(), 1, "{accepted:?}");
+    assert_eq!(accepted[0]["body"]["run"], without, "{accepted:?}");
+    // Nothing of it is kept for the next one.
+    let second = repository.commit("feat: two");
+    repository.push(&house, "team/app", &["main"]);
+    let again = house.built(&second);
+    assert_eq!(again["run"]["result"], "succeeded", "{again}");
+    let said = says(again["run"]["id"].as_str().unwrap());
+    assert!(said.contains(told) && !said.contains("mark"), "{said}");
+    house.is_whole();
+}

@@ -6,7 +6,7 @@ use crate::house::{ENVIRONMENTS, House};
 use crate::repository::Repository;
 
 /// A service whose build runs these commands before it is packaged.
-fn building(commands: &str, more: &str) -> String {
+pub fn building(commands: &str, more: &str) -> String {
     let definition = crate::repository::service("VERSION: one", more);
     definition.replace("{ run: 'true' }", &format!("{{ run: {commands:?} }}"))
 }

@@ -92,6 +92,9 @@ struct Step {
     /// Folders kept from run to run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     caches: Vec<String>,
+    /// Folders that would be kept from run to run, were it not for the line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unkept: Vec<String>,
     /// The names of its secrets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<String>,
@@ -116,7 +119,7 @@ fn rule(rule: GroupRule) -> &'static str {
 impl Explained {
     /// The plan of a definition, on a line, on a machine with so many places.
     pub fn of(definition: &Definition, line: &str, places: usize) -> Self {
-        let plan = definition.plan();
+        let plan = definition.plan_on(line);
         let waves = waves(&plan);
         let steps = plan.steps.iter().zip(waves);
         Self {
@@ -238,6 +241,12 @@ impl Step {
             lines.push(format!("kept by {}: {leaves}", self.inputs.join(", ")));
         }
         lines.extend(list("caches", &self.caches));
+        if !self.unkept.is_empty() {
+            lines.push(format!(
+                "begins without {}: the line forbids tools' caches",
+                self.unkept.join(", ")
+            ));
+        }
         lines.extend(list("secrets", &self.secrets));
         lines.extend(list("tests in", &self.reports));
         let mut limits = Vec::new();
@@ -335,10 +344,11 @@ fn explain(plan: &Plan, step: &PlannedStep, wave: usize, line: &str) -> Step {
         timeout_seconds: step.timeout_seconds,
         retries: step.retries.times,
         effect: step.effect,
-        kept: input.kept.is_some(),
+        kept: input.kept.is_some() && !input.fresh,
         inputs,
         outputs,
         caches: input.cache.into_iter().map(|cache| cache.path).collect(),
+        unkept: input.unkept,
         secrets: input.secrets.into_iter().map(|secret| secret.secret).collect(),
         reports: input.reports.into_iter().map(|report| report.path).collect(),
     }

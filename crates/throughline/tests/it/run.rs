@@ -422,3 +422,60 @@ fn built_twice_from_nothing_the_same_package_comes_out_or_the_files_that_differ_
         without.complaint()
     );
 }
+
+#[test]
+fn on_a_line_that_forbids_caches_each_run_begins_with_empty_folders() {
+    let folder = Folder::new(
+        "throughline: 1
+lines: { 'release/*': { tool_caches: forbidden } }
+steps:
+  first:
+    run: mkdir -p kept && ls kept && date > kept/first
+    cache: [{ path: kept, key: k }]
+  second:
+    needs: [first]
+    run: ls kept && test -e kept/first
+    cache: [{ path: kept, key: k }]
+",
+    );
+    folder.write(".gitignore", "/kept\n");
+    folder.write("kept/old", "from before");
+    folder.git(&["init", "--quiet", "--initial-branch=main"]);
+    folder.git(&["add", "--all"]);
+    folder.git(&["commit", "--quiet", "-m", "one"]);
+    assert_eq!(folder.document(&[])["result"], "succeeded");
+    assert!(folder.path().join("kept/old").exists(), "allowed, it stays");
+    folder.git(&["switch", "--quiet", "--create", "release/2.x"]);
+    let output = folder.run(&[]);
+    assert!(output.is_success(), "{}", output.complaint());
+    let said = output.complaint();
+    assert!(said.contains("kept began empty: the line forbids caches"), "{said}");
+    assert!(!folder.path().join("kept/old").exists());
+    assert!(
+        folder.path().join("kept/first").exists(),
+        "the second step finds what the first left"
+    );
+    let plan = folder.run(&["--dry-run"]).text().into_owned();
+    assert!(plan.contains("the line forbids tools' caches"), "{plan}");
+}
+
+#[test]
+fn a_folder_with_files_of_its_own_is_never_emptied() {
+    let folder = Folder::new(
+        "throughline: 1
+lines: { '**': { tool_caches: forbidden } }
+steps: { build: { run: 'true', cache: [{ path: src, key: k }] } }
+",
+    );
+    folder.git(&["init", "--quiet", "--initial-branch=main"]);
+    folder.git(&["add", "--all"]);
+    folder.git(&["commit", "--quiet", "-m", "one"]);
+    let output = folder.run(&[]);
+    assert!(!output.is_success());
+    let said = output.complaint();
+    assert!(
+        said.contains("`src` cannot be emptied") && said.contains("src/text"),
+        "{said}"
+    );
+    assert!(folder.path().join("src/text").exists());
+}

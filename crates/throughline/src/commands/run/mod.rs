@@ -263,13 +263,14 @@ async fn read(
         ));
     }
     let steps: &[String] = if target.wanted { &args.steps } else { &[] };
-    let plan = select(definition.plan(), steps)?;
+    let here = here::look(folder, target, settings).await?;
+    let line = here.branch.as_ref().map_or("", |branch| branch.as_str());
+    let plan = select(definition.plan_on(line), steps)?;
     let too_large = definition.too_large(&plan, settings.max_parallel, executor::machine::memory());
     if let Err(wrong) = Diagnostics::none_of(too_large) {
         super::check::tell(&wrong, printer)?;
         return Err(Failure::told(Exit::BadFile));
     }
-    let here = here::look(folder, target, settings).await?;
     let depends = depends::look(&here.message, &around.folder, args, settings, printer).await?;
     let mut beside = beside;
     build::beside::join(&mut beside, depends.beside);

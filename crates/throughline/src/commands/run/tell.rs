@@ -84,6 +84,16 @@ fn around(step: &StepRow) -> Option<String> {
     Some(clean(&inside.into_iter().chain(beside).collect::<String>()))
 }
 
+/// The folders that its line forbids to keep.
+fn unkept(step: &StepRow) -> Option<String> {
+    let folders = step.outputs.as_ref()?.get("unkept")?.as_array()?;
+    let folders: Vec<&str> = folders.iter().filter_map(|folder| folder.as_str()).collect();
+    Some(clean(&format!(
+        "  {} began empty: the line forbids caches",
+        folders.join(", ")
+    )))
+}
+
 /// Why a step ran, each reason a line.
 fn why(step: &StepRow) -> Vec<String> {
     let reasons = step.outputs.as_ref().and_then(|outputs| outputs.get("why"));
@@ -119,10 +129,11 @@ pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
             .with(Tone::Quiet, saved_time(saved)),
         (Some(RunResult::Succeeded), None) => {
             let line = line.with(Tone::Plain, format!("{time:>8}"));
-            match around(step) {
-                Some(around) => line.with(Tone::Quiet, around),
-                None => line,
-            }
+            let notes = [around(step), unkept(step)];
+            notes
+                .into_iter()
+                .flatten()
+                .fold(line, |line, note| line.with(Tone::Quiet, note))
         }
         (_, _) => line
             .with(Tone::Plain, format!("{time:>8}"))
