@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::charge::{BUDGET, Spent, depth, wrap};
 use crate::message;
 use crate::scope::{self, Member, Names, Scope};
+use crate::size;
 
 /// The longest condition, in characters.
 pub const LONGEST: usize = 2_000;
@@ -92,7 +93,7 @@ impl Condition {
     }
 
     fn compile_in(source: &str, scope: Option<&Scope>) -> Result<Self, ConditionError> {
-        message::check_size(source)?;
+        size::check(source)?;
         with_deep_stack(|| {
             let program = MACROS
                 .compile(source)

@@ -11,6 +11,7 @@ pub mod gate;
 mod message;
 pub mod nearest;
 pub mod scope;
+mod size;
 
 pub use condition::{Condition, ConditionCache, ConditionError, EvaluationError};
 pub use gate::{Gate, GateInput, GateReason, GateVerdict, evaluate};

@@ -3,7 +3,7 @@
 use cel::common::ast::SourceInfo;
 use cel::{ExecutionError, ParseErrors};
 
-use crate::condition::{ConditionError, DEEPEST, LONGEST, MOST_WORDS};
+use crate::condition::ConditionError;
 
 /// Where the nodes of an expression stand in its text.
 pub(crate) struct Places<'a> {
@@ -54,7 +54,7 @@ impl<'a> Places<'a> {
 }
 
 /// An error at a character of the text, counted from 0.
-fn at(source: &str, offset: usize, message: String, hint: Option<String>) -> ConditionError {
+pub(crate) fn at(source: &str, offset: usize, message: String, hint: Option<String>) -> ConditionError {
     let (line, column) = line_and_column(source, offset);
     ConditionError {
         line,
@@ -86,59 +86,6 @@ pub(crate) fn whole(message: String) -> ConditionError {
         message,
         hint: None,
     }
-}
-
-/// Refuses texts whose parsing would take too much time or stack.
-pub(crate) fn check_size(source: &str) -> Result<(), ConditionError> {
-    if source.trim().is_empty() {
-        return Err(at(
-            source,
-            0,
-            "the condition is empty".to_owned(),
-            Some("leave the key out, or write `true`".to_owned()),
-        ));
-    }
-    let too = |offset, what: String| {
-        Err(at(
-            source,
-            offset,
-            what,
-            Some("split it into several conditions".to_owned()),
-        ))
-    };
-    let (mut depth, mut words, mut quote, mut in_word) = (0usize, 0usize, None, false);
-    for (offset, letter) in source.chars().enumerate() {
-        if offset >= LONGEST {
-            return too(offset, format!("the condition is longer than {LONGEST} characters"));
-        }
-        if let Some(open) = quote {
-            if letter == open {
-                quote = None;
-            }
-            continue;
-        }
-        let is_word = letter.is_alphanumeric() || letter == '_';
-        if (is_word && !in_word) || (!is_word && !letter.is_whitespace()) {
-            words += 1;
-        }
-        in_word = is_word;
-        match letter {
-            '\'' | '"' => quote = Some(letter),
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEEPEST {
-            return too(offset, format!("brackets are nested more than {DEEPEST} deep"));
-        }
-        if words > MOST_WORDS {
-            return too(
-                offset,
-                format!("the condition has more than {MOST_WORDS} words and signs"),
-            );
-        }
-    }
-    Ok(())
 }
 
 /// The first error of the parser, in plain words.
