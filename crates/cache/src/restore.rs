@@ -12,7 +12,7 @@ use crate::files::clone_or_copy;
 use crate::manifest::Key;
 use crate::memory::{Memory, of_file};
 use crate::store::{CacheError, Kept, Output, OutputKind, Store};
-use crate::tree::{SeenFile, SeenKind, Tree, passes_a_link};
+use crate::tree::{GIT, SeenFile, SeenKind, Tree, passes_a_link};
 
 /// What putting back came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub fn restore(
     let mut missing = Vec::new();
     for output in &kept.outputs {
         // A record is not trusted further than the definition goes.
-        if !outputs.matches(&output.path) || output.path.split('/').any(|part| part == "..") {
+        if !outputs.matches(&output.path) || !is_beneath(&output.path) {
             store.drop_damaged(key, None);
             return Err(CacheError::Damaged(output.path.clone()));
         }
@@ -76,6 +76,12 @@ pub fn restore(
         memory.forget(&output.path);
     }
     Ok(restored)
+}
+
+/// Whether a path names a place beneath the workspace, and not in git's own folder.
+fn is_beneath(path: &str) -> bool {
+    let plain = |part: &str| !matches!(part, "" | "." | ".." | GIT) && !part.contains('\0');
+    path.split('/').all(plain)
 }
 
 /// Whether what lies at the place of an output is just this output already.

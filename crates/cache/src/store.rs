@@ -317,8 +317,9 @@ impl Store {
                 .iter()
                 .flat_map(Kept::sizes)
                 .map(|(digest, size)| if named.contains(&digest) { 0 } else { size })
-                .sum();
-            full = full || bytes + more > limits.most_bytes;
+                // A record may have come from elsewhere, and say any size.
+                .fold(0, u64::saturating_add);
+            full = full || bytes.saturating_add(more) > limits.most_bytes;
             match kept {
                 Some(kept) if !old && !full => {
                     bytes += more;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pipeline::Globs;
 
 /// Git's own folder, which is no part of a workspace.
-const GIT: &str = ".git";
+pub(crate) const GIT: &str = ".git";
 
 /// Why files could not be looked at.
 #[derive(Debug, thiserror::Error)]
