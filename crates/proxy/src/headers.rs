@@ -38,11 +38,8 @@ pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = String> {
-    value
-        .to_str()
-        .unwrap_or("")
-        .split(',')
-        .map(|token| token.trim().to_ascii_lowercase())
+    let tokens = value.as_bytes().split(|byte| *byte == b',');
+    tokens.map(|token| String::from_utf8_lossy(token).trim().to_ascii_lowercase())
 }
 
 /// Removes what is about the connection only, with everything that `connection` names.
@@ -72,24 +69,29 @@ pub fn strip(headers: &mut HeaderMap) {
 const SESSION: &str = "throughline_session";
 
 /// Takes our own session out of the cookies: a browser sends the cookies of a host to all of its ports,
-/// so a service on the server's machine would be handed what opens the server.
+/// so a service on the server's machine would be handed what opens the server. The bytes of other cookies
+/// may be no text, and hide nothing.
 fn without_session(headers: &mut HeaderMap) {
+    let ours = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        name.trim_ascii() == SESSION.as_bytes()
+    };
+    let pairs = |value: &HeaderValue| -> Vec<Vec<u8>> {
+        let pairs = value.as_bytes().split(|byte| *byte == b';');
+        pairs
+            .filter(|pair| !ours(pair))
+            .map(|pair| pair.trim_ascii().to_vec())
+            .collect()
+    };
     let cookies: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
-    let ours = |pair: &&str| pair.trim().split('=').next() == Some(SESSION);
-    if !cookies
-        .iter()
-        .any(|value| value.to_str().is_ok_and(|text| text.split(';').any(|pair| ours(&pair))))
-    {
+    let held = |value: &HeaderValue| value.as_bytes().split(|byte| *byte == b';').any(|pair| ours(&pair));
+    if !cookies.iter().any(held) {
         return;
     }
     headers.remove(header::COOKIE);
     for value in cookies {
-        let Ok(text) = value.to_str() else {
-            headers.append(header::COOKIE, value);
-            continue;
-        };
-        let rest: Vec<&str> = text.split(';').filter(|pair| !ours(pair)).map(str::trim).collect();
-        if let (false, Ok(rest)) = (rest.is_empty(), HeaderValue::from_str(&rest.join("; "))) {
+        let rest = pairs(&value);
+        if let (false, Ok(rest)) = (rest.is_empty(), HeaderValue::from_bytes(&rest.join(&b"; "[..]))) {
             headers.append(header::COOKIE, rest);
         }
     }
@@ -207,6 +209,78 @@ mod tests {
         let mut among = headers(&[("cookie", "a=b; throughline_session=tls_x; throughline_sessions=c")]);
         to_instance(&mut among, client, None);
         assert_eq!(among.get(header::COOKIE).unwrap(), "a=b; throughline_sessions=c");
+        // Scripts set cookies of any bytes.
+        let mut foreign = HeaderMap::new();
+        let bytes = b"name=Zo\xc3\xab; throughline_session=tls_x;city=\xff";
+        foreign.append(header::COOKIE, HeaderValue::from_bytes(bytes).unwrap());
+        to_instance(&mut foreign, client, None);
+        assert_eq!(
+            foreign.get(header::COOKIE).unwrap().as_bytes(),
+            b"name=Zo\xc3\xab; city=\xff"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_cookies_there_are_only_our_session_is_taken_out(
+            values in proptest::collection::vec(
+                proptest::collection::vec(
+                    proptest::sample::select(vec![
+                        &b"throughline_session=tls_x"[..], b" throughline_session =tls_x", b"\tthroughline_session=tls_x", b"a=b",
+                        b"throughline_session", b"throughline_sessions=c", b"n=\xff\xfe", b"", b"=", b"x=throughline_session", b"\xe2\x80\x83=1",
+                    ]),
+                    0..5,
+                ),
+                0..4,
+            ),
+        ) {
+            let mut given = HeaderMap::new();
+            for value in &values {
+                given.append(header::COOKIE, HeaderValue::from_bytes(&value.join(&b";"[..])).unwrap());
+            }
+            to_instance(&mut given, ([127, 0, 0, 1], 5).into(), None);
+            let left: Vec<u8> = given.get_all(header::COOKIE).iter().flat_map(|value| [value.as_bytes(), b";"].concat()).collect();
+            proptest::prop_assert!(!left.windows(5).any(|window| window == b"tls_x"));
+            let others = values.concat().into_iter().filter(|pair| pair.windows(2).any(|window| window == b"=b" || window == b"=c"));
+            for pair in others {
+                proptest::prop_assert!(left.windows(pair.len()).any(|window| window == pair));
+            }
+        }
+
+        #[test]
+        fn no_headers_bring_the_proxy_down_or_let_what_is_about_the_connection_travel(
+            given in proptest::collection::vec(
+                (
+                    proptest::sample::select(vec![
+                        "connection", "te", "transfer-encoding", "upgrade", "keep-alive", "x-forwarded-for", "x-forwarded-host",
+                        "x-forwarded-proto", "host", "content-length", "cookie", "expect", "throughline-package", "x-private",
+                    ]),
+                    proptest::collection::vec(
+                        proptest::sample::select(vec![
+                            &b"close"[..], b"upgrade", b"keep-alive", b"x-private", b"chunked", b", ", b",", b"\xff", b"\t", b"a b", b"10.0.0.1", b"host",
+                        ]),
+                        0..5,
+                    ),
+                ),
+                0..8,
+            ),
+            near in proptest::prelude::any::<bool>(),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &given {
+                headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(&value.concat()).unwrap());
+            }
+            let client = if near { ([127, 0, 0, 1], 5) } else { ([192, 0, 2, 7], 5) };
+            let wish = upgrade(&headers);
+            to_instance(&mut headers, client.into(), wish.as_ref());
+            for name in ["te", "transfer-encoding", "keep-alive", "expect", "throughline-package"] {
+                proptest::prop_assert!(!headers.contains_key(name), "{name}");
+            }
+            proptest::prop_assert!(wish.is_some() || !headers.contains_key("connection"));
+            let way = headers.get("x-forwarded-for").unwrap().to_str().unwrap();
+            proptest::prop_assert!(way.ends_with(client.0.map(|part: u8| part.to_string()).join(".").as_str()));
+            proptest::prop_assert!(near || !way.contains(','));
+        }
     }
 
     #[test]
