@@ -216,7 +216,7 @@ pub enum ScanError {
         /// Its size.
         bytes: u64,
     },
-    /// Not text.
+    /// Not text, or text with a zero in it.
     #[error("{file} is not UTF-8 text")]
     NotText {
         /// The file.
@@ -410,6 +410,10 @@ impl Migration {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Err(ScanError::NotText { file });
         };
+        // SQLite takes no notice of what stands behind it.
+        if text.contains('\0') {
+            return Err(ScanError::NotText { file });
+        }
         let text = normalise(text);
         let (phase, transaction) = parse_header(&file, &text)?;
         let statements = match statement::split(&text) {
@@ -573,5 +577,11 @@ mod tests {
         assert!(error(&[("V1__a.sql", "select 1;\n\nselect \"x")]).starts_with("V1__a.sql:3: a name in quotes"));
         let binary = MigrationSet::of_files([("V1__a.sql".to_owned(), vec![0xff, 0xfe, 0])]).unwrap_err();
         assert_eq!(binary.to_string(), "V1__a.sql is not UTF-8 text");
+        let hidden = MigrationSet::of_files([("V1__a.sql".to_owned(), b"update t set a = 1\0 where id = 3".to_vec())]);
+        assert_eq!(hidden.unwrap_err().to_string(), "V1__a.sql is not UTF-8 text");
+        assert!(
+            error(&[("V1__a.sql", "select 1;\u{feff}commit;")])
+                .starts_with("V1__a.sql:1: `COMMIT` is not for a migration")
+        );
     }
 }

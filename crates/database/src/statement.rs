@@ -133,7 +133,8 @@ pub fn split(text: &str) -> Result<Vec<Statement>, Unclosed> {
     while let Some(first) = cutter.rest().chars().next() {
         let here = (cutter.at, cutter.line);
         let rest = cutter.rest();
-        if first.is_whitespace() {
+        // A byte order mark is a space to SQLite wherever it stands, so it must not hide a word.
+        if first.is_whitespace() || first == '\u{feff}' {
             cutter.advance(first.len_utf8());
             continue;
         }
@@ -195,6 +196,8 @@ pub fn split(text: &str) -> Result<Vec<Statement>, Unclosed> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn cut(text: &str) -> Vec<(u32, String)> {
@@ -248,5 +251,103 @@ mod tests {
         let statement = &split("  Create table\n  t (a)").unwrap()[0];
         assert_eq!(statement.keyword(), "CREATE");
         assert_eq!(statement.summary(), "Create table t (a)");
+    }
+
+    /// Statements that SQLite takes, each whole, with every sign in it that could end one.
+    const WHOLE: [&str; 14] = [
+        "select 1",
+        "select ';', \";\", `;`, [;]",
+        "select 'it''s; fine' /* ; */ , 2",
+        "create table if not exists t (a, b)",
+        "CREATE TEMP TRIGGER t1 AFTER INSERT ON t BEGIN update t set a = case when 1 then 2 end; delete from t; END",
+        "create trigger\n t2 after delete on t begin select ';'; select \"end;\"; select 1 -- end;\n; end",
+        "explain select 1",
+        "explain query plan select 2",
+        "insert into t values ('\u{e9};', x'00')",
+        "drop trigger if exists t1",
+        "drop trigger if exists t2",
+        "with x(a) as (select 1) select a from x",
+        "create index if not exists i on t (a)",
+        "update t set a = '--', b = '/*' where a = \"b\"",
+    ];
+    const BETWEEN: [&str; 9] = [
+        ";",
+        ";\n",
+        " ;;\n",
+        ";-- x; y\n",
+        ";/* a; b */",
+        "\n;\n\n",
+        ";\u{feff}",
+        ";\t\r\n",
+        "; --\n;",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn statements_put_together_come_apart_again(
+            parts in prop::collection::vec((0..WHOLE.len(), 0..BETWEEN.len()), 0..8),
+            closed in any::<bool>(),
+        ) {
+            let mut text = String::new();
+            let mut lines = Vec::new();
+            for (place, (statement, between)) in parts.iter().enumerate() {
+                lines.push(1 + text.matches('\n').count() as u32);
+                text.push_str(WHOLE[*statement]);
+                if closed || place + 1 < parts.len() {
+                    text.push_str(BETWEEN[*between]);
+                }
+            }
+            let found = split(&text).unwrap();
+            let expected: Vec<&str> = parts.iter().map(|(statement, _)| WHOLE[*statement]).collect();
+            let sql: Vec<&str> = found.iter().map(|statement| statement.sql.as_str()).collect();
+            prop_assert_eq!(sql, expected);
+            let at: Vec<u32> = found.iter().map(|statement| statement.line).collect();
+            prop_assert_eq!(at, lines);
+        }
+
+        /// What SQLite itself takes for one statement after the other is what the text is cut into.
+        #[test]
+        fn sqlite_sees_the_same_statements(parts in prop::collection::vec((0..WHOLE.len(), 0..BETWEEN.len()), 1..6)) {
+            use rusqlite::fallible_iterator::FallibleIterator as _;
+            let database = rusqlite::Connection::open_in_memory().unwrap();
+            database.execute_batch("create table t (a, b)").unwrap();
+            // It knows names too: those that are made up end what it reads.
+            let known = parts.iter().filter(|(statement, _)| database.prepare(WHOLE[*statement]).is_ok());
+            let text: String = known.map(|(statement, between)| [WHOLE[*statement], BETWEEN[*between]].concat()).collect();
+            let mut theirs = 0;
+            let mut batch = rusqlite::Batch::new(&database, &text);
+            while let Some(statement) = batch.next().unwrap_or(None) {
+                theirs += usize::from(statement.expanded_sql().is_some());
+            }
+            prop_assert_eq!(split(&text).unwrap().len(), theirs, "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_cut_or_refused(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "'", "\"", "`", "[", "]", ";", "--", "/*", "*/", "\n", " ", "create", "trigger", "temp", "begin", "end", "explain",
+                    "é", "\u{feff}", "\u{a0}", "\u{0}", "$a", "x'", "/", "-", "1",
+                ]),
+                0..30,
+            ),
+        ) {
+            let text = parts.concat();
+            if let Ok(statements) = split(&text) {
+                for statement in statements {
+                    prop_assert!(text.contains(&statement.sql) && !statement.sql.is_empty());
+                    let _ = (statement.keyword(), statement.summary());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_word() {
+        let text = "select 1;\u{feff}COMMIT;\n\u{feff} attach 'x' as y";
+        let words: Vec<String> = split(text).unwrap().iter().map(Statement::keyword).collect();
+        assert_eq!(words, ["SELECT", "COMMIT", "ATTACH"]);
     }
 }
