@@ -19,12 +19,17 @@ const GENERATED: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
 /// The line from which on nothing is part of the message.
 const CUT: &str = "# ------------------------ >8 ------------------------";
 
+/// What git takes for a space; others are letters to it.
+fn is_space(letter: char) -> bool {
+    matches!(letter, ' ' | '\t' | '\r' | '\n')
+}
+
 fn is_blank(line: &str) -> bool {
-    line.trim().is_empty()
+    line.chars().all(is_space)
 }
 
 fn continues(line: &str) -> bool {
-    line.starts_with(|c: char| c.is_ascii_whitespace())
+    line.starts_with(is_space)
 }
 
 /// Where the colon stands that makes a line a trailer.
@@ -106,7 +111,7 @@ pub fn trailers(message: &str) -> Vec<Trailer> {
     for (number, line) in lines.iter().enumerate().skip(first) {
         if open && continues(line) {
             if let Some(trailer) = found.last_mut() {
-                let more = line.trim();
+                let more = line.trim_matches(is_space);
                 if !more.is_empty() {
                     trailer.value.push(' ');
                     trailer.value.push_str(more);
@@ -122,13 +127,13 @@ pub fn trailers(message: &str) -> Vec<Trailer> {
             open = true;
             found.push(Trailer {
                 line: u32::try_from(number + 1).unwrap_or(u32::MAX),
-                key: line[..place].trim().to_owned(),
-                value: line[place + 1..].trim().to_owned(),
+                key: line[..place].trim_matches(is_space).to_owned(),
+                value: line[place + 1..].trim_matches(is_space).to_owned(),
             });
         }
     }
     for trailer in &mut found {
-        trailer.value = trailer.value.trim().to_owned();
+        trailer.value = trailer.value.trim_matches(is_space).to_owned();
     }
     found
 }

@@ -84,6 +84,10 @@ impl Address {
             if path.is_empty() || path.starts_with('-') {
                 return Err(wrong("it names no repository"));
             }
+            // `user:password@host:path`: what stands before the first colon is then no host.
+            if path.split('/').next().is_some_and(|first| first.contains('@')) {
+                return Err(wrong("it holds a password; give that as a secret"));
+            }
             return Ok(Self {
                 kind: Kind::Ssh,
                 text: text.to_owned(),
@@ -261,5 +265,53 @@ mod tests {
         assert_eq!(address.web_origin().unwrap(), "https://host:8443");
         assert_eq!(address.user(), Some("me"));
         assert_eq!(Address::parse("git@host:x", ALL).unwrap().web_origin(), None);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+        /// What is accepted cannot be an option, holds no password, and names one host.
+        #[test]
+        fn whatever_is_accepted_is_an_address_and_nothing_else(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "https://", "http://", "ssh://", "file:///", "/", "//", "@", ":", "-", "host", "me", "hunter2", "..", ".", "[",
+                    "]", "::1", "?", "#", " ", "\n", "%", "%2e", "ext::", "é", "\\", "$(x)", "'", "8443", "-oProxyCommand=x",
+                ]),
+                0..9,
+            ),
+        ) {
+            let text = parts.concat();
+            let Ok(address) = Address::parse(&text, ALL) else { return Ok(()) };
+            proptest::prop_assert!(!text.starts_with('-') && !text.chars().any(|c| c.is_control() || c.is_whitespace()));
+            if address.kind != Kind::File {
+                let rest = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+                let (before, after) = match text.contains("://") {
+                    true => rest.split_once('/').unwrap(),
+                    false => rest.split_once(':').unwrap(),
+                };
+                let user = before.rsplit_once('@').map_or("", |(user, _)| user);
+                proptest::prop_assert!(!user.contains([':', '@', '/']), "{text}");
+                proptest::prop_assert!(!before.starts_with('-') && !after.starts_with('-') || text.contains("://"), "{text}");
+                let host = before.rsplit('@').next().unwrap();
+                proptest::prop_assert!(!host.is_empty() && !host.starts_with('-'), "{text}");
+                proptest::prop_assert!(!host.contains(['\\', '%', '$', '\'', '?', '#']), "{text}");
+            }
+            if let Some(origin) = address.web_origin() {
+                proptest::prop_assert!(!origin.contains('@'), "{text}");
+            }
+        }
+
+        /// A password is refused and not repeated, in whatever kind of address it stands.
+        #[test]
+        fn no_password_is_taken_or_repeated(
+            scheme in proptest::sample::select(vec!["https://", "http://", "ssh://", ""]),
+            user in "[a-z]{0,4}",
+            path in "[:/][a-z/:@]{0,8}",
+        ) {
+            let text = format!("{scheme}{user}:hunter2@host{path}");
+            let error = Address::parse(&text, ALL).unwrap_err();
+            proptest::prop_assert!(!error.to_string().contains("hunter2"), "{text}: {error}");
+        }
     }
 }

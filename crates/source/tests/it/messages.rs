@@ -21,7 +21,7 @@ fn we_find(message: &str) -> Vec<String> {
 }
 
 /// Lines that messages are put together from: each is one that the rules treat in its own way.
-const LINES: [&str; 20] = [
+const LINES: [&str; 26] = [
     "",
     "",
     "",
@@ -42,6 +42,12 @@ const LINES: [&str; 20] = [
     "\tfile.c",
     "# ------------------------ >8 ------------------------",
     "https://example.org/x",
+    "\r",
+    "\u{a0}",
+    "\u{c}",
+    "\u{2003}continued",
+    "Caf\u{e9}: x",
+    "Key: \u{a0}x\u{a0}",
 ];
 
 #[tokio::test]
