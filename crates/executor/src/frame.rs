@@ -65,3 +65,84 @@ pub(crate) fn encode<M: Serialize>(message: &M) -> io::Result<Zeroizing<Vec<u8>>
 pub(crate) async fn write<M: Serialize>(stream: &mut (impl AsyncWrite + Unpin), message: &M) -> io::Result<()> {
     stream.write_all(&encode(message)?).await
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{Answer, Order, Report, Request};
+
+    /// Reads messages of a kind until the stream ends or cannot be understood; how many there were.
+    fn read_all<M: DeserializeOwned>(mut bytes: &[u8]) -> usize {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut count = 0;
+            while let Ok(Some(_)) = read::<M>(&mut bytes).await {
+                count += 1;
+            }
+            count
+        })
+    }
+
+    #[test]
+    fn a_message_comes_back_and_one_that_is_too_large_is_refused_before_it_is_read() {
+        let bytes = encode(&Answer::Refused { reason: "no".into() }).unwrap();
+        assert_eq!(read_all::<Answer>(&bytes), 1);
+        let twice = [bytes.as_slice(), &bytes].concat();
+        assert_eq!(read_all::<Answer>(&twice), 2);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (bytes, kind) in [
+            (u32::MAX.to_be_bytes().to_vec(), io::ErrorKind::InvalidData),
+            (vec![0, 0, 1, 0, b'{'], io::ErrorKind::UnexpectedEof),
+            (vec![0, 0], io::ErrorKind::UnexpectedEof),
+            (vec![0, 0, 0, 2, b'[', b'x'], io::ErrorKind::InvalidData),
+        ] {
+            let error = runtime.block_on(read::<Answer>(&mut bytes.as_slice())).unwrap_err();
+            assert_eq!(error.kind(), kind, "{bytes:?}");
+        }
+        assert!(encode(&"x".repeat(LARGEST)).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn no_bytes_bring_either_side_of_a_socket_down(
+            length in prop::option::of(0u32..300),
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let mut all = length.map(|length| length.to_be_bytes().to_vec()).unwrap_or_default();
+            all.extend(bytes);
+            read_all::<Request>(&all);
+            read_all::<Answer>(&all);
+            read_all::<Order>(&all);
+            read_all::<Report>(&all);
+        }
+
+        /// A message of the other side's with something changed: understood as some message, or refused.
+        #[test]
+        fn a_damaged_message_is_understood_or_refused(
+            which in 0usize..4,
+            edits in prop::collection::vec((any::<prop::sample::Index>(), "[\\[\\]{}\":,0-9a-z_-]{0,6}", 0usize..12), 1..4),
+        ) {
+            let texts = [
+                r#"{"protocol":1,"ask":{"wait":{"attempt":{"step":"build","number":1}}}}"#,
+                r#"{"protocol":1,"ask":"close"}"#,
+                r#"{"refused":{"reason":"no"}}"#,
+                r#"{"could_not_start":{"reason":"no"}}"#,
+            ];
+            let mut text = texts[which].to_owned();
+            for (at, piece, removed) in edits {
+                let at = at.index(text.len() + 1);
+                text.replace_range(at..(at + removed).min(text.len()), &piece);
+            }
+            let mut all = u32::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+            all.extend(text.as_bytes());
+            read_all::<Request>(&all);
+            read_all::<Answer>(&all);
+            read_all::<Order>(&all);
+            read_all::<Report>(&all);
+        }
+    }
+}

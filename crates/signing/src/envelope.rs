@@ -127,6 +127,7 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use testkit::SeededEntropy;
 
     use super::*;
@@ -211,5 +212,52 @@ mod tests {
             ..elsewhere
         };
         assert!(matches!(relabelled.open(TYPE, &keys), Err(EnvelopeError::Forged(_))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// A signed envelope with anything changed in its text opens to what was signed, or not at all.
+        #[test]
+        fn no_change_of_an_envelope_opens_to_something_else(
+            edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..4, any::<u8>(), "[A-Za-z0-9+/=_\"{}:,-]{0,6}"), 1..4),
+        ) {
+            static OURS: std::sync::LazyLock<SigningKey> = std::sync::LazyLock::new(|| key(1));
+            let ours = &*OURS;
+            let text = serde_json::to_string(&Envelope::sign(TYPE, b"{\"position\":7}", ours)).unwrap();
+            let mut bytes = text.into_bytes();
+            for (at, what, byte, piece) in edits {
+                let at = at.index(bytes.len());
+                match what {
+                    0 => bytes[at] = byte,
+                    1 => _ = bytes.remove(at),
+                    2 => bytes.truncate(at.max(1)),
+                    _ => _ = bytes.splice(at..at, piece.into_bytes()).count(),
+                }
+            }
+            if let Ok(envelope) = serde_json::from_slice::<Envelope>(&bytes)
+                && let Ok((payload, by)) = envelope.open(TYPE, std::slice::from_ref(ours.public()))
+            {
+                prop_assert_eq!(payload, b"{\"position\":7}");
+                prop_assert_eq!(&by, ours.id());
+            }
+        }
+
+        #[test]
+        fn no_text_brings_the_readers_of_keys_down(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----", "-----BEGIN PRIVATE KEY-----", "\n", "\r\n", " ",
+                    "MCowBQYDK2VwAyEA", "AAAA", "=", "é", "-----",
+                ]),
+                0..12,
+            ),
+        ) {
+            let text = parts.concat();
+            let _ = PublicKey::from_pem(&text, "it");
+            if let Ok(keys) = PublicKey::all_in(&text, "it") {
+                prop_assert!(!keys.is_empty());
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod building;
 mod fixture;
+mod hostile;
 mod malicious;
 mod outside;
 mod serving;

@@ -14,9 +14,9 @@ use tar::{EntryType, Header};
 use crate::fixture::Fixture;
 
 /// One raw entry: its kind, its name as it stands in the header, its link target, its bytes.
-struct Raw<'a>(EntryType, &'a [u8], &'a [u8], &'a [u8]);
+pub struct Raw<'a>(pub EntryType, pub &'a [u8], pub &'a [u8], pub &'a [u8]);
 
-fn archive(entries: &[Raw<'_>]) -> Vec<u8> {
+pub fn archive(entries: &[Raw<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for Raw(kind, name, target, text) in entries {
         let mut header = Header::new_gnu();
@@ -35,7 +35,7 @@ fn archive(entries: &[Raw<'_>]) -> Vec<u8> {
 }
 
 /// A package whose only layer is `archive`, otherwise well made.
-fn package_of(store: &BlobStore, model: &Package, archive: &[u8]) -> Package {
+pub fn package_of(store: &BlobStore, model: &Package, archive: &[u8]) -> Package {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(archive).unwrap();
     let layer = store.put_bytes(&gzip.finish().unwrap()).unwrap();

@@ -18,7 +18,7 @@ fn key(seed: u64) -> SigningKey {
 }
 
 /// A ledger of ten facts.
-async fn ten_facts() -> MemoryLedger {
+pub async fn ten_facts() -> MemoryLedger {
     let ledger = MemoryLedger::new(views(), Arc::new(ManualClock::new())).unwrap();
     for number in 1..=10 {
         let name = if number % 2 == 0 { "even" } else { "odd" };
@@ -29,12 +29,12 @@ async fn ten_facts() -> MemoryLedger {
 }
 
 /// The lines of its export.
-async fn exported(ledger: &dyn Ledger) -> Vec<Vec<u8>> {
+pub async fn exported(ledger: &dyn Ledger) -> Vec<Vec<u8>> {
     let facts = ledger.export(0, 100).await.unwrap();
     facts.iter().map(ledger::Exported::line).collect()
 }
 
-async fn checkpoint(ledger: &dyn Ledger, position: u64) -> Checkpoint {
+pub async fn checkpoint(ledger: &dyn Ledger, position: u64) -> Checkpoint {
     let fact = ledger.export(position - 1, 1).await.unwrap().remove(0);
     Checkpoint {
         position,

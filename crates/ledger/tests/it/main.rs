@@ -5,6 +5,7 @@ mod conformance;
 mod crash;
 mod differential;
 mod followed;
+mod hostile;
 mod postgres;
 mod sample;
 mod sqlite;

@@ -4,6 +4,7 @@ mod components;
 mod definition;
 mod documentation;
 mod environments;
+mod hostile;
 mod images;
 mod limits;
 mod lines;
