@@ -1,5 +1,6 @@
 //! Starting other programs: the only place of this crate that does.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -40,6 +41,30 @@ impl Program {
         } else {
             Err(format!("`{}` ended with {status}", self.shown))
         }
+    }
+
+    /// Runs it with its output going into a file. An error says how it ended, and the end of what it said.
+    pub fn run_into(mut self, log: &Path) -> Result<(), String> {
+        println!("$ {} > {}", self.shown, log.display());
+        let files = File::create(log).and_then(|file| Ok((file.try_clone()?, file)));
+        let (output, error) = files.map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let status = self
+            .command
+            .stdout(output)
+            .stderr(error)
+            .status()
+            .map_err(|error| format!("cannot start `{}`: {error}", self.shown))?;
+        if status.success() {
+            return Ok(());
+        }
+        let told = std::fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<&str> = told.lines().collect();
+        let last = lines[lines.len().saturating_sub(40)..].join("\n");
+        Err(format!(
+            "`{}` ended with {status}; {}:\n{last}",
+            self.shown,
+            log.display()
+        ))
     }
 
     /// Runs it and passes on what it says on its standard error, line by line, to a reader as well.

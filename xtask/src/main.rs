@@ -45,7 +45,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "soak",
-        about: "every crash point and many more seeds; takes the better part of an hour",
+        about: "kills at random, crash points, seeds and steady load for an hour, or for `--minutes N`",
         perform: soak::perform,
     },
     Command {

@@ -238,6 +238,13 @@ pub trait Executor: Send + Sync {
     /// When the run cannot be reached.
     async fn close(&self, run: RunId) -> Result<(), ExecutorError>;
 
+    /// The runs that something may stand by for: what was started for their attempts, and not
+    /// [closed](Self::close) since.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    async fn standing_by(&self) -> Result<Vec<RunId>, ExecutorError>;
+
     /// The image of this name, fetched first where `pull` says so.
     ///
     /// # Errors

@@ -489,6 +489,15 @@ impl Executor for LocalExecutor {
         Ok(())
     }
 
+    async fn standing_by(&self) -> Result<Vec<RunId>, ExecutorError> {
+        let runs = self.options.folder.join("runs");
+        let entries = std::fs::read_dir(&runs).map_err(failed(format!("cannot list {}", runs.display())))?;
+        // A shim that ends takes its socket away. What a killed one left is no harm.
+        let has_socket = |entry: &std::fs::DirEntry| entry.path().join(SOCKET).exists();
+        let named = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+        Ok(entries.flatten().filter(has_socket).filter_map(named).collect())
+    }
+
     async fn image(&self, name: &str, pull: Pull) -> Result<Image, ExecutorError> {
         let engine = self.engine().await.map_err(ExecutorError::Image)?;
         image::resolve(&engine, name, pull).await.map_err(ExecutorError::Image)

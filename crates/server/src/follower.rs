@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use build::rebuild::REBUILD;
-use engine::RunResult;
+use engine::query::RunRow;
+use engine::{RunResult, State};
 use facts::{Fact, Position, RunId};
 use tokio::time::Instant;
 
@@ -89,6 +90,10 @@ async fn recover(house: &Arc<House>) -> bool {
         tracing::error!(%error, "ended rebuilds could not be looked for");
         return false;
     }
+    if let Err(error) = tidy_those_that_ended(house).await {
+        tracing::error!(%error, "what ended runs left could not be looked for");
+        return false;
+    }
     all && house.overdue.is_empty()
 }
 
@@ -132,6 +137,14 @@ async fn ended(house: &Arc<House>, fact: &Fact) -> Result<(), ServerError> {
         REBUILD => house.rebuilds.ended(&row).await?,
         _ => {}
     }
+    crashpoint::reach("server.run-ended");
+    tidy(house, &row).await;
+    Ok(())
+}
+
+/// Ends what stands by for a run that is over, and removes or returns what is not needed any more.
+async fn tidy(house: &Arc<House>, row: &RunRow) {
+    let run = row.id;
     if let Err(error) = house.executor.close(run).await {
         tracing::warn!(%run, %error, "the shim of a run that is over could not be closed");
     }
@@ -148,6 +161,18 @@ async fn ended(house: &Arc<House>, fact: &Fact) -> Result<(), ServerError> {
     });
     if let Ok(Err(error)) = tidied.await {
         tracing::warn!(%run, %error, "the files of a run that is over could not be tidied");
+    }
+}
+
+/// Tidies the runs that ended right before an earlier server did.
+async fn tidy_those_that_ended(house: &Arc<House>) -> Result<(), ServerError> {
+    let standing_by = house.executor.standing_by().await;
+    for run in standing_by.map_err(|error| ServerError::Internal(error.to_string()))? {
+        if let Some(row) = engine::query::run(&*house.ledger, run).await?
+            && row.state == State::Finished
+        {
+            tidy(house, &row).await;
+        }
     }
     Ok(())
 }

@@ -40,9 +40,6 @@ use crate::settings::Settings;
 use crate::store;
 use crate::watch::Watched;
 
-/// How long a cancelled run may take to end before everything is stopped without it.
-const CANCELLED: Duration = Duration::from_secs(15);
-
 /// Why the house could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -574,27 +571,5 @@ impl House {
             tracing::error!(component = %name, %error, "a push could not be recorded; it is looked for again soon");
             self.overdue.add(name.clone());
         }
-    }
-
-    /// Ends every run and every process of every environment.
-    ///
-    /// # Errors
-    /// When something may still run.
-    pub async fn stop_everything(&self) -> Result<(), ServerError> {
-        for run in engine::query::open_runs(&*self.ledger).await? {
-            if let Err(error) = self.engine.cancel(run, Actor::System).await {
-                tracing::warn!(%run, %error, "a run could not be cancelled");
-            }
-            // Its shim would wait an hour for another step; a run that does not end in time keeps it.
-            if tokio::time::timeout(CANCELLED, self.engine.wait(run)).await.is_ok()
-                && let Err(error) = self.executor.close(run).await
-            {
-                tracing::warn!(%run, %error, "the shim of a cancelled run could not be closed");
-            }
-        }
-        self.targets
-            .stop_all()
-            .await
-            .map_err(|error| ServerError::Internal(error.to_string()))
     }
 }

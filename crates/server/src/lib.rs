@@ -7,6 +7,7 @@ pub mod api;
 pub mod auth;
 pub mod changes;
 pub mod checkpoints;
+mod down;
 pub mod error;
 mod follower;
 mod git;

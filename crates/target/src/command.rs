@@ -6,16 +6,18 @@
 //! shown as progress; only `observe` prints JSON. Exit code 0 means that it is done.
 //!
 //! - `apply` gets the [`Desired`] as JSON on its standard input, with the list `secrets` in the `launch`
-//!   of each group, and returns when it is so. It may be run again with the same input after a crash,
-//!   so it must complete what it finds half done, and it must leave traffic where it was when it fails.
+//!   of each group, and returns when it is so. After a crash `observe` is asked first: what it shows to be
+//!   there is not applied again. Otherwise `apply` is run again with the same input, so it must complete
+//!   what it finds half done, and it must leave traffic where it was when it fails.
 //! - `observe` gets `{"placement": ..}` and prints an [`Observed`] as JSON: `groups`, each with `name`,
 //!   `package`, `configuration`, `instances`, `healthy`, `weight`; `url`; and `stamp` where it keeps it.
 //! - `weight`, where there is one, is run instead of `apply` when nothing but weights changes, with the
 //!   same input.
 //! - `stop` gets `{"placement": ..}`. Without it, `apply` is run with no groups.
 //!
-//! Two commands never run for one placement at the same time. One that takes too long is ended with
-//! everything that is still in its session.
+//! Two commands never run for one placement at the same time: one begins only when it is noted that it runs,
+//! and whoever comes later waits for it, whichever server started it. One that takes too long is ended with everything
+//! that is still in its session.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -54,6 +56,9 @@ const REST: Duration = Duration::from_millis(300);
 const LONGEST: usize = 4 << 20;
 /// Lines of output that are told when a command fails.
 const TAIL: usize = 30;
+/// Waits for a line on the standard input before it becomes the command. Where the server dies before it has noted
+/// that the command runs, the line does not come, and nothing begins.
+const GATE: &str = r#"read -r _ || exit 125; exec /bin/sh -c "$1""#;
 
 /// What the target is made of.
 #[derive(Debug, Clone)]
@@ -172,7 +177,7 @@ impl CommandTarget {
         };
         let stamp = job.stamp.unwrap_or_default();
         let spec = Spec::new("/bin/sh")
-            .args(["-c", job.line])
+            .args(["-c", GATE, "sh", job.line])
             .pass(PASSED)
             .variables(&self.settings.variables)
             .variable("THROUGHLINE_ACTION", job.what)
@@ -210,6 +215,7 @@ impl CommandTarget {
         let feed = async {
             if let Some(mut stdin) = stdin {
                 // A command need not read its input.
+                let _ = stdin.write_all(b"begin\n").await;
                 let _ = stdin.write_all(&job.input).await;
             }
         };
@@ -358,8 +364,19 @@ impl Target for CommandTarget {
             .into_iter()
             .flatten()
             .find(|earlier| earlier.stamp == desired.stamp);
-        if used.is_some_and(|used| !used.wants_the_same(desired)) {
-            return Err(Refused::Reused { stamp: desired.stamp }.into());
+        if let Some(used) = used {
+            if !used.wants_the_same(desired) {
+                return Err(Refused::Reused { stamp: desired.stamp }.into());
+            }
+            // Whoever asked before did not hear the end of it: it may be there.
+            let mut observed = self.ask(placement, &mut record).await?;
+            if observed.shows(desired) {
+                observed.stamp = Some(desired.stamp);
+                record.applied = Some(desired.clone());
+                record.pending = None;
+                self.save(placement, &record)?;
+                return Ok(observed);
+            }
         }
         record.accepted = Some(desired.stamp);
         record.pending = Some(desired.clone());

@@ -4,6 +4,8 @@ use facts::Digest;
 use proxy::Stamp;
 use serde::{Deserialize, Serialize};
 
+use crate::desired::Desired;
+
 /// What was seen of a placement.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
@@ -17,6 +19,26 @@ pub struct Observed {
     /// Where requests come in.
     #[serde(default)]
     pub url: Option<String>,
+}
+
+impl Observed {
+    /// Whether it shows that an intention was applied to its end: by its stamp, or where no stamp is kept by groups
+    /// that run what is wanted, all of them well.
+    pub fn shows(&self, desired: &Desired) -> bool {
+        if let Some(stamp) = self.stamp {
+            return stamp == desired.stamp;
+        }
+        let is_wanted = |seen: &ObservedGroup| {
+            desired.groups.iter().any(|group| {
+                group.name == seen.name
+                    && group.package == seen.package
+                    && group.configuration == seen.configuration
+                    && (group.instances, group.weight) == (seen.instances, seen.weight)
+                    && seen.healthy >= seen.instances
+            })
+        };
+        self.groups.len() == desired.groups.len() && self.groups.iter().all(is_wanted)
+    }
 }
 
 /// What was seen of a group.

@@ -195,6 +195,26 @@ fn a_step_goes_on_while_its_server_is_killed_and_its_end_is_not_lost() {
     house.is_whole();
 }
 
+#[test]
+fn what_stands_by_for_a_run_goes_although_the_server_died_at_its_end() {
+    let mut house = House::prepared(crate::house::ENVIRONMENTS, json!({}));
+    house.crashes_at("server.run-ended:1");
+    house.start();
+    let repository = Repository::new();
+    repository.define(&crate::repository::steps("  quick: { run: 'true' }\n"));
+    let commit = repository.commit("feat: quick");
+    // The server may die before the push is answered.
+    repository.try_push(&house, COMPONENT, &["main"]);
+    house.dies();
+    let shims = || crate::house::processes_with(&house.data().join("runs").display().to_string());
+    assert!(!shims().is_empty(), "they wait for another attempt");
+    house.start();
+    assert_eq!(house.built(&commit)["run"]["result"], "succeeded");
+    let shims = || crate::house::processes_with(&house.data().join("runs").display().to_string());
+    house.until("no process of the run", || shims().is_empty().then_some(()));
+    house.is_whole();
+}
+
 const CANARY: &str = "throughline: 1
 environments:
   production:

@@ -15,7 +15,8 @@ fn folder(data: &Path) -> std::path::PathBuf {
         .join(placement.environment.as_str())
 }
 
-fn journal(data: &Path) -> Vec<String> {
+/// What the commands of the test did, in order.
+pub fn journal(data: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(folder(data).join("journal")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
@@ -150,6 +151,46 @@ async fn a_command_of_a_server_that_died_is_waited_for_before_the_next_is_run() 
         done.unwrap();
     }
     assert_eq!(order(), "begin\nend\nbegin\nend\n");
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_applied_again_and_what_is_not_is() {
+    let data = data();
+    let target = CommandTarget::new(commands(data.path()));
+    let wanted = desired(1, 0, vec![group("stable", "a", 1, 1)]);
+    for _ in 0..3 {
+        let observed = target.apply(&wanted, &|_| {}).await.unwrap();
+        assert_eq!(observed.stamp, Some(wanted.stamp));
+    }
+    assert_eq!(journal(data.path()), ["apply"]);
+    // Somebody took it away.
+    std::fs::write(folder(data.path()).join("world.json"), "{}").unwrap();
+    target.apply(&wanted, &|_| {}).await.unwrap();
+    assert_eq!(journal(data.path()), ["apply", "apply"]);
+}
+
+#[tokio::test]
+async fn where_no_stamp_is_kept_the_groups_say_whether_it_is_there() {
+    let data = data();
+    let show = |healthy: u32| {
+        let groups = desired(1, 0, vec![group("stable", "a", 2, 1)]).groups;
+        let mut seen = serde_json::to_value(&groups).unwrap();
+        seen[0].as_object_mut().unwrap().remove("launch");
+        seen[0]["healthy"] = healthy.into();
+        let text = serde_json::json!({ "groups": seen }).to_string();
+        std::fs::write(data.path().join("seen"), text).unwrap();
+    };
+    let mut settings = all(data.path(), "echo apply >> journal");
+    settings.observe = format!("cat '{}'", data.path().join("seen").display());
+    let target = CommandTarget::new(settings);
+    let wanted = desired(1, 0, vec![group("stable", "a", 2, 1)]);
+    show(2);
+    target.apply(&wanted, &|_| {}).await.unwrap();
+    target.apply(&wanted, &|_| {}).await.unwrap();
+    assert_eq!(journal(data.path()), ["apply"]);
+    show(1);
+    target.apply(&wanted, &|_| {}).await.unwrap();
+    assert_eq!(journal(data.path()), ["apply", "apply"], "not all of it is well");
 }
 
 #[tokio::test]

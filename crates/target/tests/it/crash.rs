@@ -131,9 +131,14 @@ async fn caller_of_commands_dies_at(place: &str) {
     ))
     .await;
     assert_eq!(died, process::Ending::Signal(6), "{place} is reached");
-    // Whoever comes next applies the same again, and it is there once.
+    // Whoever comes next asks for the same again, and it is applied once.
     let target = CommandTarget::new(crate::support::commands(data.path()));
     let observed = target.apply(&wanted, &|_| {}).await.unwrap();
+    assert_eq!(
+        crate::command::journal(data.path()),
+        ["apply", "apply"],
+        "one for each intention"
+    );
     assert_eq!(observed.stamp, Some(wanted.stamp));
     assert_eq!((observed.groups.len(), observed.groups[0].healthy), (1, 2));
     assert_eq!(observed.groups[0].package, package("b"));

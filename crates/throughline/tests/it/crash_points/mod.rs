@@ -7,9 +7,6 @@
 //! `CRASH_POINTS=all` plays all points in each part of the story, `CRASH_POINTS=NAME` those of one
 //! name; otherwise a sample is played, to be quick. The day chooses it, or `CRASH_POINTS=NUMBER`.
 
-mod house;
-mod load;
-mod service;
 mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use testkit::Postgres;
 
-use self::house::House;
-use self::story::PARTS;
+use self::story::{PARTS, POLICY};
+use crate::house::House;
 
 /// How many stories are played in an ordinary run, besides the one that counts.
 const SAMPLE: usize = 12;
@@ -52,7 +49,7 @@ fn counted(folder: &Path) -> BTreeMap<u32, Vec<String>> {
 
 /// The story without a crash: what is reached, and how often instances are started.
 fn counting(database: Option<Postgres>) -> (Vec<Point>, BTreeMap<String, usize>) {
-    let house = House::open(Some("count:FOLDER/points.{pid}"), database).unwrap();
+    let house = House::open(POLICY, Some("count:FOLDER/points.{pid}"), database).unwrap();
     let server = house.server().unwrap();
     let mut marks = Vec::new();
     let played = story::play(&house, false, |part| {
@@ -101,7 +98,7 @@ enum Came {
 
 fn crash_at(point: &Point, usual: &BTreeMap<String, usize>, database: Option<Postgres>) -> Came {
     let crash = format!("{}:{}@FOLDER/died", point.name, point.at);
-    let house = match House::open(Some(&crash), database) {
+    let house = match House::open(POLICY, Some(&crash), database) {
         Ok(house) => house,
         Err(wrong) => return Came::Wrong(wrong),
     };
@@ -297,7 +294,7 @@ fn the_story_comes_to_the_same_end_wherever_a_process_dies() {
         println!("{name:<34} {}", tested_by(name, krate));
     }
     println!(
-        "\n{} stories at {} of {} points on the path, {} wrong, {:.0} s",
+        "\ntotal: {} stories, {} points\nof {} points on the path; {} wrong, {:.0} s",
         results.len(),
         results
             .iter()

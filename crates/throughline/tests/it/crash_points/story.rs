@@ -6,12 +6,25 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::house::House;
-use super::load::{Load, Tally};
-use super::service;
+use crate::house::load::{Load, Tally};
+use crate::house::{House, service};
 
 /// The parts of the story, in order. Something may happen again in each.
 pub const PARTS: [&str; 5] = ["start", "first", "canary", "return", "end"];
+
+/// Where it is played.
+pub const POLICY: &str = "throughline: 1
+environments:
+  staging:
+    target: { kind: process, instances: 1 }
+    database: { kind: sqlite }
+  production:
+    after: [staging]
+    target: { kind: process, instances: 1 }
+    database: { kind: sqlite }
+    strategy:
+      { kind: canary, instances: 1, weight: 40, margin: 0.25, alpha: 0.1, minimum_requests: 10, deadline: 2m }
+";
 
 const COMPONENT: &str = "team/app";
 
@@ -33,7 +46,7 @@ pub fn play(house: &House, keeper_may_be_away: bool, mut mark: impl FnMut(&str))
     let commits = Commits::new(house)?;
 
     let first = commits.next(house, 1)?;
-    house.push(commits.folder())?;
+    house.push(commits.folder(), COMPONENT)?;
     house.until("the first version in production", || {
         is_there(house, "production", &first)
     })?;
@@ -66,14 +79,14 @@ pub fn play(house: &House, keeper_may_be_away: bool, mut mark: impl FnMut(&str))
 
 fn under_load(house: &House, commits: &Commits, mark: &mut impl FnMut(&str)) -> Result<(String, String), String> {
     let second = commits.next(house, 2)?;
-    house.push(commits.folder())?;
+    house.push(commits.folder(), COMPONENT)?;
     house.until("the second version in production", || {
         is_there(house, "production", &second)
     })?;
     mark("canary");
 
     let third = commits.next(house, 3)?;
-    house.push(commits.folder())?;
+    house.push(commits.folder(), COMPONENT)?;
     house.until("the third version barred and gone", || {
         let barred = !change(house, &third)?["never_again"].is_null();
         let back = is_there(house, "production", &second)?.is_some();
@@ -137,14 +150,14 @@ package:
   files: [{{ from: out, to: app }}]
 service:
   command: [app/serve]
-  health: {{ path: /health, interval: 50ms, deadline: 20s }}
+  health: {{ path: /health, interval: 50ms, deadline: 60s }}
   stop_grace: 1s
 configuration:
   schema: {{ page_size: {{ type: integer, required: true }} }}
   values: {{ default: {{ page_size: {size} }} }}
 database: {{ engine: sqlite, migrations: migrations }}
 verify:
-  - {{ name: smoke, run: 'app/smoke \"$THROUGHLINE_URL\"', timeout: 20s }}
+  - {{ name: smoke, run: 'app/smoke \"$THROUGHLINE_URL\"', timeout: 60s }}
 "
             ),
         );

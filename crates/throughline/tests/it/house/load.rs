@@ -1,9 +1,11 @@
-//! Light, steady requests on production; every answer and every failure is noted.
+//! Light, steady requests on what is deployed; every answer and every failure is noted.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use super::PATIENCE;
 
 /// What the requests came to.
 #[derive(Debug, Default, Clone)]
@@ -32,7 +34,7 @@ impl Load {
         let thread = std::thread::spawn(move || {
             let agent: ureq::Agent = ureq::Agent::config_builder()
                 .http_status_as_error(false)
-                .timeout_global(Some(Duration::from_secs(10)))
+                .timeout_global(Some(PATIENCE))
                 // Each request has a connection of its own, so that none is lost with an idle one.
                 .max_idle_connections(0)
                 .build()

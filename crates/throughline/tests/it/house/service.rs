@@ -1,4 +1,4 @@
-//! The service that the story deploys: this test binary in another role.
+//! The service that is deployed: this test binary in another role.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub fn script(role: &str, version: u32, journal: &Path) -> String {
     let program = std::env::current_exe().unwrap();
     format!(
-        "#!/bin/sh\nexec env CRASH_POINTS_ROLE={role} CRASH_POINTS_URL=\"${{1:-}}\" VERSION={version} JOURNAL='{}' \
-         '{}' crash_points::service::role --exact --nocapture --test-threads=1\n",
+        "#!/bin/sh\nexec env HOUSE_ROLE={role} HOUSE_URL=\"${{1:-}}\" VERSION={version} JOURNAL='{}' \
+         '{}' house::service::role --exact --nocapture --test-threads=1\n",
         journal.display(),
         program.display()
     )
@@ -19,7 +19,7 @@ pub fn script(role: &str, version: u32, journal: &Path) -> String {
 /// Plays the role that it is started for; nothing in an ordinary test run.
 #[test]
 fn role() {
-    match std::env::var("CRASH_POINTS_ROLE").as_deref() {
+    match std::env::var("HOUSE_ROLE").as_deref() {
         Ok("service") => serve(),
         Ok("smoke") => smoke(),
         _ => {}
@@ -68,7 +68,7 @@ fn converse(connection: TcpStream) -> Option<()> {
 
 /// The smoke check: the service answers with its version on a page that never fails.
 fn smoke() {
-    let url = format!("{}/smoke", variable("CRASH_POINTS_URL").trim_end_matches('/'));
+    let url = format!("{}/smoke", variable("HOUSE_URL").trim_end_matches('/'));
     let answer = ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
     assert!(!answer.is_empty());
 }

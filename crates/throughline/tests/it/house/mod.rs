@@ -1,7 +1,11 @@
-//! The real server in a folder of its own. When it dies at its crash point, it is started again
-//! without one, and whoever asked asks again.
+//! The real server in a folder of its own. When it dies, at a crash point or by SIGKILL, it is started
+//! again as systemd would, and whoever asked asks again.
+
+pub mod load;
+pub mod service;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,19 +17,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_throughline");
 
 /// How long anything that is waited for may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-const POLICY: &str = "throughline: 1
-environments:
-  staging:
-    target: { kind: process, instances: 1 }
-    database: { kind: sqlite }
-  production:
-    after: [staging]
-    target: { kind: process, instances: 1 }
-    database: { kind: sqlite }
-    strategy:
-      { kind: canary, instances: 1, weight: 40, margin: 0.25, alpha: 0.1, minimum_requests: 10, deadline: 2m }
-";
+/// The longest answer, such as a ledger as a whole.
+const LARGEST: u64 = 1 << 30;
 
 /// A server and its folder.
 pub struct House {
@@ -43,12 +36,13 @@ pub struct House {
 }
 
 impl House {
-    /// Starts a server with `crash` as its variable `THROUGHLINE_CRASH`; `FOLDER` in it stands for
-    /// the folder of the house.
-    pub fn open(crash: Option<&str>, database: Option<Postgres>) -> Result<Self, String> {
+    /// Starts a server with `policy` as its environments, and `crash` as its variable
+    /// `THROUGHLINE_CRASH`; `FOLDER` in both stands for the folder of the house.
+    pub fn open(policy: &str, crash: Option<&str>, database: Option<Postgres>) -> Result<Self, String> {
         let folder = testkit::folder();
-        std::fs::write(folder.path().join("environments.yaml"), POLICY).unwrap();
-        let crash = crash.map(|crash| crash.replace("FOLDER", &folder.path().display().to_string()));
+        let placed = |text: &str| text.replace("FOLDER", &folder.path().display().to_string());
+        std::fs::write(folder.path().join("environments.yaml"), placed(policy)).unwrap();
+        let crash = crash.map(placed);
         let house = Self {
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
@@ -62,7 +56,7 @@ impl House {
             deaths: Cell::new(0),
             agent: ureq::Agent::config_builder()
                 .http_status_as_error(false)
-                .timeout_global(Some(Duration::from_secs(20)))
+                .timeout_global(Some(PATIENCE))
                 .max_idle_connections(0)
                 .build()
                 .into(),
@@ -81,13 +75,18 @@ impl House {
         self.folder().join("data")
     }
 
+    /// The folder of the database, where facts are in one.
+    pub fn database(&self) -> Option<&Path> {
+        self.database.as_ref().map(Postgres::folder)
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder().join("server.log")).unwrap_or_default()
     }
 
     /// Starts the server until one is ready: one that dies on the way is followed by another.
     fn start(&self) -> Result<(), String> {
-        for _ in 0..3 {
+        for _ in 0..20 {
             if self.try_start()? {
                 return Ok(());
             }
@@ -127,7 +126,7 @@ impl House {
             if let Some(exit) = dead {
                 self.deaths.set(self.deaths.get() + 1);
                 return match exit.ending {
-                    process::Ending::Signal(6) => Ok(false),
+                    ending if was_killed(ending) => Ok(false),
                     other => Err(format!("the server ended with {other}:\n{}", self.log())),
                 };
             }
@@ -174,7 +173,7 @@ impl House {
         };
         match dead.map(|exit| exit.ending) {
             None => Ok(false),
-            Some(process::Ending::Signal(6)) => {
+            Some(ending) if was_killed(ending) => {
                 self.deaths.set(self.deaths.get() + 1);
                 *self.child.borrow_mut() = None;
                 self.start().map(|()| true)
@@ -183,11 +182,12 @@ impl House {
         }
     }
 
-    /// Asks the API, again when the server died over it.
+    /// Asks the API, or whatever is at a path that begins with a slash; again when the server died over it.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value, String> {
         let begun = Instant::now();
         loop {
-            let url = format!("http://{}/api/v1/{path}", self.address.borrow());
+            let below = if path.starts_with('/') { "" } else { "/api/v1/" };
+            let url = format!("http://{}{below}{path}", self.address.borrow());
             let request = ureq::http::Request::builder()
                 .method(method)
                 .uri(url)
@@ -200,7 +200,8 @@ impl House {
             };
             let told = match answer {
                 Ok(mut answer) if answer.status().is_success() => {
-                    if let Ok(text) = answer.body_mut().read_to_string() {
+                    let body = answer.body_mut().with_config().limit(LARGEST);
+                    if let Ok(text) = body.read_to_string() {
                         return Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)));
                     }
                     "an answer broke off".to_owned()
@@ -224,14 +225,34 @@ impl House {
         self.ask("GET", path, "")
     }
 
+    /// What the server measures of itself, by name.
+    pub fn metrics(&self) -> Result<BTreeMap<String, u64>, String> {
+        let page = self.get("/metrics")?;
+        let lines = page.as_str().unwrap_or_default().lines();
+        let values = lines.filter_map(|line| line.rsplit_once(' '));
+        Ok(values
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect())
+    }
+
     /// Asks until the answer is something.
-    pub fn until<T>(&self, what: &str, mut look: impl FnMut() -> Result<Option<T>, String>) -> Result<T, String> {
+    pub fn until<T>(&self, what: &str, look: impl FnMut() -> Result<Option<T>, String>) -> Result<T, String> {
+        self.until_within(PATIENCE, what, look)
+    }
+
+    /// As [`until`](Self::until), with a patience of its own.
+    pub fn until_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut() -> Result<Option<T>, String>,
+    ) -> Result<T, String> {
         let begun = Instant::now();
         loop {
             if let Some(found) = look()? {
                 return Ok(found);
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > patience {
                 return Err(format!("this did not come: {what}"));
             }
             std::thread::sleep(Duration::from_millis(25));
@@ -262,17 +283,17 @@ impl House {
         }
     }
 
-    /// Pushes the commit that stands in `folder`, again when the server died over it.
-    pub fn push(&self, folder: &Path) -> Result<(), String> {
+    /// Pushes the commit that stands in `folder` to a component, again when the server died over it.
+    pub fn push(&self, folder: &Path, component: &str) -> Result<(), String> {
         let begun = Instant::now();
         loop {
             let (token, address) = (self.token.borrow().clone(), self.address.borrow().clone());
-            let remote = format!("http://ada:{token}@{address}/git/team/app.git");
+            let remote = format!("http://ada:{token}@{address}/git/{component}.git");
             let Err(said) = self.git(folder, &["push", "--quiet", &remote, "HEAD:main"]) else {
                 return Ok(());
             };
             std::thread::sleep(Duration::from_millis(30));
-            if !self.mend()? && begun.elapsed() > Duration::from_secs(5) {
+            if !self.mend()? && begun.elapsed() > PATIENCE {
                 return Err(format!("git push: {said}"));
             }
         }
@@ -307,28 +328,17 @@ impl House {
             if left.is_empty() {
                 return Ok(());
             }
-            if begun.elapsed() > Duration::from_secs(10) {
-                let shown: Vec<String> = left.iter().map(|process| command_of(process.pid)).collect();
+            if begun.elapsed() > PATIENCE {
+                let shown: Vec<String> = left.iter().map(|process| told_of(process.pid, "cmdline")).collect();
                 return Err(format!("processes are left: {shown:?}"));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// The living processes that name this house in their arguments or variables.
+    /// The living processes of this house.
     fn processes(&self) -> Vec<Identity> {
-        let own = std::process::id();
-        let name = self.folder().display().to_string();
-        let all = std::fs::read_dir("/proc").unwrap().flatten();
-        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let names = |pid: u32, file: &str| {
-            let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).contains(&name)
-        };
-        pids.filter(|pid| *pid != own && (names(*pid, "cmdline") || names(*pid, "environ")))
-            .filter_map(Identity::of_pid)
-            .filter(Identity::is_alive)
-            .collect()
+        processes_of(self.folder())
     }
 
     /// What helps to see why a story went wrong.
@@ -345,9 +355,29 @@ impl House {
     }
 }
 
-fn command_of(pid: u32) -> String {
-    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+/// The living processes that name a folder in their arguments or variables.
+pub fn processes_of(folder: &Path) -> Vec<Identity> {
+    let own = std::process::id();
+    let name = folder.display().to_string();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        *pid != own && (told_of(*pid, "cmdline").contains(&name) || told_of(*pid, "environ").contains(&name))
+    })
+    .filter_map(Identity::of_pid)
+    .filter(Identity::is_alive)
+    .collect()
+}
+
+/// What the system says of a process in a file of its own; the parts are separated by spaces.
+pub fn told_of(pid: u32, file: &str) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
+
+/// Whether it died as crash points and SIGKILL let it.
+fn was_killed(ending: process::Ending) -> bool {
+    matches!(ending, process::Ending::Signal(6 | 9))
 }
 
 impl Drop for House {
