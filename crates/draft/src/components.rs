@@ -1,7 +1,7 @@
 //! Whether a tree is one component or several: what is deployed by itself is a component of its own.
 //!
 //! Folders with stacks of their own are several components, and so are several services of one workspace, since a
-//! package holds one service. Everything else is one.
+//! package holds one service; of a workspace of Node pages that are built count, too. Everything else is one.
 
 use std::collections::BTreeSet;
 
@@ -93,11 +93,12 @@ pub(crate) fn sort(tree: &dyn Tree, view: &View<'_>, one: bool) -> Sorted {
         }
         return Sorted { parts, members, notes };
     }
-    let services = stacks::services_of_workspace(view, &parts);
-    if services.len() > 1 {
+    let deployed = stacks::deployed(view, &parts);
+    notes.extend(deployed.note);
+    if deployed.parts.len() > 1 {
         let mut names = BTreeSet::new();
         let mut members = Vec::new();
-        for (part, also) in services {
+        for (part, also) in deployed.parts {
             members.push(Member {
                 name: free_name(&part.folder, &mut names),
                 folder: part.folder.clone(),
@@ -106,7 +107,10 @@ pub(crate) fn sort(tree: &dyn Tree, view: &View<'_>, one: bool) -> Sorted {
             parts.push(part);
         }
         // The whole is still checked and tested; what is packaged is packaged by the components.
-        for part in parts.iter_mut().filter(|part| part.folder.is_empty()) {
+        for part in parts
+            .iter_mut()
+            .filter(|part| part.folder.is_empty() && !deployed.is_published)
+        {
             part.leave_packaging();
         }
         return Sorted { parts, members, notes };

@@ -67,6 +67,8 @@ pub(crate) struct Step {
     /// Folders kept from run to run, with their keys.
     pub cache: Vec<(String, String)>,
     pub kept: Option<Kept>,
+    /// How long it may take, in minutes.
+    pub timeout: Option<u32>,
     /// Whether the package waits for it.
     pub packaged: bool,
     /// The place of the definition that its commands were taken from.
@@ -88,6 +90,7 @@ impl Step {
             matrix: None,
             cache: Vec::new(),
             kept: None,
+            timeout: None,
             packaged: matches!(role, Role::Build | Role::Test | Role::Pack),
             from: None,
         }
@@ -216,7 +219,10 @@ impl Part {
 
     /// Leaves out what makes a package, and keeps what checks and tests.
     pub fn leave_packaging(&mut self) {
-        self.steps.retain(|step| !matches!(step.role, Role::Build | Role::Pack));
+        // Tests of a workspace of Node are those of what its members built.
+        let is_tested = self.tool == Tool::Node && self.step(Role::Test).is_some();
+        self.steps
+            .retain(|step| step.role != Role::Pack && (step.role != Role::Build || is_tested));
         let left: Vec<String> = self.steps.iter().map(|step| step.name.clone()).collect();
         for step in &mut self.steps {
             step.needs.retain(|need| left.contains(need));

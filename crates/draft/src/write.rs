@@ -178,6 +178,9 @@ fn one(out: &mut String, step: &Arranged, is_first_kept: bool) {
             .collect();
         let _ = writeln!(out, "    cache: [{}]", all.join(", "));
     }
+    if let Some(minutes) = step.step.timeout {
+        let _ = writeln!(out, "    timeout: {minutes}m");
+    }
     if let Some(kept) = &step.step.kept {
         if is_first_kept {
             comment_at(

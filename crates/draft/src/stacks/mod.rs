@@ -65,12 +65,26 @@ pub(crate) fn look(view: &View<'_>, most: usize) -> (Vec<Part>, Vec<String>) {
     (parts, notes)
 }
 
-/// The services of a workspace at the root as parts of their own, each with patterns of the files outside of its
-/// folder that concern it; nothing where there is no workspace.
-pub(crate) fn services_of_workspace(view: &View<'_>, parts: &[Part]) -> Vec<(Part, Vec<String>)> {
+/// What a workspace at the root deploys, in parts of their own.
+#[derive(Default)]
+pub(crate) struct Deployed {
+    /// The parts, each with patterns of the files outside of its folder that concern it.
+    pub parts: Vec<(Part, Vec<String>)>,
+    /// Whether members are published, too: then the whole packs them.
+    pub is_published: bool,
+    /// What a person should know.
+    pub note: Option<String>,
+}
+
+/// What a workspace at the root deploys; nothing where there is no workspace.
+pub(crate) fn deployed(view: &View<'_>, parts: &[Part]) -> Deployed {
     match parts {
-        [part] if part.folder.is_empty() && part.tool == Tool::Cargo => cargo::services(view),
-        _ => Vec::new(),
+        [part] if part.folder.is_empty() && part.tool == Tool::Cargo => Deployed {
+            parts: cargo::services(view),
+            ..Deployed::default()
+        },
+        [part] if part.folder.is_empty() && part.tool == Tool::Node => node::deployed(view),
+        _ => Deployed::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Node with npm, pnpm, Yarn or Bun: a package or a workspace.
 
 mod manager;
+mod workspace;
 
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ use crate::part::{Part, Role, Service, Shipped, Step, Tool};
 use crate::service;
 use crate::view::{View, join};
 use manager::{Manager, manager, workspaces};
+pub(super) use workspace::deployed;
 
 /// Where packed packages are put: git ignores it everywhere.
 const PACKED: &str = "node_modules/.cache/packed";
@@ -36,6 +38,17 @@ impl Manifest {
         ["dependencies", "devDependencies", "optionalDependencies"]
             .iter()
             .any(|section| self.value.get(section).and_then(|all| all.get(name)).is_some())
+    }
+
+    /// Whether a package that it depends on has this in its name.
+    fn brings(&self, part: &str) -> bool {
+        let sections = ["dependencies", "devDependencies", "optionalDependencies"];
+        let of = |section: &&str| self.value.get(section).and_then(Value::as_object);
+        sections
+            .iter()
+            .filter_map(of)
+            .flat_map(|all| all.keys())
+            .any(|name| name.contains(part))
     }
 
     fn has_dependencies(&self) -> bool {
@@ -73,6 +86,18 @@ const LIFECYCLE: &[&str] = &[
     "preprepare",
     "postprepare",
     "prepublish",
+];
+
+/// Programs that check, and what the names of packages have in them that bring each.
+const CHECKERS: &[(&str, &[&str])] = &[
+    ("eslint", &["eslint", "next", "react-scripts", "nuxt", "scripts"]),
+    ("prettier", &["prettier", "scripts"]),
+    ("tsc", &["typescript", "tsc", "scripts"]),
+    ("biome", &["biome"]),
+    ("standard", &["standard"]),
+    ("xo", &["xo"]),
+    ("tslint", &["tslint"]),
+    ("oxlint", &["oxlint"]),
 ];
 
 /// Programs that want a browser, which no registry brings.
@@ -205,6 +230,17 @@ impl Steps<'_> {
         fits.then_some(output)
     }
 
+    /// The tool that a check starts and that nothing here installs: whoever wrote it has it on the machine.
+    fn missing<'s>(&self, script: &'s str) -> Option<&'s str> {
+        let program = script.split_whitespace().next()?;
+        let packages = CHECKERS
+            .iter()
+            .find(|(name, _)| *name == program)
+            .map(|(_, packages)| *packages)?;
+        let brings = |manifest: &Manifest| packages.iter().any(|part| manifest.brings(part));
+        (!brings(self.manifest) && !self.members.iter().any(brings)).then_some(program)
+    }
+
     fn fill(&self, part: &mut Part) {
         let tools = ["node --version"];
         let mut install = self.install();
@@ -234,6 +270,12 @@ impl Steps<'_> {
                 && !script.contains("--fix")
                 && !script.contains("--write")
             {
+                if let Some(missing) = self.missing(&script) {
+                    part.notes.push(format!(
+                        "`{command}` is left out: it starts `{missing}`, which no package.json here brings"
+                    ));
+                    continue;
+                }
                 part.steps
                     .push(Step::new(role, [command]).needs("install").kept(self.pure, &[], &tools));
             }

@@ -160,7 +160,17 @@ pub(super) fn node(view: &View<'_>, part: &Part, command: &Command, doings: &[Do
     if !own {
         return Answer::Not(format!("`{program}` is not the manager whose lock file lies here"));
     }
+    let after = |at: usize| {
+        let words = command.words.get(at..).unwrap_or_default();
+        words.iter().map(String::as_str).find(|word| !word.starts_with('-'))
+    };
     let (is_run, script) = match (command.word(1), command.word(2)) {
+        ("run" | "run-script", first) if first.starts_with('-') => {
+            let script = after(2).unwrap_or_default();
+            return Answer::Not(format!(
+                "starts `{script}` in members of the workspace: what it is for cannot be told"
+            ));
+        }
         ("run" | "run-script", script) => (true, script),
         ("test" | "t" | "tst", _) => (true, "test"),
         ("ci" | "install" | "i" | "add" | "", _) => return Answer::Covered,
@@ -192,14 +202,7 @@ pub(super) fn node(view: &View<'_>, part: &Part, command: &Command, doings: &[Do
         return Answer::Not("wants a browser, which no registry brings".to_owned());
     }
     if script.starts_with("build") {
-        return if part
-            .step(Role::Build)
-            .is_some_and(|step| step.run.iter().any(|line| line.ends_with(script)))
-        {
-            Answer::Covered
-        } else {
-            Answer::Does(Role::Build, "build")
-        };
+        return Answer::Does(Role::Build, "build");
     }
     if part.steps.iter().any(|step| {
         let own = step.role == Role::Build || step.role == Role::Test;

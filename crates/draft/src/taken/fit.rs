@@ -22,6 +22,7 @@ struct Wanted {
     from: String,
     variables: BTreeMap<String, String>,
     services: Rc<[Placed]>,
+    timeout: Option<u32>,
 }
 
 /// A command as it stands in another definition.
@@ -33,6 +34,8 @@ pub(super) struct Found<'a> {
     pub variables: BTreeMap<String, String>,
     /// What stands beside its job.
     pub services: Rc<[Placed]>,
+    /// How long its job may take, in minutes.
+    pub timeout: Option<u32>,
 }
 
 /// Services beside tests that are not started by the commands of the job itself.
@@ -41,6 +44,8 @@ pub(super) struct BesideTests {
     pub folder: String,
     pub services: Rc<[Placed]>,
     pub variables: BTreeMap<String, String>,
+    /// How long their job may take, in minutes.
+    pub timeout: Option<u32>,
 }
 
 /// What is wanted of all parts.
@@ -67,6 +72,7 @@ impl Fit {
             doings,
             variables,
             services,
+            timeout,
         } = found;
         let mut there: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].folder == folder).collect();
         if there.is_empty() {
@@ -103,6 +109,7 @@ impl Fit {
                         from: from.clone(),
                         variables: variables.clone(),
                         services: services.clone(),
+                        timeout,
                     };
                     if !self
                         .wanted
@@ -228,6 +235,7 @@ impl Fit {
                 let services: Vec<Placed> = beside.iter().flat_map(|beside| beside.services.to_vec()).collect();
                 let variables = beside.iter().flat_map(|beside| beside.variables.clone()).collect();
                 put_beside(step, &services, variables);
+                step.timeout = longest(beside.iter().map(|beside| beside.timeout));
                 let prepared = beside.iter().flat_map(|beside| self.prepared_with(&beside.services));
                 prepare_first(step, prepared.collect());
             }
@@ -248,6 +256,7 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
     let index = part.steps.iter().position(|step| step.role == role);
     let variables: BTreeMap<String, String> = mine.iter().flat_map(|wanted| wanted.variables.clone()).collect();
     let services: Vec<Placed> = mine.iter().flat_map(|wanted| wanted.services.to_vec()).collect();
+    let timeout = longest(mine.iter().map(|wanted| wanted.timeout));
     match index {
         Some(index) if role == Role::Install => {
             let step = &mut part.steps[index];
@@ -257,12 +266,14 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
             });
             step.run.extend(run);
             put_beside(step, &[], variables);
+            step.timeout = timeout;
             step.from = Some(first.from.clone());
         }
         Some(index) => {
             let run = opened(part, run);
             let step = &mut part.steps[index];
             step.run = run;
+            step.timeout = timeout;
             put_beside(step, &services, variables);
             step.from = Some(first.from.clone());
         }
@@ -275,10 +286,17 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
                 step = step.needs("build");
             }
             put_beside(&mut step, &services, variables);
+            step.timeout = timeout;
             step.from = Some(first.from.clone());
             part.steps.push(step);
         }
     }
+}
+
+/// How long may take what several jobs do: as long as the longest of them, and without a limit where one has none.
+fn longest(limits: impl Iterator<Item = Option<u32>>) -> Option<u32> {
+    let limits: Option<Vec<u32>> = limits.collect();
+    limits?.into_iter().max()
 }
 
 /// Puts services beside a step, and gives it the variables of its job as they are with them.
@@ -320,16 +338,21 @@ fn prepare_first(step: &mut Step, commands: Vec<String>) {
     step.run.splice(0..0, first);
 }
 
+fn is_check(role: Role) -> bool {
+    matches!(role, Role::Format | Role::Lint | Role::Types)
+}
+
 /// Adds checks as steps of their own.
 fn add(part: &mut Part, role: Role, wanted: &[&Wanted]) {
     for wanted in wanted.iter().filter(|wanted| wanted.role == role) {
         let run = wanted.run.clone();
+        // A script may check more than its name says; it is started once all the same.
         if let Some(step) = part
             .steps
             .iter_mut()
-            .find(|step| step.role == role && step.run.contains(&run))
+            .find(|step| (step.role == role || is_check(step.role)) && step.run.contains(&run))
         {
-            step.from = Some(wanted.from.clone());
+            step.from.get_or_insert_with(|| wanted.from.clone());
             continue;
         }
         if let Some(step) = part

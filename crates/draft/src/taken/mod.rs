@@ -84,6 +84,8 @@ struct Taker<'a, 't> {
 
 /// The longest text of a command that is shown.
 const LONGEST: usize = 70;
+/// The longest time that a job may take and that is worth saying, in minutes.
+const LONGEST_JOB: u32 = 1_440;
 
 impl Taker<'_, '_> {
     fn leave(&mut self, file: &str, line: u32, what: &str, reason: &str) {
@@ -157,7 +159,22 @@ impl Taker<'_, '_> {
             folder: step.folder.clone(),
             services,
             variables,
+            timeout: self.timeout(job),
         });
+    }
+
+    /// How long a job may take, in minutes, where its definition says so by a number of them.
+    fn timeout(&self, job: &Job) -> Option<u32> {
+        let at = usize::try_from(job.timeout?).ok()?.checked_sub(1)?;
+        let text = self.view.text(&job.at.file)?;
+        let (key, value) = text.lines().nth(at)?.split_once(':')?;
+        let is_in_minutes = matches!(
+            key.trim(),
+            "timeout-minutes" | "timeoutInMinutes" | "timeout_in_minutes"
+        );
+        let value = value.split('#').next().unwrap_or_default().trim();
+        let minutes: u32 = value.parse().ok().filter(|_| is_in_minutes)?;
+        (1..=LONGEST_JOB).contains(&minutes).then_some(minutes)
     }
 
     /// The versions of a tool that a job runs with.
@@ -242,6 +259,7 @@ impl Taker<'_, '_> {
                 doings: &step.doings,
                 variables: self.variables(step, job),
                 services: self.beside.clone(),
+                timeout: self.timeout(job),
             };
             return self.plain(found, &file, line, parts);
         }
@@ -311,6 +329,7 @@ impl Taker<'_, '_> {
             doings: &doings,
             variables: self.variables(step, job),
             services: self.beside.clone(),
+            timeout: self.timeout(job),
         };
         self.plain(found, &file, line, parts);
     }

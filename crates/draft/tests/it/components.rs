@@ -135,3 +135,123 @@ fn a_component_is_not_called_after_a_folder_that_says_nothing() {
     }
     assert_eq!(drafted(&files).components[0].name, "cart");
 }
+
+/// A workspace with a service, pages, and a library that both use.
+fn shop() -> Vec<(&'static str, &'static str)> {
+    vec![
+        (
+            "package.json",
+            "{\"private\": true, \"workspaces\": [\"apps/*\", \"packages/*\"], \"scripts\": {\"test\": \"vitest\", \"build\": \"npm run build --workspaces\"}}",
+        ),
+        ("package-lock.json", "{}"),
+        (".npmrc", ""),
+        (
+            "apps/api/package.json",
+            "{\"name\": \"@shop/api\", \"version\": \"1.0.0\", \"scripts\": {\"start\": \"node src/main.js\", \"test\": \"node --test\"}, \"dependencies\": {\"express\": \"5\", \"@shop/orders\": \"*\"}}",
+        ),
+        (
+            "apps/api/src/main.js",
+            "app.get('/healthz', well); app.listen(process.env.PORT)",
+        ),
+        (
+            "apps/web/package.json",
+            "{\"name\": \"@shop/web\", \"private\": true, \"scripts\": {\"build\": \"tsc && vite build\"}, \"devDependencies\": {\"vite\": \"7\", \"@shop/names\": \"*\"}}",
+        ),
+        (
+            "packages/orders/package.json",
+            "{\"name\": \"@shop/orders\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"tsc\"}, \"dependencies\": {\"@shop/names\": \"*\"}}",
+        ),
+        (
+            "packages/names/package.json",
+            "{\"name\": \"@shop/names\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"tsc\"}}",
+        ),
+    ]
+}
+
+#[test]
+fn services_and_pages_of_a_node_workspace_are_components_and_the_whole_is_tested() {
+    let draft = drafted(&shop());
+    assert!(
+        draft.text.contains(
+            "  api: { path: apps/api, also: [package.json, .npmrc, package-lock.json, packages/names, packages/orders] }\n  web: { path: apps/web, also: [package.json, .npmrc, package-lock.json, packages/names] }\n"
+        ),
+        "{}",
+        draft.text
+    );
+    assert_eq!(names(&draft), ["install", "build", "test"]);
+    assert!(draft.files.is_empty(), "the components package");
+    let [api, web] = draft.components.as_slice() else {
+        panic!("{:?}", draft.components)
+    };
+    let steps = |component: &draft::DraftComponent| {
+        let steps = component.steps.iter();
+        steps
+            .map(|step| format!("{}: {}", step.name, step.run.join("; ")))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        steps(api)[..3],
+        [
+            "install: (cd ../.. && npm ci)",
+            "build: (cd ../../packages/names && npm run build); (cd ../../packages/orders && npm run build)",
+            "test: npm test",
+        ]
+    );
+    assert!(
+        steps(api)[3].contains("npm ci --omit=dev --ignore-scripts --workspace apps/api"),
+        "{:?}",
+        steps(api)
+    );
+    assert!(
+        api.text.contains("cd apps/api && exec node src/main.js") && api.text.contains("path: /healthz"),
+        "{}",
+        api.text
+    );
+    assert!(api.has_service && !web.has_service);
+    assert_eq!(
+        steps(web)[1],
+        "build: (cd ../../packages/names && npm run build); npm run build"
+    );
+    assert_eq!(web.files, ["dist"]);
+    // The same with pnpm, whose workspace is said in a file of its own.
+    let mut files = shop();
+    files[1] = ("pnpm-lock.yaml", "");
+    files.push(("pnpm-workspace.yaml", "packages:\n  - apps/*\n  - packages/*\n"));
+    let draft = drafted(&files);
+    assert!(
+        draft.components[0].text.contains("--filter './apps/api...'"),
+        "{}",
+        draft.components[0].text
+    );
+}
+
+#[test]
+fn one_deployable_of_a_node_workspace_or_pages_beside_a_library_make_no_components() {
+    let files: Vec<_> = shop().into_iter().filter(|(path, _)| !path.contains("web")).collect();
+    assert!(drafted(&files).components.is_empty());
+    let mut files = shop();
+    files.retain(|(path, _)| !path.contains("api"));
+    files.push((
+        "packages/play/package.json",
+        "{\"private\": true, \"scripts\": {\"build\": \"vite build\"}, \"devDependencies\": {\"vite\": \"7\"}}",
+    ));
+    assert_eq!(drafted(&files).components.len(), 2);
+    files.retain(|(path, _)| !path.contains("names"));
+    files.push((
+        "packages/names/package.json",
+        "{\"name\": \"@shop/names\", \"version\": \"1.0.0\", \"files\": [\"dist\"], \"scripts\": {\"build\": \"tsc\"}}",
+    ));
+    assert!(drafted(&files).components.is_empty(), "documents of a library");
+    let mut files = shop();
+    files[1] = ("bun.lock", "");
+    let draft = drafted(&files);
+    assert!(draft.components.is_empty());
+    assert!(
+        draft
+            .notes
+            .iter()
+            .any(|note| note.contains("apps/api, apps/web are deployed each by itself")),
+        "{:?}",
+        draft.notes
+    );
+}

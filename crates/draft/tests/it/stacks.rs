@@ -200,7 +200,7 @@ fn nothing_is_drafted_where_nothing_says_how_it_is_built() {
     assert_eq!(draft::draft(&tree, &draft::Wishes::default()), None);
 }
 
-const WITH_DEPENDENCIES: &str = "{\"name\": \"a\", \"private\": true, \"scripts\": {\"build\": \"vite build\", \"test\": \"vitest\", \"lint\": \"eslint .\"}, \"devDependencies\": {\"vite\": \"7\"}}";
+const WITH_DEPENDENCIES: &str = "{\"name\": \"a\", \"private\": true, \"scripts\": {\"build\": \"vite build\", \"test\": \"vitest\", \"lint\": \"eslint .\"}, \"devDependencies\": {\"eslint\": \"9\", \"vite\": \"7\"}}";
 
 #[test]
 fn what_is_installed_stays_while_its_files_do_and_builds_and_tests_are_kept() {

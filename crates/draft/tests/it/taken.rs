@@ -177,3 +177,67 @@ fn a_script_called_test_tests_whatever_it_starts_on_the_way() {
     ]);
     assert_eq!(names(&draft), ["install", "build", "test", "pack"]);
 }
+
+#[test]
+fn the_time_that_a_job_may_take_is_that_of_its_steps() {
+    let workflow = |limit: &str| {
+        format!(
+            "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    {limit}\n    steps:\n      - run: cargo test --all-features\n"
+        )
+    };
+    let with = |limit: &str| {
+        let text = workflow(limit);
+        let files = [
+            ("Cargo.toml", "[package]\nname = \"a\"\nversion = \"1.0.0\"\n"),
+            ("src/main.rs", "fn main() {}"),
+            (".github/workflows/ci.yml", text.as_str()),
+        ];
+        drafted(&files).text
+    };
+    assert!(with("timeout-minutes: 10 # usually 4").contains("    timeout: 10m\n"));
+    for limit in ["timeout-minutes: ${{ matrix.limit }}", "timeout-minutes: 0", "name: t"] {
+        assert!(!with(limit).contains("timeout:"), "{limit}");
+    }
+}
+
+#[test]
+fn what_another_definition_builds_beside_the_build_does_not_take_its_place() {
+    let package = "{\"name\": \"a\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"rollup -c\", \"build:types\": \"tsc\", \"lint\": \"prettier -c .\"}, \"devDependencies\": {\"prettier\": \"3\"}}";
+    let workflow = "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: pnpm run lint\n      - run: pnpm run -r prepare-all\n      - run: pnpm run build\n      - run: pnpm run build:types\n";
+    let draft = drafted(&[
+        ("package.json", package),
+        ("pnpm-lock.yaml", ""),
+        (".github/workflows/ci.yml", workflow),
+    ]);
+    assert_eq!(commands(&draft, "build"), "pnpm run build\npnpm run build:types");
+    // A lint that formats is one step.
+    assert_eq!(crate::names(&draft), ["install", "lint", "build", "pack"]);
+    let untaken: Vec<&str> = draft.untaken.iter().map(|part| part.reason.as_str()).collect();
+    assert_eq!(
+        untaken,
+        ["starts `prepare-all` in members of the workspace: what it is for cannot be told"]
+    );
+}
+
+#[test]
+fn a_check_whose_program_nothing_installs_is_left_and_named() {
+    let package = |dependencies: &str| {
+        format!(
+            "{{\"name\": \"a\", \"version\": \"1.0.0\", \"scripts\": {{\"lint\": \"eslint src && eslint tests\"}}, \"devDependencies\": {{{dependencies}}}}}"
+        )
+    };
+    let without = package("");
+    let draft = drafted(&[("package.json", &without), ("package-lock.json", "")]);
+    assert!(!crate::names(&draft).contains(&"lint"));
+    assert!(
+        draft
+            .notes
+            .iter()
+            .any(|note| note.contains("`npm run lint` is left out: it starts `eslint`")),
+        "{:?}",
+        draft.notes
+    );
+    let with = package("\"@acme/eslint-config\": \"1\"");
+    let draft = drafted(&[("package.json", &with), ("package-lock.json", "")]);
+    assert!(crate::names(&draft).contains(&"lint"));
+}
