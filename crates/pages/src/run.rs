@@ -155,6 +155,7 @@ fn row(frame: &Frame, run: &RunLine, step: &Step, selected: bool) -> Markup {
                     }
                 }
             }
+            @if let Some(module) = &step.module { p.step-module { "from " code { (module) } } }
             @if let Some(message) = &step.message { p.step-message { (small::prose(message)) } }
             @if let Progress::Backoff { until } = step.progress {
                 p.step-message { "attempt " (step.attempts.len() + 1) " of " (step.attempts_allowed) " " (time::ago(frame.now, until)) }

@@ -418,9 +418,8 @@ impl Plan {
             open.extend(places.get(name));
             let is_instance = |step: &PlannedStep| {
                 let of = step.instance.as_ref().map(|instance| &instance.of);
-                of.into_iter()
-                    .chain(step.within.iter().map(|using| &using.step))
-                    .any(|of| of == name)
+                let using = step.within.iter().flat_map(|using| [&using.step, using.named()]);
+                of.into_iter().chain(using).any(|of| of == name)
             };
             open.extend(
                 self.steps

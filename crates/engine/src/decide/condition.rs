@@ -58,9 +58,9 @@ fn lacking(state: &RunState, place: usize, depth: usize) -> Option<usize> {
     let mut worked: BTreeSet<&str> = BTreeSet::new();
     for (need, seen) in seen(state, place, depth) {
         match (finished(need), seen.part) {
-            (Some(RunResult::Succeeded), Part::OfModule) => _ = worked.insert(seen.name),
+            (Some(RunResult::Succeeded), Part::OfModule) => _ = worked.insert(seen.instance),
             (Some(RunResult::Succeeded), _) => {}
-            (Some(RunResult::Skipped), Part::OfModule) => skipped.push((need, seen.name)),
+            (Some(RunResult::Skipped), Part::OfModule) => skipped.push((need, seen.instance)),
             _ => return Some(need),
         }
     }
@@ -92,12 +92,18 @@ fn one(state: &RunState, place: usize, depth: usize, when: Option<&str>) -> Hold
     }
 }
 
-/// What is needed of a step with a matrix or a module: which of the two it is, and the result and value of each part.
-type Parts = (Part, Vec<(RunResult, Value)>);
+/// What is needed of a step with a matrix or a module.
+#[derive(Default)]
+struct Parts<'a> {
+    /// The results of each instance: one, or of a module those of its steps.
+    results: BTreeMap<&'a str, (bool, Vec<RunResult>)>,
+    /// What conditions see of each.
+    values: Vec<Value>,
+}
 
 fn variables(state: &RunState, place: usize, depth: usize) -> Value {
     let mut needs: Map<String, Value> = Map::new();
-    let mut parts: BTreeMap<&str, Parts> = BTreeMap::new();
+    let mut parts: BTreeMap<&str, Parts<'_>> = BTreeMap::new();
     for (need, seen) in seen(state, place, depth) {
         let step = &state.steps[need];
         let result = step.phase.finished().unwrap_or(RunResult::Unknown);
@@ -107,31 +113,24 @@ fn variables(state: &RunState, place: usize, depth: usize) -> Value {
             continue;
         }
         let planned = state.planned(need);
-        let values = planned.instance.as_ref().map(|instance| &instance.values);
-        let value = json!({
-            "name": planned.name, "result": result, "outputs": step.outputs,
-            "matrix": values.map_or_else(|| json!({}), |values| json!(values)),
-        });
-        let (_, parts) = parts.entry(seen.name).or_insert((seen.part, Vec::new()));
-        parts.push((result, value));
+        let parts = parts.entry(seen.name).or_default();
+        let of_module = seen.part == Part::OfModule;
+        let (_, results) = parts.results.entry(seen.instance).or_insert((of_module, Vec::new()));
+        results.push(result);
+        parts.values.push(json!({
+            "name": planned.name, "result": result, "outputs": step.outputs, "matrix": planned.values_from(depth),
+        }));
     }
-    for (of, (part, parts)) in parts {
-        let results = || parts.iter().map(|(result, _)| *result);
-        let result = match part {
-            Part::OfModule => worst_of_module(results()),
-            Part::OfMatrix | Part::Whole => worst(results()),
-        };
-        let instances: Vec<Value> = parts.into_iter().map(|(_, value)| value).collect();
-        let value = json!({"result": result, "outputs": {}, "instances": instances});
+    for (of, Parts { results, values }) in parts {
+        let results = results.into_values().map(|(of_module, results)| match of_module {
+            true => worst_of_module(results.into_iter()),
+            false => worst(results.into_iter()),
+        });
+        let value = json!({"result": worst(results), "outputs": {}, "instances": values});
         needs.insert(of.to_owned(), value);
     }
     let planned = state.planned(place);
-    let own = depth == planned.within.len();
-    let values = planned
-        .instance
-        .as_ref()
-        .filter(|_| own)
-        .map(|instance| &instance.values);
+    let values = planned.matrix_at(depth);
     let request = &state.request;
     json!({
         "needs": needs,

@@ -111,6 +111,7 @@ async fn steps_of_a_module_begin_when_the_step_that_uses_it_may_and_by_their_own
     let engine = bench.engine().await;
     let within = |of: &str, when: Option<&str>| Within {
         step: name(of),
+        instance: None,
         module: "/ci/module.yaml".to_owned(),
         commit: None,
         when: when.map(str::to_owned),
@@ -169,6 +170,80 @@ async fn steps_of_a_module_begin_when_the_step_that_uses_it_may_and_by_their_own
     assert_eq!(told[7..9], ["mend.lint: succeeded", "after-on: succeeded"]);
     assert_eq!(told[9], "after-off: skipped (`off.lint` did not succeed)");
     assert_eq!(told[10], "both: succeeded");
+}
+
+#[tokio::test]
+async fn of_a_module_with_a_matrix_each_instance_comes_to_a_result_of_its_own() {
+    let bench = Bench::new();
+    let engine = bench.engine().await;
+    let inner = |called: &str, channel: &str, when: Option<&str>, input: Value| PlannedStep {
+        within: vec![Within {
+            step: name(&format!("rust-{channel}")),
+            instance: Some(Instance {
+                of: name("rust"),
+                values: [("CHANNEL".to_owned(), channel.to_owned())].into(),
+            }),
+            module: "/ci/module.yaml".to_owned(),
+            commit: None,
+            when: Some("matrix.CHANNEL != 'nightly'".to_owned()),
+            inputs: [("DEEP".to_owned(), json!(channel == "beta"))].into(),
+        }],
+        when: when.map(str::to_owned),
+        ..step(&format!("rust-{channel}.{called}"), &[], input)
+    };
+    let both = [
+        "rust-stable.lint",
+        "rust-stable.deep",
+        "rust-beta.lint",
+        "rust-beta.deep",
+    ];
+    let when = |called: &str, needs: &[&str], condition: &str| PlannedStep {
+        when: Some(condition.to_owned()),
+        ..step(called, needs, json!({}))
+    };
+    let asked = request(vec![
+        inner("lint", "stable", None, json!({})),
+        inner("deep", "stable", Some("inputs.DEEP"), json!({})),
+        inner("lint", "beta", None, json!({"outputs": {"size": 3}})),
+        inner("deep", "beta", Some("inputs.DEEP"), json!({})),
+        inner("lint", "nightly", None, json!({})),
+        // What a condition of the module skips in one instance is no failure of that instance.
+        step("after", &both, json!({})),
+        // An instance of which nothing was done is, as one of a plain step would be.
+        step(
+            "after-all",
+            &["rust-stable.lint", "rust-beta.lint", "rust-nightly.lint"],
+            json!({}),
+        ),
+        when(
+            "told-apart",
+            &both,
+            "needs.rust.result == 'succeeded' && needs.rust.instances.size() == 4 && \
+             needs.rust.instances.exists(i, i.matrix.CHANNEL == 'beta' && i.outputs.size == 3)",
+        ),
+        when(
+            "worst",
+            &["rust-stable.lint", "rust-nightly.lint"],
+            "needs.rust.result == 'skipped'",
+        ),
+    ]);
+    let run = asked.run;
+    assert_eq!(bench.finish(&engine, asked).await, RunResult::Succeeded);
+    let steps = bench.steps(run).await;
+    let told: Vec<&str> = steps.iter().map(String::as_str).collect();
+    assert_eq!(told[0], "rust-stable.lint: succeeded");
+    assert_eq!(
+        told[1],
+        "rust-stable.deep: skipped (its condition does not hold: inputs.DEEP)"
+    );
+    assert_eq!(told[2..4], ["rust-beta.lint: succeeded", "rust-beta.deep: succeeded"]);
+    assert_eq!(
+        told[4],
+        "rust-nightly.lint: skipped (its condition does not hold: matrix.CHANNEL != 'nightly')"
+    );
+    assert_eq!(told[5], "after: succeeded");
+    assert_eq!(told[6], "after-all: skipped (`rust-nightly.lint` did not succeed)");
+    assert_eq!(told[7..], ["told-apart: succeeded", "worst: succeeded"]);
 }
 
 #[tokio::test]

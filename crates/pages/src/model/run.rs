@@ -134,6 +134,8 @@ pub struct Step {
     pub name: StepName,
     /// Its action: `run`, `package`, `rollout`.
     pub action: String,
+    /// The module that it comes from, with its version.
+    pub module: Option<String>,
     /// The steps before it.
     pub needs: Vec<StepName>,
     /// How far it is.

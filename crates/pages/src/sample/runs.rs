@@ -53,6 +53,7 @@ fn one(name: &str, action: &str, needs: &[&str], progress: Progress, span: Optio
     Step {
         name: step(name),
         action: action.to_owned(),
+        module: None,
         needs: needs.iter().map(|need| step(need)).collect(),
         progress,
         started_at,
@@ -92,6 +93,7 @@ pub fn running_run() -> RunPage {
     ];
     fetch.attempts_allowed = 3;
     let mut units = one("unit-tests", "run", &["compile"], DONE, Some((21, Some(5))));
+    units.module = Some("tools/pipelines/rust.yaml@v2 (4f1c22a9d0)".to_owned());
     units.around = Some(Around {
         image: Some(image("registry.example.org/build/rust-with-everything:1.80-bookworm")),
         limits: Some("2 processors and 3 GiB of memory for all processes together".to_owned()),

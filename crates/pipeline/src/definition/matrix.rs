@@ -13,6 +13,7 @@ use crate::fill::{FillError, fill};
 use crate::named::Named;
 use crate::plan::{Instance, PlannedStep};
 use crate::schema::Scalar;
+use crate::within::Within;
 use crate::yaml::{Node, Place};
 
 /// The most instances that a step may have.
@@ -361,7 +362,7 @@ pub(super) fn needs_of_instances(steps: &mut [PlannedStep]) {
     let mut instances: HashMap<StepName, Vec<StepName>> = HashMap::new();
     for step in steps.iter() {
         let of = step.instance.as_ref().map(|instance| &instance.of);
-        if let Some(of) = step.within.first().map(|using| &using.step).or(of) {
+        if let Some(of) = step.within.first().map(Within::named).or(of) {
             instances.entry(of.clone()).or_default().push(step.name.clone());
         }
     }

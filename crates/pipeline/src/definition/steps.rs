@@ -83,7 +83,7 @@ impl Reader<'_> {
         let mut planned = Vec::with_capacity(steps.0.len());
         for ((name, step), (key, node)) in steps.0.into_iter().zip(nodes.members()) {
             if step.uses.is_some() {
-                planned.extend(self.module(&name, &step, (key.place, node), &names));
+                planned.extend(self.modules(&name, &step, (key.place, node), &names));
                 continue;
             }
             self.inputs_stand(node);

@@ -11,6 +11,7 @@ pub(crate) mod notifications;
 mod openapi;
 mod operate;
 pub(crate) mod packages;
+pub(crate) mod planned;
 pub(crate) mod rebuilds;
 pub(crate) mod recorded;
 mod repositories;

@@ -11,6 +11,7 @@ use facts::{Actor, RunId, StepName};
 use serde::Deserialize;
 
 use super::component;
+use super::planned::AsPlanned;
 use crate::auth::Caller;
 use build::rebuild::REBUILD;
 
@@ -68,7 +69,7 @@ pub(crate) fn run_line(run: RunRow) -> wire::RunLine {
     }
 }
 
-fn step_line(step: StepRow, attempts: &[AttemptRow], waiting: &[Waiting]) -> wire::StepLine {
+fn step_line(step: StepRow, attempts: &[AttemptRow], waiting: &[Waiting], planned: &AsPlanned) -> wire::StepLine {
     let waits = waiting.iter().find(|waiting| waiting.step.as_ref() == Some(&step.step));
     let attempts = attempts
         .iter()
@@ -83,6 +84,7 @@ fn step_line(step: StepRow, attempts: &[AttemptRow], waiting: &[Waiting]) -> wir
         });
     wire::StepLine {
         attempts: attempts.collect(),
+        modules: planned.modules(&step.step),
         name: step.step.to_string(),
         action: step.action,
         needs: step.needs.iter().map(ToString::to_string).collect(),
@@ -169,6 +171,7 @@ pub async fn one(
     let steps = engine::query::steps(&*house.ledger, row.id).await?.rows;
     let attempts = engine::query::attempts(&*house.ledger, row.id, None).await?;
     let waiting = house.engine.waiting(row.id);
+    let planned = AsPlanned::read(&house, row.id).await?;
     let mut run = run_line(row.clone());
     if let Some(whole) = waiting.iter().find(|waiting| waiting.step.is_none()) {
         run.reason.get_or_insert_with(|| whole.to_string());
@@ -179,7 +182,7 @@ pub async fn one(
         run,
         steps: steps
             .into_iter()
-            .map(|step| step_line(step, &attempts, &waiting))
+            .map(|step| step_line(step, &attempts, &waiting, &planned))
             .collect(),
     }))
 }

@@ -236,7 +236,7 @@ fn note(step: &pipeline::PlannedStep) -> String {
         _ => {
             let told = first("/script").unwrap_or_else(|| step.action.clone());
             match step.within.last() {
-                Some(using) => format!("{told} (from {})", using.module.trim_start_matches('/')),
+                Some(using) => format!("{told} (from {})", using.module_in_words()),
                 None => told,
             }
         }

@@ -1,6 +1,5 @@
 //! The page of a run.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use access::{Action, Resource};
@@ -9,10 +8,9 @@ use axum::extract::{Path, Query, State};
 use build::rebuild::REBUILD;
 use build::reports::TestReport;
 use engine::groups::Waiting;
-use engine::kinds::{Planned, Requested};
 use engine::query::{AttemptRow, RunRow, StepRow};
+use facts::StepName;
 use facts::published::Judgement;
-use facts::{StepName, Stream};
 use maud::Markup;
 use pages::links;
 use pages::model::{
@@ -24,6 +22,7 @@ use serde::Deserialize;
 use super::names::{self, Components};
 use super::visit::Visit;
 use super::{Memory, logs, runs};
+use crate::api::planned::AsPlanned;
 use crate::api::rebuilds;
 use crate::api::runs::{parse, run_of};
 use crate::changes::{BUILD, TAG};
@@ -35,8 +34,6 @@ use crate::wire::PackagedFile;
 const DIFFERING: usize = 200;
 /// How many steps a page shows.
 const SHOWN: usize = 400;
-/// How many of a run's first facts are read for its plan.
-const FIRST: usize = 8;
 
 /// Which log is open.
 #[derive(Debug, Default, Deserialize)]
@@ -56,7 +53,7 @@ pub(super) async fn show(
     let row = run_of(&house, &visit.caller, &run).await?;
     let steps = engine::query::steps(&*house.ledger, row.id).await?.rows;
     let attempts = engine::query::attempts(&*house.ledger, row.id, None).await?;
-    let first = First::read(&house, &row).await?;
+    let first = AsPlanned::read(&house, row.id).await?;
     let components = Components::all(&house).await?;
     let lines = runs::lines((&house, &memory, &components), std::slice::from_ref(&row)).await?;
     let Some(line) = lines.into_iter().next() else {
@@ -140,34 +137,6 @@ async fn rebuilt(house: &House, row: &RunRow) -> Result<Option<Rebuilt>, Problem
     }))
 }
 
-/// What the first facts of a run say: what is wrong with its definition, and how often steps may be
-/// attempted.
-struct First {
-    broken: Option<engine::BrokenDefinition>,
-    allowed: BTreeMap<StepName, u32>,
-}
-
-impl First {
-    async fn read(house: &House, row: &RunRow) -> Result<Self, Problem> {
-        let facts = house.ledger.read_stream(&Stream::new("run", row.id), 0, FIRST).await?;
-        let mut first = Self {
-            broken: None,
-            allowed: BTreeMap::new(),
-        };
-        for fact in facts {
-            if fact.kind() == engine::kinds::REQUESTED {
-                first.broken = fact.body::<Requested>().ok().and_then(|body| body.broken);
-            } else if fact.kind() == engine::kinds::PLANNED {
-                let planned = fact.body::<Planned>().map(|body| body.steps).unwrap_or_default();
-                first
-                    .allowed
-                    .extend(planned.into_iter().map(|step| (step.name, 1 + step.retries.times)));
-            }
-        }
-        Ok(first)
-    }
-}
-
 /// What is wrong with the definition, with the line it is about.
 async fn excerpted(house: &House, row: &RunRow, broken: &engine::BrokenDefinition) -> Broken {
     let store = house.store.clone();
@@ -239,7 +208,7 @@ fn waits(line: RunLine, waiting: &[Waiting]) -> RunLine {
     }
 }
 
-fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, waiting: &[Waiting], may_resolve: bool) -> Step {
+fn step(row: &StepRow, attempts: &[AttemptRow], first: &AsPlanned, waiting: &[Waiting], may_resolve: bool) -> Step {
     let waits = waiting.iter().find(|waiting| waiting.step.as_ref() == Some(&row.step));
     let own = attempts
         .iter()
@@ -263,6 +232,7 @@ fn step(row: &StepRow, attempts: &[AttemptRow], first: &First, waiting: &[Waitin
     Step {
         name: row.step.clone(),
         action: row.action.clone(),
+        module: first.module(&row.step),
         needs: row.needs.clone(),
         progress: names::progress(row.state, row.result, row.due_at),
         started_at: row.started_at,

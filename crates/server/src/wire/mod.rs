@@ -34,7 +34,7 @@ pub use ledger::{
 pub use notification::{DeliveryLine, Notifications, TestNotification};
 pub use package::{Blob, DifferingEntry, Entry, Made, MadeDifferently, MadePart, Package, PackageDifference, Stay};
 pub use rebuild::{DifferingFile, PackagedFile, Rebuild};
-pub use run::{AttemptLine, Run, RunLine, Runs, StepLine};
+pub use run::{AttemptLine, ModuleLine, Run, RunLine, Runs, StepLine};
 pub use search::{Search, SearchGroup, SearchHit};
 pub use settings::{SettingLine, Settings};
 

@@ -70,6 +70,9 @@ pub struct StepLine {
     pub name: String,
     /// What performs it.
     pub action: String,
+    /// The modules that it comes from, the outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<ModuleLine>,
     /// The steps it waits for.
     pub needs: Vec<String>,
     /// As of a run.
@@ -89,6 +92,20 @@ pub struct StepLine {
     pub finished_at: Option<Timestamp>,
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptLine>,
+}
+
+/// A module that a step comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModuleLine {
+    /// The step that uses it; of one with a matrix, the instance.
+    pub step: String,
+    /// Where it lies, with its version.
+    pub module: String,
+    /// The commit that the version meant, for a module of another repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The same as people read it.
+    pub words: String,
 }
 
 /// An attempt of a step.

@@ -57,6 +57,10 @@ pub struct LocalRunArgs {
     /// [default: auto]
     #[arg(long, value_name = "ENGINE", hide_possible_values = true)]
     pub containers: Option<ContainersChoice>,
+    /// Fetch the modules of other repositories again, instead of using what a version meant when it was fetched
+    /// before.
+    #[arg(long)]
+    pub refresh_modules: bool,
     /// Say of each step why it runs.
     #[arg(long)]
     pub why: bool,
@@ -118,6 +122,10 @@ pub struct CheckArgs {
     /// The line for which the plan is shown.
     #[arg(long, value_name = "LINE", default_value = "main", requires = "explain")]
     pub line: String,
+    /// Fetch the modules of other repositories again, instead of using what a version meant when it was fetched
+    /// before.
+    #[arg(long)]
+    pub refresh_modules: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,

@@ -74,7 +74,7 @@ pub(super) fn check(args: &CheckArgs, around: &Around, printer: &mut Printer) ->
         };
         checked.push(match kind {
             FileKind::Definition => {
-                let library = library(&folder.join(&file), &bytes, around)?;
+                let library = library(&folder.join(&file), &bytes, args.refresh_modules, around, printer)?;
                 let mut parsed = Definition::parse_bytes_with(&bytes, &name, &library);
                 if !is_listed {
                     // What the list names is looked at right after it.
@@ -100,7 +100,7 @@ pub(super) fn check(args: &CheckArgs, around: &Around, printer: &mut Printer) ->
                 line
             }
             FileKind::Module => {
-                let library = library(&folder.join(&file), &bytes, around)?;
+                let library = library(&folder.join(&file), &bytes, args.refresh_modules, around, printer)?;
                 let parsed = modules::check(&bytes, &name, &library);
                 line(name, "module", &parsed, |steps: &Vec<StepName>| {
                     steps.iter().map(ToString::to_string).collect()
@@ -146,14 +146,15 @@ pub(super) fn check(args: &CheckArgs, around: &Around, printer: &mut Printer) ->
 }
 
 /// The modules that a file uses. Most use none, and nothing is looked for.
-fn library(file: &Path, bytes: &[u8], around: &Around) -> Result<Library, Failure> {
+fn library(file: &Path, bytes: &[u8], again: bool, around: &Around, printer: &mut Printer) -> Result<Library, Failure> {
     if Gathering::of(bytes, "").next().is_none() {
         return Ok(Library::default());
     }
     let settings = around.layers.local()?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
-    Ok(runtime.block_on(super::modules::library(file, bytes, &settings)))
+    let found = runtime.block_on(super::modules::library(file, bytes, &settings, again));
+    Ok(found.told(printer))
 }
 
 /// Something that is wrong with a file as a whole.

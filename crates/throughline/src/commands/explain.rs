@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use facts::{Commit, StepName};
 use pipeline::plan::{EffectClass, GroupRule, RUN, Resources, RunInput, VERSION};
-use pipeline::within::Part;
+use pipeline::within::{Part, Within};
 use pipeline::{Definition, Plan, PlannedStep};
 use policy::Condition;
 use serde::Serialize;
@@ -36,9 +36,15 @@ struct Group {
 
 /// A module that a step comes from.
 #[derive(Debug, Serialize)]
-struct OfModule {
-    /// The step that uses it.
+pub(super) struct OfModule {
+    /// The step that uses it; of one with a matrix, the instance.
     step: String,
+    /// Of which step with a matrix that is an instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_of: Option<String>,
+    /// The values of the instance.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    matrix: BTreeMap<String, String>,
     /// Where it lies.
     module: String,
     /// The commit that its version means.
@@ -47,6 +53,25 @@ struct OfModule {
     /// The condition of the step that uses it, where this step asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     when: Option<String>,
+}
+
+impl OfModule {
+    /// The modules that a step comes from, the outermost first.
+    pub fn all(step: &PlannedStep) -> Vec<Self> {
+        let of = |using: &Within| Self {
+            step: using.step.to_string(),
+            instance_of: using.instance.as_ref().map(|instance| instance.of.to_string()),
+            matrix: using
+                .instance
+                .as_ref()
+                .map(|instance| instance.values.clone())
+                .unwrap_or_default(),
+            module: using.module.clone(),
+            commit: using.commit.clone(),
+            when: using.when.clone(),
+        };
+        step.within.iter().map(of).collect()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +87,9 @@ struct Step {
     /// The modules that it comes from, the outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     modules: Vec<OfModule>,
+    /// The innermost of them, in words.
+    #[serde(skip)]
+    from: Option<String>,
     needs: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     when: Option<String>,
@@ -196,7 +224,7 @@ impl Step {
             let of = of.and_then(|step| {
                 let module = step.modules.iter().find(|module| !inside(module));
                 module
-                    .map(|module| module.step.as_str())
+                    .map(|module| module.instance_of.as_deref().unwrap_or(&module.step))
                     .or(step.instance_of.as_deref())
             });
             match of {
@@ -216,10 +244,7 @@ impl Step {
     fn more(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let list = |words: &str, names: &[String]| (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")));
-        lines.extend(self.modules.last().map(|OfModule { module, commit, .. }| match commit {
-            Some(commit) if !module.ends_with(commit.as_str()) => format!("from {module} ({})", commit.short()),
-            _ => format!("from {}", module.trim_start_matches('/')),
-        }));
+        lines.extend(self.from.as_ref().map(|from| format!("from {from}")));
         let outer = self.modules.iter().filter_map(|module| module.when.as_ref());
         lines.extend(outer.chain(&self.when).map(|when| format!("when {when}")));
         lines.extend(self.image.as_ref().map(|image| format!("in {image}")));
@@ -320,16 +345,8 @@ fn explain(plan: &Plan, step: &PlannedStep, wave: usize, line: &str) -> Step {
             .as_ref()
             .map(|instance| instance.values.clone())
             .unwrap_or_default(),
-        modules: step
-            .within
-            .iter()
-            .map(|using| OfModule {
-                step: using.step.to_string(),
-                module: using.module.clone(),
-                commit: using.commit.clone(),
-                when: using.when.clone(),
-            })
-            .collect(),
+        modules: OfModule::all(step),
+        from: step.within.last().map(Within::module_in_words),
         needs: step.needs.iter().map(ToString::to_string).collect(),
         when: step.when.clone(),
         would,
@@ -391,15 +408,12 @@ fn variables(plan: &Plan, step: &PlannedStep, depth: usize, line: &str) -> Value
             seen.part != Part::Whole,
             of.get_mut("instances").and_then(Value::as_array_mut),
         ) {
-            let values = planned.instance.as_ref().map(|instance| json!(instance.values));
-            let values = values.unwrap_or_else(|| json!({}));
-            all.push(json!({"name": need, "result": "succeeded", "matrix": values}));
+            all.push(json!({"name": need, "result": "succeeded", "matrix": planned.values_from(depth)}));
         }
     }
-    let values = step.instance.as_ref().filter(|_| depth == step.within.len());
     json!({
         "needs": needs,
-        "matrix": values.map_or_else(|| json!({}), |instance| json!(instance.values)),
+        "matrix": step.matrix_at(depth).map_or_else(|| json!({}), |values| json!(values)),
         "inputs": step.inputs_at(depth).map_or_else(|| json!({}), |inputs| json!(inputs)),
         "run": {"kind": "build", "line": line, "trust": "trusted", "environment": null},
     })

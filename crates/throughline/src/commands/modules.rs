@@ -4,12 +4,14 @@
 //! folder of the user's cache; a version that was fetched once is never asked for again, so that the same is done
 //! without a network, too.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use facts::{Commit, Digest};
 use pipeline::definition::modules::{Elsewhere, Gathering, LARGEST_MODULE, Library, Location, Missing, Module, Origin};
 
+use crate::printer::Printer;
 use crate::settings::LocalSettings;
 
 /// How long git may take, also to fetch.
@@ -17,8 +19,26 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The most that is read of what git says, in bytes.
 const MOST: usize = LARGEST_MODULE as usize + (64 << 10);
 
-/// The modules that a definition uses, or a module; `file` is where it lies.
-pub(super) async fn library(file: &Path, bytes: &[u8], settings: &LocalSettings) -> Library {
+/// Modules that were looked up, and what there is to say of them.
+pub(super) struct Found {
+    library: Library,
+    /// The versions that were fetched again and are another commit now, each in a sentence.
+    moved: Vec<String>,
+}
+
+impl Found {
+    /// The modules, once a person was told what is to be told.
+    pub fn told(self, printer: &mut Printer) -> Library {
+        for sentence in self.moved {
+            printer.say(&sentence);
+        }
+        self.library
+    }
+}
+
+/// The modules that a definition uses, or a module; `file` is where it lies. With `again`, versions that were fetched
+/// before are fetched again.
+pub(super) async fn library(file: &Path, bytes: &[u8], settings: &LocalSettings, again: bool) -> Found {
     let folder = file.parent().unwrap_or(Path::new("/"));
     let top = top(folder);
     let below = folder.strip_prefix(&top).unwrap_or(Path::new(""));
@@ -26,7 +46,10 @@ pub(super) async fn library(file: &Path, bytes: &[u8], settings: &LocalSettings)
     let mut fetching = Fetching {
         folder: &top,
         settings,
+        again,
         origin: None,
+        fresh: BTreeMap::new(),
+        moved: Vec::new(),
     };
     while let Some(location) = gathering.next() {
         let found = match &location.elsewhere {
@@ -35,7 +58,10 @@ pub(super) async fn library(file: &Path, bytes: &[u8], settings: &LocalSettings)
         };
         gathering.bring(location, found);
     }
-    gathering.finish()
+    Found {
+        library: gathering.finish(),
+        moved: fetching.moved,
+    }
 }
 
 /// The top of the repository that a folder is in; without one, the folder itself.
@@ -70,8 +96,13 @@ fn beside(top: &Path, location: &Location) -> Result<Module, Missing> {
 struct Fetching<'a> {
     folder: &'a Path,
     settings: &'a LocalSettings,
+    /// Whether what was fetched before is fetched again.
+    again: bool,
     /// Where this repository comes from, once it was asked.
     origin: Option<Option<String>>,
+    /// What was fetched again by now.
+    fresh: BTreeMap<Elsewhere, Commit>,
+    moved: Vec<String>,
 }
 
 impl Fetching<'_> {
@@ -126,10 +157,15 @@ impl Fetching<'_> {
     }
 
     /// The commit that a version means: as it was fetched before, or else as it is fetched now.
-    async fn commit(&self, store: &str, address: &str, elsewhere: &Elsewhere) -> Result<Commit, Missing> {
+    async fn commit(&mut self, store: &str, address: &str, elsewhere: &Elsewhere) -> Result<Commit, Missing> {
         let own = format!("refs/modules/{}", Digest::of(&elsewhere.version).hex());
-        if let Some(commit) = self.known(store, &own).await {
-            return Ok(commit);
+        let before = self.known(store, &own).await;
+        // What a commit's id names is the same for ever.
+        let again = self.again && elsewhere.commit().is_none();
+        match (&before, self.fresh.get(elsewhere)) {
+            (Some(commit), _) if !again => return Ok(commit.clone()),
+            (_, Some(commit)) => return Ok(commit.clone()),
+            _ => {}
         }
         let at = format!("--git-dir={store}");
         let from = match elsewhere.commit() {
@@ -147,11 +183,25 @@ impl Fetching<'_> {
             &from,
         ];
         let reason = self.git(&fetch).await.err();
-        // Whoever fetches at the same time may have been first.
-        if let Some(commit) = self.known(store, &own).await {
-            return Ok(commit);
+        match (&reason, before, self.known(store, &own).await) {
+            // Whoever fetches at the same time may have been first.
+            (_, None, Some(commit)) => Ok(commit),
+            (None, Some(before), Some(commit)) => {
+                let Elsewhere { repository, version } = elsewhere;
+                if before != commit {
+                    let (before, now) = (before.short(), commit.short());
+                    self.moved.push(format!(
+                        "`{repository}` at `{version}` is {now} now; it was {before} when it was fetched before"
+                    ));
+                }
+                self.fresh.insert(elsewhere.clone(), commit.clone());
+                Ok(commit)
+            }
+            (_, before, _) => {
+                let reason = reason.unwrap_or_default();
+                self.why_not(address, elsewhere, before.is_some(), reason).await
+            }
         }
-        self.why_not(address, elsewhere, reason.unwrap_or_default()).await
     }
 
     async fn known(&self, store: &str, name: &str) -> Option<Commit> {
@@ -161,7 +211,13 @@ impl Fetching<'_> {
     }
 
     /// Why a version could not be fetched.
-    async fn why_not(&self, address: &str, elsewhere: &Elsewhere, reason: String) -> Result<Commit, Missing> {
+    async fn why_not(
+        &self,
+        address: &str,
+        elsewhere: &Elsewhere,
+        was_there: bool,
+        reason: String,
+    ) -> Result<Commit, Missing> {
         let Elsewhere { repository, version } = elsewhere;
         let branch = format!("refs/heads/{version}");
         match self.git(&["ls-remote", "--", address, &branch]).await {
@@ -173,6 +229,10 @@ impl Fetching<'_> {
                     .and_then(|commit| Commit::new(commit).ok());
                 Err(Missing::version(elsewhere, commit.as_ref()))
             }
+            Err(_) if was_there => Err(Missing::new(
+                format!("`{repository}` at `{version}` cannot be fetched again: {reason}"),
+                "without --refresh-modules what was fetched before is used",
+            )),
             Err(_) => Err(Missing::new(
                 format!("`{repository}` at `{version}` was not fetched before and cannot be now: {reason}"),
                 format!(

@@ -136,13 +136,17 @@ pub fn run(run: &Run, sight: &Sight) -> String {
         text.push_str(&format!("{}\n", clean(reason)));
     }
     text.push('\n');
-    let mut table = Table::new(&["", "", "", "", "", ""]).indented(2).flexible(5);
+    let mut table = Table::new(&["", "", "", "", "", "", ""]).indented(2).flexible(6);
     for step in &run.steps {
         let (sign, tone, words) = look(&step.state, step.result.as_deref());
         let attempts = match step.attempts.len() {
             0 | 1 => String::new(),
             several => format!("attempt {several}"),
         };
+        let module = step.modules.last();
+        let module = module
+            .map(|module| format!("from {}", module.words))
+            .unwrap_or_default();
         let message = match (&step.message, step.attempts.last().and_then(|attempt| attempt.code)) {
             (Some(message), _) if step.result.as_deref() != Some("succeeded") => message.clone(),
             (None, Some(code)) if code != 0 => format!("exit code {code}"),
@@ -154,6 +158,7 @@ pub fn run(run: &Run, sight: &Sight) -> String {
             (tone, words),
             (Tone::Quiet, lasted(step.started_at, step.finished_at, sight)),
             (Tone::Quiet, attempts),
+            (Tone::Quiet, module),
             (Tone::Plain, message),
         ]);
     }

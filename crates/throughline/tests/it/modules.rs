@@ -122,3 +122,48 @@ fn check_reads_modules_explains_where_steps_come_from_and_checks_one_by_itself()
     assert!(called.out.contains("(used in throughline.yaml:3:18)"), "{}", called.out);
     assert_eq!(home.call(&["schema", "module"]).exit, Exit::Done);
 }
+
+#[test]
+fn a_version_is_fetched_again_on_request_and_each_step_says_where_it_comes_from() {
+    let folder = Folder::new(
+        "throughline: 1\nsteps:\n  say: { uses: tools/ci/say.yaml@v1, matrix: { N: [1, 2] }, with: { WHO: 'you $N' } }\n  own: { run: 'true', needs: [say] }\n",
+    );
+    let tools = tools(&folder);
+    let told = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        assert!(output.is_success(), "{}", output.complaint());
+        format!("{}{}", output.text(), output.complaint())
+    };
+    let first = told(&[]);
+    assert_eq!(first.matches("from tools/ci/say.yaml@v1 (").count(), 2, "{first}");
+    assert!(first.contains("say-1.say") && first.contains("say-2.say"), "{first}");
+    let planned: serde_json::Value = serde_json::from_str(&folder.run(&["--dry-run", "--json"]).text()).unwrap();
+    let (of_module, own) = (&planned["steps"][0]["modules"][0], &planned["steps"][2]["modules"]);
+    assert_eq!(
+        (&of_module["module"], &of_module["step"], &of_module["instance_of"]),
+        (&"tools/ci/say.yaml@v1".into(), &"say-1".into(), &"say".into())
+    );
+    assert!(of_module["commit"].is_string() && own.is_null(), "{planned}");
+    // The tag moves; what was fetched stays until it is asked for again.
+    folder.write("remotes/tools/ci/say.yaml", &module("good day"));
+    folder.git(&["-C", &tools, "commit", "--quiet", "-am", "another word"]);
+    folder.git(&["-C", &tools, "tag", "--force", "v1"]);
+    let said = || std::fs::read_to_string(folder.path().join("said")).unwrap();
+    told(&[]);
+    assert!(said().starts_with("hello you"), "{}", said());
+    let again = told(&["--refresh-modules"]);
+    assert!(again.contains("`tools/ci` at `v1` is "), "{again}");
+    assert!(again.contains(" now; it was "), "{again}");
+    assert!(said().starts_with("good day you"), "{}", said());
+    assert!(!told(&["--refresh-modules"]).contains(" now; it was "), "nothing moved");
+    // Without the other side what is there is used, and asking again says what is wrong.
+    std::fs::remove_dir_all(&tools).unwrap();
+    told(&[]);
+    let output = folder.run(&["--refresh-modules"]);
+    let complaint = format!("{}{}", output.text(), output.complaint());
+    assert!(
+        complaint.contains("`tools/ci` at `v1` cannot be fetched again: "),
+        "{complaint}"
+    );
+    assert!(complaint.contains("without --refresh-modules"), "{complaint}");
+}

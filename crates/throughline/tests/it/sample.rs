@@ -276,6 +276,7 @@ pub fn step(name: &str, state: &str, result: Option<&str>) -> StepLine {
     StepLine {
         name: name.into(),
         action: "run".into(),
+        modules: vec![],
         needs: vec![],
         state: state.into(),
         result: result.map(Into::into),

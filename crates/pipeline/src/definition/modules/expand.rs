@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use facts::{Digest, StepName};
+use policy::Condition;
+use serde_json::Value;
 
 use super::inputs::Inputs;
 use super::read::{ModuleFile, Parsed, is_like_one};
@@ -12,14 +14,15 @@ use super::{Base, DEEPEST, Library, Location, LocationError, MOST_USES, Missing,
 use crate::checks::Checks;
 use crate::definition::{Reader, file, matrix};
 use crate::diagnostic::Diagnostic;
-use crate::plan::{MOST_STEPS, PACKAGE, PlannedStep};
+use crate::fill::fill;
+use crate::plan::{Instance, MOST_STEPS, PACKAGE, PlannedStep, RUN, RunInput};
 use crate::within::Within;
 use crate::yaml::{Node, Place, Source};
 
 /// The most steps that one step may come to.
 const MOST_STEPS_OF_ONE: usize = 1_000;
 /// What a step may say that uses a module.
-const BESIDE_USES: [&str; 4] = ["uses", "with", "needs", "when"];
+const BESIDE_USES: [&str; 5] = ["uses", "with", "needs", "when", "matrix"];
 
 /// What was used so far in reading one definition.
 #[derive(Debug, Default)]
@@ -65,9 +68,9 @@ impl<'a> At<'a> {
 }
 
 impl Reader<'_> {
-    /// The steps of the module that a step uses, under the step's name; nothing where something is wrong, which is
-    /// said.
-    pub(in crate::definition) fn module(
+    /// The steps of the module that a step uses, under the step's name or those of its instances; nothing where
+    /// something is wrong, which is said.
+    pub(in crate::definition) fn modules(
         &self,
         name: &str,
         step: &file::Step,
@@ -76,6 +79,53 @@ impl Reader<'_> {
     ) -> Vec<PlannedStep> {
         let (checks, before) = (self.checks, self.checks.count());
         self.says_only_uses(name, (place, node));
+        if step.matrix.is_none() {
+            return self.module(name, step, None, (place, node), names);
+        }
+        self.inputs_stand(node);
+        let mut all = Vec::new();
+        let mut left: BTreeMap<String, StepName> = BTreeMap::new();
+        for (instance, name, step) in self.instances(name, step, node, names).unwrap_or_default() {
+            let values = instance.values.clone();
+            let steps = self.module(&name, &step, Some(instance), (place, node), names);
+            // What is wrong with one is wrong with all.
+            if checks.count() > before {
+                return Vec::new();
+            }
+            let place = node.place_of(&["matrix"]);
+            if let Some((file, twin)) = twice_left(&steps, &mut left) {
+                let message = format!("two instances would leave `{file}`, one of them in `{twin}`");
+                let hint = "let the module put an input into the path, and give each instance another value";
+                checks.say(place, message, Some(hint));
+                return Vec::new();
+            }
+            if let Some(axis) = values.keys().find(|axis| !tells(axis, &step)) {
+                let message = format!("`{axis}` is without effect: the module is not told it");
+                let hint = format!(
+                    "give it to an input of the module, such as `with: {{ {axis}: ${axis} }}`, or ask for it in `when`"
+                );
+                let place = node
+                    .get("matrix")
+                    .and_then(|matrix| matrix.member(axis))
+                    .map_or(place, |(key, _)| key.place);
+                checks.say(place, message, Some(&hint));
+                return Vec::new();
+            }
+            all.extend(steps);
+        }
+        all
+    }
+
+    /// The steps of the module that a step uses, or an instance of it, under its name.
+    fn module(
+        &self,
+        name: &str,
+        step: &file::Step,
+        instance: Option<Instance>,
+        (place, node): (Place, &Node),
+        names: &BTreeSet<&str>,
+    ) -> Vec<PlannedStep> {
+        let (checks, before) = (self.checks, self.checks.count());
         let needs = self.needs(node, &step.needs, names);
         if let Some(when) = &step.when {
             self.when(node, when, step);
@@ -83,7 +133,8 @@ impl Reader<'_> {
         let Some((location, module, parsed)) = self.looked_up(step, node) else {
             return Vec::new();
         };
-        let inputs = self.given(step, (place, node), &location, &parsed);
+        let axes = instance.as_ref().map(|instance| &instance.values);
+        let inputs = self.given(step, axes, (place, node), &location, &parsed);
         let Some(of) = checks
             .name::<StepName>(place, name)
             .filter(|_| checks.count() == before)
@@ -110,6 +161,7 @@ impl Reader<'_> {
         }
         let using = Within {
             step: of,
+            instance,
             module: location.to_string(),
             commit: module.commit.clone(),
             when: step.when.clone(),
@@ -305,6 +357,9 @@ fn place_within(mut step: PlannedStep, using: &Within, needs: &[StepName]) -> Re
     }
     for inner in &mut step.within {
         inner.step = under(&inner.step)?;
+        if let Some(instance) = &mut inner.instance {
+            instance.of = under(&instance.of)?;
+        }
     }
     if asks {
         step.needs.extend(needs.iter().cloned());
@@ -318,6 +373,59 @@ fn place_within(mut step: PlannedStep, using: &Within, needs: &[StepName]) -> Re
     }
     step.within.insert(0, using);
     Ok(step)
+}
+
+/// Whether a step that uses a module does anything with a value of its matrix.
+fn tells(axis: &str, step: &file::Step) -> bool {
+    let names = |text: &str| {
+        let found = Cell::new(false);
+        let _ = fill(text, |name| {
+            found.set(found.get() || name == axis);
+            Some("")
+        });
+        found.get()
+    };
+    let told = |given: &Value| match given {
+        Value::String(text) => names(text),
+        Value::Array(all) => all.iter().filter_map(Value::as_str).any(names),
+        _ => false,
+    };
+    if step.with.values().any(|given| told(&given.0)) {
+        return true;
+    }
+    let Some(condition) = step.when.as_ref().and_then(|when| Condition::compile(when).ok()) else {
+        return false;
+    };
+    let mut of_matrix = condition
+        .members()
+        .iter()
+        .filter(|member| member.variable == "matrix")
+        .peekable();
+    match of_matrix.peek() {
+        Some(_) => of_matrix.any(|member| member.name == axis),
+        None => condition.variables().any(|variable| variable == "matrix"),
+    }
+}
+
+/// A file that steps leave and that others left before, and the step that does.
+fn twice_left(steps: &[PlannedStep], left: &mut BTreeMap<String, StepName>) -> Option<(String, StepName)> {
+    let mut own = BTreeMap::new();
+    for step in steps.iter().filter(|step| step.action == RUN) {
+        let Ok(input) = serde_json::from_value::<RunInput>(step.input.clone()) else {
+            continue;
+        };
+        let outputs = input.kept.into_iter().flat_map(|kept| kept.outputs);
+        let files = outputs.chain(input.reports.into_iter().map(|report| report.path));
+        own.extend(
+            files
+                .filter(|file| !file.starts_with('!'))
+                .map(|file| (file, step.name.clone())),
+        );
+    }
+    let twice = own.iter().find(|(file, _)| left.contains_key(*file));
+    let twice = twice.map(|(file, step)| (file.clone(), step.clone()));
+    left.append(&mut own);
+    twice
 }
 
 /// Two steps of one name, which can only come of modules.

@@ -16,10 +16,11 @@ use crate::yaml::{Node, Place};
 const LARGEST_INPUTS: usize = 16 << 10;
 
 impl Reader<'_> {
-    /// What the inputs of a module are where it is used.
+    /// What the inputs of a module are where it is used; by a step with a matrix, with the values of one instance.
     pub(super) fn given(
         &self,
         step: &file::Step,
+        axes: Option<&BTreeMap<String, String>>,
         (place, node): (Place, &Node),
         location: &Location,
         module: &Parsed,
@@ -66,7 +67,7 @@ impl Reader<'_> {
             }
             let default = || input.default.as_ref().and_then(|default| input.typed(&default.0).ok());
             let typed = match (given, written) {
-                (Some(given), Some(written)) => self.typed(name, input, given, written, &there),
+                (Some(given), Some(written)) => self.typed((name, input), given, axes, written, &there),
                 _ => Some(default().unwrap_or_else(|| input.empty())),
             };
             let Some(Typed { text, value }) = typed else { continue };
@@ -81,15 +82,24 @@ impl Reader<'_> {
         inputs
     }
 
-    /// The value of an input. In texts, variables of the file and inputs of the module that it stands in are
-    /// filled in.
-    fn typed(&self, name: &str, input: &Input, given: &Value, written: &Node, there: &str) -> Option<Typed> {
+    /// The value of an input. In texts, the axes of a matrix, variables of the file and inputs of the module that
+    /// it stands in are filled in.
+    fn typed(
+        &self,
+        (name, input): (&str, &Input),
+        given: &Value,
+        axes: Option<&BTreeMap<String, String>>,
+        written: &Node,
+        there: &str,
+    ) -> Option<Typed> {
         let checks = self.checks;
         let before = checks.count();
-        let put = |text: &str, place: Place| self.filled_in(text, place);
+        let put = |text: &str, place: Place| self.filled_in(text, axes, place);
+        let mut became = None;
         let typed = match given {
             Value::String(text) => {
                 let full = put(text, written.place);
+                became = (full != *text).then(|| full.clone());
                 if full == *text {
                     input.typed(given)
                 } else {
@@ -126,14 +136,18 @@ impl Reader<'_> {
                     }
                     _ => format!("it is declared in {there}"),
                 };
-                checks.say(written.place, format!("`{name}` must be {expected}"), Some(&hint));
+                let message = match became {
+                    Some(full) => format!("`{name}` must be {expected}, and is `{full}` here"),
+                    None => format!("`{name}` must be {expected}"),
+                };
+                checks.say(written.place, message, Some(&hint));
                 None
             }
         }
     }
 
     /// A text with what the file it stands in gives filled in.
-    fn filled_in(&self, text: &str, place: Place) -> String {
+    fn filled_in(&self, text: &str, axes: Option<&BTreeMap<String, String>>, place: Place) -> String {
         if !text.contains('$') {
             return text.to_owned();
         }
@@ -147,14 +161,22 @@ impl Reader<'_> {
             .collect();
         let inputs = self.at.inputs.as_ref();
         let value = |name: &str| {
-            let of_input = inputs.and_then(|inputs| inputs.text(name));
-            of_input.or_else(|| shared.get(name).map(String::as_str))
+            let of_axis = axes.and_then(|axes| axes.get(name)).map(String::as_str);
+            let of_input = || inputs.and_then(|inputs| inputs.text(name));
+            of_axis
+                .or_else(of_input)
+                .or_else(|| shared.get(name).map(String::as_str))
         };
         fill(text, value).unwrap_or_else(|error| {
             let names = inputs
                 .into_iter()
                 .flat_map(|inputs| inputs.texts.iter().map(|(name, _)| name));
-            let names: Vec<String> = names.chain(shared.keys()).map(|name| format!("`${name}`")).collect();
+            let names = axes
+                .into_iter()
+                .flat_map(BTreeMap::keys)
+                .chain(names)
+                .chain(shared.keys());
+            let names: Vec<String> = names.map(|name| format!("`${name}`")).collect();
             let hint = if names.is_empty() {
                 "this file has no `variables` that could be; no shell reads it".to_owned()
             } else {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Wanted;
 use super::follow::Ended;
 use super::tell::commit;
+use crate::commands::explain::OfModule;
 use crate::show::time::between;
 
 /// What came of a run.
@@ -38,6 +39,9 @@ pub(super) struct RunDocument {
 #[derive(Debug, Serialize)]
 struct StepDocument {
     name: String,
+    /// The modules that it comes from, the outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    modules: Vec<OfModule>,
     result: String,
     /// Whether its result was put back instead of made.
     kept: bool,
@@ -83,6 +87,7 @@ impl RunDocument {
         let seconds = |from: Option<facts::Timestamp>, to: Option<facts::Timestamp>| {
             from.zip(to).map_or(0.0, |(from, to)| between(from, to).as_secs_f64())
         };
+        let of_modules = wanted.of_modules();
         let step = |step: &StepRow| {
             let outputs = step.outputs.clone().unwrap_or_default();
             let why = outputs
@@ -93,6 +98,10 @@ impl RunDocument {
                 container: around.container,
                 limits: around.limits,
                 services: around.services,
+                modules: of_modules
+                    .get(&step.step)
+                    .map(|step| OfModule::all(step))
+                    .unwrap_or_default(),
                 name: step.step.to_string(),
                 result: step.result.map(|result| result.to_string()).unwrap_or_default(),
                 kept: outputs.get("kept").is_some(),
@@ -136,6 +145,9 @@ pub(super) struct PlanDocument {
 #[derive(Debug, Serialize)]
 struct ForeseenDocument {
     name: String,
+    /// The modules that it comes from, the outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    modules: Vec<OfModule>,
     /// `runs`, `kept`, `depends` or `conditional`.
     what: &'static str,
     why: Vec<String>,
@@ -151,6 +163,7 @@ pub(super) fn packages(names: &[String]) -> String {
 
 /// The document of a look ahead.
 pub(super) fn plan(wanted: &Wanted, foreseen: &[(StepName, Foreseen)]) -> PlanDocument {
+    let of_modules = wanted.of_modules();
     let step = |(name, what): &(StepName, Foreseen)| {
         let (what, why) = match what {
             Foreseen::Runs(why) => ("runs", why.clone()),
@@ -160,6 +173,7 @@ pub(super) fn plan(wanted: &Wanted, foreseen: &[(StepName, Foreseen)]) -> PlanDo
             Foreseen::Conditional => ("conditional", Vec::new()),
         };
         ForeseenDocument {
+            modules: of_modules.get(name).map(|step| OfModule::all(step)).unwrap_or_default(),
             name: name.to_string(),
             what,
             why,

@@ -9,7 +9,7 @@ use engine::{RunResult, State, query};
 use facts::{Actor, Clock, Digest, RunId, StepName};
 use local::Local;
 
-use super::{Wanted, tell};
+use super::{Modules, Wanted, tell};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -31,11 +31,18 @@ pub(super) struct View {
     clock: Arc<dyn Clock>,
     screen: Screen,
     told: BTreeMap<StepName, u32>,
+    modules: Modules,
 }
 
 impl View {
     /// A view that draws in place on a terminal of this size, and tells line by line where there is none.
-    pub fn new(size: Option<fn() -> (usize, usize)>, why: bool, quiet: bool, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        size: Option<fn() -> (usize, usize)>,
+        why: bool,
+        quiet: bool,
+        clock: Arc<dyn Clock>,
+        modules: Modules,
+    ) -> Self {
         Self {
             size,
             why,
@@ -43,6 +50,7 @@ impl View {
             clock,
             screen: Screen::default(),
             told: BTreeMap::new(),
+            modules,
         }
     }
 
@@ -54,7 +62,7 @@ impl View {
         match self.size {
             Some(size) => {
                 let size = size();
-                let lines = tell::drawn(steps, self.clock.now(), size, local);
+                let lines = tell::drawn(steps, self.clock.now(), size, local, &self.modules);
                 self.screen.draw(&lines, size, printer);
             }
             None => {
@@ -62,7 +70,7 @@ impl View {
                 for step in steps {
                     let over = step.state == State::Finished;
                     if over && self.told.insert(step.step.clone(), step.attempt).is_none() {
-                        lines.push(tell::step(step, self.why).painted(usize::MAX));
+                        lines.push(tell::step(step, self.why, &self.modules).painted(usize::MAX));
                     }
                 }
                 if !lines.is_empty() {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use build::beside::{Beside, What};
 use facts::{ComponentName, Digest, RunId, StepName};
 use local::{Folders, Local, LocalError, Options};
-use pipeline::{Definition, Diagnostics, Plan};
+use pipeline::{Definition, Diagnostics, Plan, PlannedStep};
 use zeroize::Zeroizing;
 
 use super::{Around, read_file};
@@ -45,6 +45,23 @@ struct Wanted {
     /// The git folders of other repositories that commits lie beside the run from.
     others: BTreeMap<ComponentName, PathBuf>,
 }
+
+impl Wanted {
+    /// The steps that come from modules.
+    fn of_modules(&self) -> BTreeMap<&StepName, &PlannedStep> {
+        let steps = self.plan.steps.iter().filter(|step| !step.within.is_empty());
+        steps.map(|step| (&step.name, step)).collect()
+    }
+
+    /// The modules that steps come from, as people read them; of those steps that come from any.
+    fn modules(&self) -> Modules {
+        let of = |(name, step): (&StepName, &PlannedStep)| Some((name.clone(), step.within.last()?.module_in_words()));
+        self.of_modules().into_iter().filter_map(of).collect()
+    }
+}
+
+/// The modules that steps come from, by the names of the steps.
+type Modules = BTreeMap<StepName, String>;
 
 /// Runs the steps.
 pub(super) fn run(args: &LocalRunArgs, around: &Around, printer: &mut Printer) -> Result<(), Failure> {
@@ -161,7 +178,7 @@ async fn once(
         .await
         .map_err(told)?;
     let screen = around.screen.filter(|_| !args.json.json && !is_dumb(settings));
-    let view = View::new(screen, args.why, args.json.json, around.clock.clone());
+    let view = View::new(screen, args.why, args.json.json, around.clock.clone(), wanted.modules());
     let ended = follow::follow(&local, run, view, &wanted, printer).await;
     let ended = match ended {
         Ok(ended) => ended,
@@ -248,7 +265,8 @@ async fn read(
     };
     let name = shown.display().to_string();
     let bytes = read_file(file, shown)?;
-    let library = super::modules::library(file, &bytes, settings).await;
+    let found = super::modules::library(file, &bytes, settings, args.refresh_modules).await;
+    let library = found.told(printer);
     let definition = match Definition::parse_bytes_with(&bytes, &name, &library) {
         Ok(definition) => definition,
         Err(wrong) => {

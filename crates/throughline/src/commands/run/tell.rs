@@ -10,9 +10,9 @@ use engine::{RunResult, State};
 use facts::{StepName, Timestamp};
 use local::{Foreseen, Local, NO_COMMIT};
 
-use super::Wanted;
 use super::document::{self, RunDocument};
 use super::follow::Ended;
+use super::{Modules, Wanted};
 use crate::cli::LocalRunArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -105,7 +105,7 @@ fn why(step: &StepRow) -> Vec<String> {
 }
 
 /// A step that is over, in a line.
-pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
+pub(super) fn step(step: &StepRow, say_why: bool, modules: &Modules) -> Line {
     let now = step.finished_at.unwrap_or_default();
     let (sign, tone) = match step.result {
         Some(RunResult::Succeeded) if kept(step).is_some() => ("↺", Tone::Good),
@@ -139,6 +139,10 @@ pub(super) fn step(step: &StepRow, say_why: bool) -> Line {
             .with(Tone::Plain, format!("{time:>8}"))
             .with(tone, format!("  {}", reason(step))),
     };
+    let line = match modules.get(&step.step) {
+        Some(module) => line.with(Tone::Quiet, format!("  from {}", clean(module))),
+        None => line,
+    };
     let tests = step.outputs.as_ref().and_then(TestReport::of_outputs);
     let line = match tests.filter(|tests| step.result == Some(RunResult::Succeeded) && tests.tests > 0) {
         Some(tests) => line.with(Tone::Quiet, format!("  {}", tests.in_words())),
@@ -165,7 +169,13 @@ fn reason(step: &StepRow) -> String {
 }
 
 /// The picture of a run that goes: what is over in short, what works with the last it said, what waits.
-pub(super) fn drawn(steps: &[StepRow], now: Timestamp, size: (usize, usize), local: &Local) -> Vec<Line> {
+pub(super) fn drawn(
+    steps: &[StepRow],
+    now: Timestamp,
+    size: (usize, usize),
+    local: &Local,
+    modules: &Modules,
+) -> Vec<Line> {
     let mut lines = Vec::new();
     let over: Vec<&StepRow> = steps.iter().filter(|step| step.state == State::Finished).collect();
     let working: Vec<&StepRow> = steps.iter().filter(|step| step.state == State::Running).collect();
@@ -175,7 +185,7 @@ pub(super) fn drawn(steps: &[StepRow], now: Timestamp, size: (usize, usize), loc
         lines.push(Line::default().with(Tone::Quiet, line));
     }
     for done in &over[over.len().saturating_sub(room)..] {
-        lines.push(step(done, false));
+        lines.push(step(done, false, modules));
     }
     for busy in &working {
         let time = took(busy, now).map(length).unwrap_or_default();
@@ -321,7 +331,14 @@ fn tell_log(failed: &StepRow, log: Option<PathBuf>, printer: &mut Printer) {
             .as_deref()
             .and_then(|message| message.split_once("hint: "))
         {
-            Some((_, hint)) => printer.hint(&format!("{name}: {}", clean(hint))),
+            Some((before, hint)) => {
+                // Some stand in brackets.
+                let hint = match before.ends_with('(') {
+                    true => hint.strip_suffix(')').unwrap_or(hint),
+                    false => hint,
+                };
+                printer.hint(&format!("{name}: {}", clean(hint)));
+            }
             None => printer.say(&format!("{name} said nothing.")),
         }
         return;
@@ -393,6 +410,7 @@ pub(super) fn foreseen(
         return printer.document(&document::plan(wanted, foreseen));
     }
     printer.say(&heading(wanted).painted(usize::MAX));
+    let modules = wanted.modules();
     for (name, what) in foreseen {
         let (sign, tone, text) = match what {
             Foreseen::Kept => (
@@ -417,6 +435,10 @@ pub(super) fn foreseen(
             .with(Tone::Plain, format!(" {name}"))
             .up_to(NAMES)
             .with(Tone::Quiet, text);
+        let line = match modules.get(name) {
+            Some(module) => line.with(Tone::Quiet, format!("  from {}", clean(module))),
+            None => line,
+        };
         printer.data(&format!(
             "{}\n",
             line.painted(printer.sight.width.unwrap_or(usize::MAX))

@@ -169,7 +169,7 @@ async fn build_in(
         .await
         .map_err(told)?;
     let screen = around.screen.filter(|_| !args.json.json && !super::is_dumb(settings));
-    let view = View::new(screen, false, args.json.json, around.clock.clone());
+    let view = View::new(screen, false, args.json.json, around.clock.clone(), wanted.modules());
     let ended = follow::follow(&local, run, view, &here, printer).await;
     let package = ended.as_ref().ok().and_then(follow::Ended::package);
     let told_of = match &ended {
