@@ -1,8 +1,12 @@
 //! `cargo xtask bench`: how fast something is, beside what a user would take instead, in one run.
 
 mod assess;
+mod engine;
+mod figures;
 mod generated;
 mod laptop;
+mod projects;
+mod tools;
 
 /// A bench: its name, what it compares, and how it is run.
 struct Bench {
@@ -16,6 +20,11 @@ const BENCHES: &[Bench] = &[
         name: "assess",
         about: "the survey of a repository beside `git log` for the same information",
         perform: assess::perform,
+    },
+    Bench {
+        name: "engine",
+        about: "what a step costs beside ninja, DBOS, Restate, Airflow and others, and a server with many facts",
+        perform: engine::perform,
     },
     Bench {
         name: "laptop",

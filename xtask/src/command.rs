@@ -3,7 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+/// How `timeout` ends when it had to end the program.
+const GAVE_UP: i32 = 124;
 
 /// A program with its arguments, and where it runs.
 pub struct Program {
@@ -20,6 +23,17 @@ impl Program {
         Self {
             command,
             shown: format!("{program} {}", arguments.join(" ")),
+        }
+    }
+
+    /// The program that `words` begin with. After so long it is ended, with all that it has started.
+    pub fn within(limit: std::time::Duration, words: &[&str], folder: &Path) -> Self {
+        let seconds = limit.as_secs().max(1).to_string();
+        let mut arguments = vec!["--kill-after=10", seconds.as_str()];
+        arguments.extend(words);
+        Self {
+            shown: words.join(" "),
+            ..Self::new("timeout", &arguments, folder)
         }
     }
 
@@ -115,6 +129,19 @@ impl Program {
         }
     }
 
+    /// Starts it beside this program; what it says goes into a file.
+    pub fn start(mut self, said: &Path) -> Result<Running, String> {
+        let cannot = |shown: &str, error: io::Error| format!("cannot start `{shown}`: {error}");
+        let file = File::create(said).map_err(|error| cannot(&self.shown, error))?;
+        let other = file.try_clone().map_err(|error| cannot(&self.shown, error))?;
+        let child = self.command.stdout(file).stderr(other).spawn();
+        let child = child.map_err(|error| cannot(&self.shown, error))?;
+        Ok(Running {
+            child,
+            shown: self.shown,
+        })
+    }
+
     /// Runs it and throws away what it wrote to its standard output.
     pub fn discard(mut self) -> Result<(), String> {
         self.command.stdout(Stdio::null());
@@ -136,24 +163,63 @@ impl Program {
     }
 
     /// Runs it and returns what it wrote to its standard output.
-    pub fn output(mut self) -> Result<String, String> {
-        let output = self
-            .command
-            .output()
-            .map_err(|error| format!("cannot start `{}`: {error}", self.shown))?;
+    pub fn output(self) -> Result<String, String> {
+        let (text, ended) = self.output_and_end();
+        ended.map(|()| text)
+    }
+
+    /// Runs it and returns what it wrote to its standard output, however it ended, and how it did.
+    pub fn output_and_end(mut self) -> (String, Result<(), String>) {
+        let output = match self.command.output() {
+            Ok(output) => output,
+            Err(error) => return (String::new(), Err(format!("cannot start `{}`: {error}", self.shown))),
+        };
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
-            return Ok(text);
+            return (text, Ok(()));
+        }
+        if output.status.code() == Some(GAVE_UP) {
+            return (text, Err(format!("`{}` took too long and was ended", self.shown)));
         }
         let complaint = String::from_utf8_lossy(&output.stderr);
         let last: Vec<&str> = complaint.lines().rev().take(8).collect();
         let last: Vec<&str> = last.into_iter().rev().collect();
-        Err(format!(
-            "`{}` ended with {}:\n{}",
-            self.shown,
-            output.status,
-            last.join("\n")
-        ))
+        let ended = format!("`{}` ended with {}:\n{}", self.shown, output.status, last.join("\n"));
+        (text, Err(ended))
+    }
+}
+
+/// A program that goes on beside this one, and is ended with this value.
+pub struct Running {
+    child: Child,
+    shown: String,
+}
+
+impl Running {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> Result<(), String> {
+        let ended = self.child.wait();
+        ended
+            .map(drop)
+            .map_err(|error| format!("cannot wait for `{}`: {error}", self.shown))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

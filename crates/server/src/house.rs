@@ -12,32 +12,31 @@ use artifact::registry::Registry;
 use artifact::{BlobStore, UnpackCache};
 use build::rebuild::{CompareAction, LeaveOutAction};
 use build::{BesideAction, KeptResults, PackageAction, RunAction, VersionAction, Workspaces};
-use delivery::{ActionParts, Delivery, DeliveryView, Parts};
+use delivery::{ActionParts, Delivery, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
 use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, SystemEntropy};
-use ledger::{Lease, Ledger, View};
+use ledger::{Lease, Ledger};
 use pipeline::Environments;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::{
-    BuildParts, Builds, ChangesView, Intake, Rebuilds, Register, RegisterError, RemoteParts, Remotes, Repositories,
-    TagAction, Versions,
+    BuildParts, Builds, Intake, Rebuilds, Register, RegisterError, RemoteParts, Remotes, Repositories, TagAction,
+    Versions,
 };
 use crate::checkpoints::{CheckpointParts, Checkpoints};
 use crate::error::ServerError;
-use crate::notifications::{HappeningsView, Outgoing};
+use crate::notifications::Outgoing;
 use crate::policy::Policy;
 use crate::ports::{
     ClaimedNames, EnvironmentDatabases, EnvironmentTargets, HeldChanges, KeptLogs, StepScripts, StoredPackages,
     StoredSecrets,
 };
-use crate::recorded::RecordedView;
-use crate::search::SearchView;
 use crate::settings::Settings;
 use crate::store;
+use crate::views;
 use crate::watch::Watched;
 
 /// Why the house could not be opened.
@@ -303,18 +302,10 @@ impl House {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let views: Vec<Arc<dyn View>> = vec![
-            Arc::new(engine::RunsView),
-            Arc::new(DeliveryView),
-            Arc::new(ChangesView),
-            Arc::new(SearchView),
-            Arc::new(RecordedView),
-            Arc::new(HappeningsView),
-        ];
         let store::Store { ledger, lease } = store::open(
             &data,
             settings.database.as_ref(),
-            views,
+            views::all(),
             clock.clone(),
             entropy.as_ref(),
         )

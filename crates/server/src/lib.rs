@@ -26,6 +26,7 @@ mod serve;
 pub mod settings;
 mod store;
 mod tls;
+pub mod views;
 pub mod watch;
 pub mod way;
 mod web;

@@ -4,16 +4,16 @@
 //! turn, once to warm up and then a few times, and the medians are compared. Who needs long for a round gets fewer.
 
 mod document;
-mod peers;
-mod projects;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::figures;
+use super::figures::{cannot, load, median, ms};
+use super::projects::{self, Work};
+use super::tools::{self, Peer};
 use crate::command::Program;
-use crate::workspace;
-use peers::Peer;
 
 const USAGE: &str = "cargo xtask bench laptop [--tasks N] [--rounds N] [--patience SECONDS] [--folder FOLDER] \
                      [--only PEER]... [--program FILE] [--write]";
@@ -71,7 +71,7 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
     let asked = read(arguments)?;
     let program = match &asked.program {
         Some(program) => program.clone(),
-        None => built()?,
+        None => figures::built(&["throughline"])?.join("throughline"),
     };
     std::fs::create_dir_all(&asked.folder).map_err(|error| cannot(&asked.folder, &error))?;
 
@@ -79,7 +79,7 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
     let alone = alone(&program, &asked)?;
     println!("\n{alone}");
 
-    let peers = peers::all(&program, &asked.folder);
+    let peers = tools::all(&program, &asked.folder);
     let wanted = peers
         .into_iter()
         .filter(|peer| asked.only.is_empty() || asked.only.iter().any(|name| name == peer.name));
@@ -96,21 +96,6 @@ pub fn perform(arguments: &[String]) -> Result<(), String> {
         document::write(&asked, &[alone, beside], [&loads.0, &load()], loads.1.elapsed())?;
     }
     Ok(())
-}
-
-/// How many processes wanted a processor in the last minute, as the system says it.
-fn load() -> String {
-    let said = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    said.split(' ').next().unwrap_or_default().to_owned()
-}
-
-/// The release build of this very tree.
-fn built() -> Result<PathBuf, String> {
-    let root = workspace::root();
-    let build = ["build", "--release", "--locked", "--package", "throughline"];
-    Program::new("cargo", &build, &root).run()?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(root.join(target).join("release/throughline"))
 }
 
 fn read(arguments: &[String]) -> Result<Asked, String> {
@@ -152,7 +137,7 @@ fn read(arguments: &[String]) -> Result<Asked, String> {
 /// What only Throughline does: the start of a command, and the check of a definition.
 fn alone(program: &Path, asked: &Asked) -> Result<String, String> {
     let folder = asked.folder.join("check");
-    projects::throughline(&folder, asked.tasks)?;
+    projects::throughline(&folder, Work::copies(asked.tasks))?;
     let shown = program.to_string_lossy();
     let check = format!("`check`, {} steps", asked.tasks);
     let commands: [(&str, &[&str]); 3] = [
@@ -183,11 +168,11 @@ fn measure(peer: &Peer, asked: &Asked) -> Result<Measured, String> {
     let mut times = vec![Vec::new(); Situation::ALL.len()];
     let (begin, mut rounds) = (Instant::now(), 0);
     while rounds <= asked.rounds && (rounds == 0 || begin.elapsed() < asked.patience) {
-        peer.prepare(&folder, asked.tasks)?;
+        peer.prepare(&folder, Work::copies(asked.tasks))?;
         for (situation, times) in Situation::ALL.iter().zip(&mut times) {
             match situation {
                 Situation::First | Situation::Unchanged => {}
-                Situation::OneChanged => projects::change_one(&folder, rounds)?,
+                Situation::OneChanged => projects::change(&folder, 0, rounds)?,
                 Situation::Removed => projects::remove_outputs(&folder)?,
             }
             let start = Instant::now();
@@ -211,7 +196,7 @@ type Row = (&'static str, Result<Measured, String>);
 
 /// The table, with each time beside that of Throughline in the same situation.
 fn table(rows: &[Row], asked: &Asked) -> String {
-    let ours = rows.iter().find(|(name, _)| *name == peers::OURS);
+    let ours = rows.iter().find(|(name, _)| *name == tools::OURS);
     let ours = ours.and_then(|(_, measured)| Some(&measured.as_ref().ok()?.times));
     let mut table = format!(
         "| {} tasks, ms (times that of Throughline) | version | rounds | {} |\n|---|---|---{}|\n",
@@ -238,17 +223,4 @@ fn table(rows: &[Row], asked: &Asked) -> String {
         };
     }
     table
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-pub(super) fn cannot(path: &Path, error: &std::io::Error) -> String {
-    format!("cannot write {}: {error}", path.display())
 }

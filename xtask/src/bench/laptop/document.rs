@@ -34,7 +34,7 @@ pub(super) fn write(asked: &Asked, tables: &[String], loads: [&str; 2], took: Du
         asked.rounds * 4
     );
     let text = filled(&text, &about, tables).ok_or_else(|| format!("{DOCUMENT} has no `{}`", FIGURES.trim()))?;
-    std::fs::write(&path, text).map_err(|error| super::cannot(&path, &error))?;
+    std::fs::write(&path, text).map_err(|error| super::super::figures::cannot(&path, &error))?;
     println!("\nwritten to {DOCUMENT}");
     Ok(())
 }

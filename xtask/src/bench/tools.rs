@@ -1,8 +1,10 @@
-//! The tools that are compared.
+//! The tools that do the work of a laptop and are compared in several benches: how each is had and called.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::projects;
+use super::figures::cannot;
+use super::projects::{self, Work};
 use crate::command::{self, Program};
 
 /// What Throughline is called in the table.
@@ -20,7 +22,7 @@ pub struct Peer {
     /// Its name in the table.
     pub name: &'static str,
     program: Result<PathBuf, String>,
-    write: fn(&Path, usize) -> Result<(), String>,
+    write: fn(&Path, Work) -> Result<(), String>,
     arguments: Vec<String>,
     stop: &'static [&'static str],
     variables: Vec<(&'static str, PathBuf)>,
@@ -84,23 +86,52 @@ pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
 
 /// The program of an npm package, installed once.
 fn of_npm(package: &str, version: &str, folder: &Path) -> Result<PathBuf, String> {
-    let home = folder.join("npm").join(format!("{package}-{version}"));
-    let program = home.join("node_modules/.bin").join(package);
-    if !program.exists() {
-        std::fs::create_dir_all(&home).map_err(|error| super::cannot(&home, &error))?;
-        let prefix = home.to_string_lossy();
-        let arguments = [
-            "install",
-            "--silent",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-            &prefix,
-            &format!("{package}@{version}"),
-        ];
-        Program::new("npm", &arguments, &home).run()?;
+    let home = npm(
+        folder,
+        &format!("{package}-{version}"),
+        &[&format!("{package}@{version}")],
+    )?;
+    Ok(home.join("node_modules/.bin").join(package))
+}
+
+/// The folder in which npm packages are installed, once.
+pub fn npm(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let home = folder.join("npm").join(name);
+    let prefix = home.to_string_lossy().into_owned();
+    let install = || {
+        let mut arguments = vec!["install", "--silent", "--no-audit", "--no-fund", "--prefix", &prefix];
+        arguments.extend(packages);
+        Program::new("npm", &arguments, &home).run()
+    };
+    installed(&home, install)?;
+    Ok(home)
+}
+
+/// The Python in whose environment packages of PyPI are installed, once.
+pub fn pip(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let home = folder.join("pip").join(name);
+    let python = home.join("bin/python");
+    let program = python.to_string_lossy().into_owned();
+    let install = || {
+        Program::new("python3", &["-m", "venv", &home.to_string_lossy()], &home).run()?;
+        let mut arguments = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        arguments.extend(packages);
+        Program::new(&program, &arguments, &home).run()
+    };
+    installed(&home, install)?;
+    Ok(python)
+}
+
+/// Installs into a folder, unless that was done before. What was left half done is done anew.
+fn installed(home: &Path, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let done = home.join(".installed");
+    if done.exists() {
+        return Ok(());
     }
-    Ok(program)
+    let _ = std::fs::remove_dir_all(home); // It may not be there.
+    std::fs::create_dir_all(home).map_err(|error| cannot(home, &error))?;
+    install()?;
+    std::fs::write(&done, "").map_err(|error| cannot(&done, &error))
 }
 
 impl Peer {
@@ -125,26 +156,48 @@ impl Peer {
     }
 
     /// Writes the work into an empty folder, with nothing kept of the round before.
-    pub fn prepare(&self, folder: &Path, tasks: usize) -> Result<(), String> {
+    pub fn prepare(&self, folder: &Path, work: Work) -> Result<(), String> {
         self.stop(folder);
-        for (_, path) in self.variables.iter().filter(|(_, path)| path.is_dir()) {
-            std::fs::remove_dir_all(path).map_err(|error| super::cannot(path, &error))?;
+        for (_, path) in self
+            .variables
+            .iter()
+            .filter(|(_, path)| path.is_absolute() && path.is_dir())
+        {
+            std::fs::remove_dir_all(path).map_err(|error| cannot(path, &error))?;
         }
-        (self.write)(folder, tasks)?;
+        (self.write)(folder, work)?;
         // Nx and Turborepo look for themselves in the workspace.
         if let Ok(program) = &self.program
             && let Some(modules) = program.ancestors().find(|path| path.ends_with("node_modules"))
         {
             let link = folder.join("node_modules");
-            std::os::unix::fs::symlink(modules, &link).map_err(|error| super::cannot(&link, &error))?;
+            std::os::unix::fs::symlink(modules, &link).map_err(|error| cannot(&link, &error))?;
         }
         Ok(())
+    }
+
+    /// Sets a variable for it.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, PathBuf::from(value)));
+        self
     }
 
     /// Does what is to be done.
     pub fn run(&self, folder: &Path) -> Result<(), String> {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         self.program(&arguments, folder)?.discard()
+    }
+
+    /// The same; gives up after so long, and ends all that it started.
+    pub fn run_within(&self, folder: &Path, limit: Duration) -> Result<(), String> {
+        let program = self.program.clone()?.to_string_lossy().into_owned();
+        let mut arguments = vec![program.as_str()];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        let mut program = Program::within(limit, &arguments, folder);
+        for (name, value) in &self.variables {
+            program = program.variable(name, value);
+        }
+        program.discard()
     }
 
     /// Ends what it leaves running behind it.
