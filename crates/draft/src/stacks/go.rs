@@ -117,7 +117,8 @@ fn programs(view: &View<'_>, folder: &str, module: &str) -> Vec<(String, String)
         if is_beside(inner) || is_other_module || is_chore {
             continue;
         }
-        let name = if inner.is_empty() {
+        // Some folders are called for what is in them: their program is called as the module is.
+        let name = if inner.is_empty() || matches!(inner, "src" | "app" | "main" | "source") {
             let mut parts = module.rsplit('/');
             let last = parts.next().unwrap_or("app");
             let is_major = last

@@ -10,6 +10,8 @@ use crate::view::{View, join};
 pub(super) enum Answer {
     /// It replaces what the part's step of that role starts, or is a further step.
     Does(Role, &'static str),
+    /// The part's own build starts this line already: it stays, whatever else is built.
+    Builds(String),
     /// The part's own steps do it already.
     Covered,
     /// Why it is not taken.
@@ -202,7 +204,9 @@ pub(super) fn node(view: &View<'_>, part: &Part, command: &Command, doings: &[Do
         return Answer::Not("wants a browser, which no registry brings".to_owned());
     }
     if script.starts_with("build") {
-        return Answer::Does(Role::Build, "build");
+        let own = part.step(Role::Build).map(|step| step.run.iter()).into_iter().flatten();
+        let own = own.into_iter().find(|line| line.ends_with(script)).cloned();
+        return own.map_or(Answer::Does(Role::Build, "build"), Answer::Builds);
     }
     if part.steps.iter().any(|step| {
         let own = step.role == Role::Build || step.role == Role::Test;

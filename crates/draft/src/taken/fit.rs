@@ -90,10 +90,14 @@ impl Fit {
         there.sort_by_key(|at| *at);
         let mut reason = None;
         for at in there {
-            match self.ask(view, &parts[at], command, doings) {
-                Answer::Other => {}
+            let (role, name, run) = match self.ask(view, &parts[at], command, doings) {
+                Answer::Other => continue,
                 Answer::Covered => return Ok(()),
-                Answer::Not(why) => reason = reason.or(Some(why)),
+                Answer::Not(why) => {
+                    reason = reason.or(Some(why));
+                    continue;
+                }
+                Answer::Builds(line) => (Role::Build, "build", line),
                 Answer::Does(role, name) => {
                     if !command.is_plain() {
                         reason = reason.or(Some(
@@ -101,26 +105,22 @@ impl Fit {
                         ));
                         continue;
                     }
-                    let wanted = Wanted {
-                        part: at,
-                        role,
-                        name: name.to_owned(),
-                        run: command.text.clone(),
-                        from: from.clone(),
-                        variables: variables.clone(),
-                        services: services.clone(),
-                        timeout,
-                    };
-                    if !self
-                        .wanted
-                        .iter()
-                        .any(|known| known.part == at && known.run == wanted.run)
-                    {
-                        self.wanted.push(wanted);
-                    }
-                    return Ok(());
+                    (role, name, command.text.clone())
                 }
+            };
+            if self.wanted.iter().all(|known| known.part != at || known.run != run) {
+                self.wanted.push(Wanted {
+                    part: at,
+                    role,
+                    name: name.to_owned(),
+                    run,
+                    from,
+                    variables,
+                    services,
+                    timeout,
+                });
             }
+            return Ok(());
         }
         Err(reason.unwrap_or_else(|| match doings.first() {
             Some(_) => format!("`{}` is no tool of what lies here", command.program()),

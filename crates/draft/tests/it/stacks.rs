@@ -256,3 +256,17 @@ fn an_application_of_next_is_a_service_with_what_it_built() {
     assert!(draft.has_service);
     assert!(draft.files.contains(&".next".to_owned()), "{:?}", draft.files);
 }
+
+#[test]
+fn a_go_program_in_a_folder_that_says_nothing_is_called_as_its_module() {
+    let draft = drafted(&[
+        ("go.mod", "module example.org/shop/store\n\ngo 1.17\n"),
+        ("src/main.go", "package main\n\nfunc main() {}\n"),
+        ("src/lib.go", "package main\n"),
+    ]);
+    assert!(
+        commands(&draft, "build").ends_with("-o bin/store ./src"),
+        "{}",
+        draft.text
+    );
+}

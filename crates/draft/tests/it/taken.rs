@@ -203,7 +203,7 @@ fn the_time_that_a_job_may_take_is_that_of_its_steps() {
 #[test]
 fn what_another_definition_builds_beside_the_build_does_not_take_its_place() {
     let package = "{\"name\": \"a\", \"version\": \"1.0.0\", \"scripts\": {\"build\": \"rollup -c\", \"build:types\": \"tsc\", \"lint\": \"prettier -c .\"}, \"devDependencies\": {\"prettier\": \"3\"}}";
-    let workflow = "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: pnpm run lint\n      - run: pnpm run -r prepare-all\n      - run: pnpm run build\n      - run: pnpm run build:types\n";
+    let workflow = "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: pnpm run lint\n      - run: pnpm run -r prepare-all\n      - run: pnpm run build\n      - run: pnpm run build:types\n      - run: pnpm build\n";
     let draft = drafted(&[
         ("package.json", package),
         ("pnpm-lock.yaml", ""),

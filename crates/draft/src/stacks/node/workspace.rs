@@ -277,7 +277,7 @@ impl Workspace<'_> {
             ),
             format!("(cd \"$into\" && {install})"),
             format!(
-                "tar --exclude=node_modules -cf - {} | tar -xf - -C \"$into\"",
+                "tar --exclude=node_modules --exclude=throughline.yaml -cf - {} | tar -xf - -C \"$into\"",
                 folders.join(" ")
             ),
         ];
