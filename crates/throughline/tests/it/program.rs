@@ -22,7 +22,7 @@ fn run(arguments: &[&str], variables: &BTreeMap<String, String>) -> Output {
         .variables(variables)
         .variable("HOME", folder.path());
     runtime
-        .block_on(process::run(spec, b"", Duration::from_secs(20), 1 << 20))
+        .block_on(process::run(spec, b"", Duration::from_secs(120), 1 << 20))
         .unwrap()
 }
 

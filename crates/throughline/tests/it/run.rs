@@ -116,7 +116,7 @@ impl Folder {
             .pass(["PATH"]);
         let output = self
             .runtime
-            .block_on(process::run(spec, b"", Duration::from_secs(20), 1 << 20))
+            .block_on(process::run(spec, b"", Duration::from_secs(120), 1 << 20))
             .unwrap();
         assert!(output.is_success(), "{}", output.complaint());
         output.text().trim_end().to_owned()

@@ -186,7 +186,7 @@ impl Home {
             .variables(&self.variables)
             .variables(who);
         let output = runtime
-            .block_on(process::run(spec, b"", std::time::Duration::from_secs(20), 1 << 20))
+            .block_on(process::run(spec, b"", std::time::Duration::from_secs(120), 1 << 20))
             .unwrap();
         assert!(output.is_success(), "{}", output.complaint());
         output.text().trim().to_owned()

@@ -1,6 +1,6 @@
 //! Kills processes of a house at times that a seed decides, from a thread of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -77,7 +77,7 @@ impl Killer {
     }
 }
 
-fn kill(house: &PathBuf, random: &Random, kills: usize, services_too: bool) -> Killed {
+fn kill(house: &Path, random: &Random, kills: usize, services_too: bool) -> Killed {
     let mut killed = Killed::default();
     while killed.count() < kills {
         std::thread::sleep(Duration::from_millis(50 + random.below(900) as u64));

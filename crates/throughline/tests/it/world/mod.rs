@@ -160,7 +160,9 @@ impl World {
                 return Ok(());
             }
             if begun.elapsed() > SETTLING {
-                return Err(format!("not everything comes to its end: {behind:?}\n{open:#?}"));
+                let ids = open.iter().map(|run| text(run, "id"));
+                let steps: Vec<_> = ids.map(|id| self.house.get(&format!("runs/{id}"))).collect();
+                return Err(format!("not everything comes to its end: {behind:?}\n{steps:#?}"));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -169,7 +171,7 @@ impl World {
     /// Where a component answers, once it does.
     pub fn url(&self, component: &str) -> Result<String, String> {
         let what = format!("{component} in staging");
-        self.house.until(&what, || {
+        self.house.until_within(SETTLING, &what, || {
             let url = text(&placed(&self.house.get("environments")?, component, "staging"), "url");
             Ok((!url.is_empty()).then_some(url))
         })
@@ -205,7 +207,7 @@ impl World {
 
     /// Answers whoever asks for a person, who looks at what was really done, and now and then does it.
     fn answer_questions(&mut self) -> Result<(), String> {
-        for run in self.runs("&state=asking")? {
+        for run in self.runs("&kind=build&state=running")? {
             let id = text(&run, "id");
             for step in list(&self.house.get(&format!("runs/{id}"))?, "steps") {
                 if step["state"] != "asking" {
