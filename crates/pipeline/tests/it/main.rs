@@ -12,6 +12,7 @@ mod matrix;
 mod modules;
 mod schemas;
 mod sharing;
+mod varied_modules;
 mod version;
 mod worked;
 
