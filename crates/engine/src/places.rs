@@ -400,4 +400,84 @@ mod tests {
         let mut only = pool.share(run(1));
         assert_eq!(only.settle(Load::default(), &[load(9_000, 0), load(500, 0)]), 1);
     }
+
+    /// A run of steps, as its driver asks for their places.
+    struct Steps {
+        places: RunPlaces,
+        left: VecDeque<Load>,
+        working: Vec<Load>,
+        asked: bool,
+    }
+
+    impl Steps {
+        fn heard(&self) -> bool {
+            let changed = self.places.changed();
+            let heard = std::pin::pin!(changed.notified());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            heard.poll(&mut context).is_ready()
+        }
+
+        fn asks(&mut self) {
+            let held = self.working.iter().fold(Load::default(), |sum, load| sum.and(*load));
+            let wanted: Vec<Load> = self.left.iter().copied().collect();
+            let granted = self.places.settle(held, &wanted);
+            self.working.extend(self.left.drain(..granted));
+            self.asked = true;
+        }
+    }
+
+    /// Plays one schedule; says what is wrong with it.
+    fn play(seed: u64) -> Result<(), String> {
+        let mut random = crate::simulation::random::Random::new(seed);
+        let places = 1 + random.below(3) as usize;
+        let pool = PlacePool::new(places, Some(10));
+        let mut runs: Vec<Steps> = (0..1 + random.below(4))
+            .map(|number| Steps {
+                places: pool.share(run(number as u32)),
+                left: (0..random.below(6))
+                    .map(|_| {
+                        let cpus = *random.pick(&[500, 1_000, 1_000, 2_000, 9_000]).unwrap_or(&1_000);
+                        load(cpus, random.below(7))
+                    })
+                    .collect(),
+                working: Vec::new(),
+                asked: false,
+            })
+            .collect();
+        for _ in 0..5_000 {
+            let open: Vec<usize> = (0..runs.len())
+                .filter(|at| !runs[*at].left.is_empty() || !runs[*at].working.is_empty() || !runs[*at].asked)
+                .collect();
+            let Some(at) = random.pick(&open).copied() else {
+                return match pool.taken() {
+                    0 => Ok(()),
+                    taken => Err(format!("{taken} places are taken when all is done")),
+                };
+            };
+            let steps = &mut runs[at];
+            if !steps.working.is_empty() && random.percent(30) {
+                steps.working.pop();
+                steps.asks();
+            } else if !steps.asked || steps.heard() {
+                steps.asks();
+            }
+            let working = runs.iter().flat_map(|steps| &steps.working);
+            let all = working.fold(Load::default(), |sum, load| sum.and(*load));
+            if all.steps > 1 && !all.fits(pool.machine()) {
+                return Err(format!("{all:?} work at once on {:?}", pool.machine()));
+            }
+        }
+        let left: Vec<_> = runs
+            .iter()
+            .map(|steps| (steps.left.len(), steps.working.len()))
+            .collect();
+        Err(format!("somebody waits for ever: {left:?}"))
+    }
+
+    #[test]
+    fn in_any_order_no_place_is_given_twice_and_nobody_waits_for_ever() {
+        for seed in 0..400 {
+            play(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+        }
+    }
 }

@@ -9,7 +9,7 @@
 //! history.
 
 mod ledger;
-mod random;
+pub(crate) mod random;
 mod rows;
 mod server;
 mod world;
