@@ -274,4 +274,19 @@ mod tests {
         let verdict = judge(&policy(), answers(0, 0, 1), answers(0, 0, 1), at(0), at(60)).unwrap();
         assert_eq!((verdict.judgement, verdict.by_evidence), (Judgement::Unknown, false));
     }
+
+    #[test]
+    fn the_chance_of_a_mistake_is_shared_by_what_is_compared() {
+        let (errors, latency) = rules(&policy());
+        assert_eq!(
+            (errors.alpha, latency.unwrap().alpha),
+            (policy().alpha / 2.0, policy().alpha / 2.0)
+        );
+        let alone = Canary {
+            latency: None,
+            ..policy()
+        };
+        let (errors, latency) = rules(&alone);
+        assert_eq!((errors.alpha, latency.is_none()), (alone.alpha, true));
+    }
 }

@@ -293,3 +293,43 @@ fn a_return_asks_for_nothing() {
     let back = back.iter().find(|one| one.environment.as_str() == "staging").unwrap();
     assert_eq!((back.purpose, back.package), (Purpose::Return, package(1)));
 }
+
+#[test]
+fn what_a_newer_package_depends_on_holds_no_older_one() {
+    let mut two = Two::new();
+    two.accept(1, &[]);
+    two.accept(2, &[two.change(1)]);
+    two.look();
+    let one = &two.cart.state.packages[&package(1)];
+    let staging = two.cart.state.environment(&environment("staging"));
+    assert!(crate::depends::of(&two.cart.state, &staging, one).is_empty());
+    // What is there already brought its own: nobody waits for that once more.
+    for number in [2, 3] {
+        two.cart
+            .state
+            .environments
+            .entry(environment("staging"))
+            .or_default()
+            .current
+            .package = Some(package(2));
+        two.cart.accept(number);
+    }
+    let staging = two.cart.state.environment(&environment("staging"));
+    let three = &two.cart.state.packages[&package(3)];
+    assert!(crate::depends::of(&two.cart.state, &staging, three).is_empty());
+}
+
+#[test]
+fn a_change_that_was_proven_stays_so_while_a_newer_package_that_holds_it_soaks() {
+    let mut two = Two::new();
+    two.core.accept(1);
+    two.core_goes_on();
+    two.core.accept(2);
+    let coming = two.core.advance();
+    let staging = coming.iter().find(|one| one.environment.as_str() == "staging").unwrap();
+    two.core.succeed(staging);
+    assert!(!two.core.state.environment(&environment("staging")).is_proven);
+    two.accept(1, &[two.change(1)]);
+    let requirement = two.requirement("staging", 1);
+    assert_eq!(requirement.judgement, Judgement::Pass, "{requirement:?}");
+}

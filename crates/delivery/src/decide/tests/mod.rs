@@ -15,6 +15,7 @@ use crate::plan::{ADMIT, ANALYZE, CONFIGURE, MIGRATE, ROLL_OUT, VERIFY};
 use crate::state::State;
 
 mod depends;
+mod edges;
 mod trouble;
 
 struct World {
