@@ -266,6 +266,11 @@ mod tests {
             assert_eq!(verdict.judgement, Judgement::Wait, "{:?}", verdict.reasons);
             let verdict = judge(&policy(), canary, baseline, at(0), at(60)).unwrap();
             assert_eq!(verdict.judgement, Judgement::Unknown, "{:?}", verdict.reasons);
+            let told = verdict
+                .reasons
+                .iter()
+                .any(|reason| reason.contains("cannot be compared"));
+            assert!(told, "{:?}", verdict.reasons);
         }
     }
 

@@ -177,6 +177,9 @@ mod tests {
             ]
         );
         plan.check().unwrap();
+        // A target refuses phases that do not rise.
+        let phases = plan.steps.iter().filter_map(|step| step.input["first_phase"].as_u64());
+        assert_eq!(phases.collect::<Vec<_>>(), [1, 1 + u64::from(PHASES_PER_ROLL_OUT)]);
     }
 
     #[test]

@@ -127,4 +127,89 @@ mod tests {
         assert_eq!(parts.concat(), steps);
         assert!(super::parts(&[]).is_empty());
     }
+
+    fn step(name: &str) -> PlannedStep {
+        PlannedStep::new(StepName::new(name).unwrap(), "run", json!(null))
+    }
+
+    #[test]
+    fn a_step_is_taken_for_about_as_long_as_it_is() {
+        let mut text = step("text");
+        text.input = json!({"script": "x".repeat(20_000)});
+        let mut list = step("list");
+        list.input = json!((0..2_000).map(|n| format!("{n:04}")).collect::<Vec<_>>());
+        let mut map = step("map");
+        map.input = (0..2_000).map(|n| (format!("name-{n:04}"), json!(123_456))).collect();
+        let mut needs = step("needs");
+        needs.needs = (0..2_000)
+            .map(|n| StepName::new(format!("need-{n:04}")).unwrap())
+            .collect();
+        let mut when = step("when");
+        when.when = Some("x".repeat(20_000));
+        for step in [text, list, map, needs, when] {
+            let (real, taken) = (serde_json::to_vec(&step).unwrap().len(), size(&step));
+            assert!(taken.abs_diff(real) < real / 4, "{}: {taken} for {real}", step.name);
+        }
+        assert!(size(&step("none")) < 300);
+    }
+
+    #[test]
+    fn a_part_is_as_long_as_may_be_and_one_step_is_never_cut() {
+        let long = |bytes: usize| {
+            let mut step = step("long");
+            step.input = json!("x".repeat(bytes));
+            step
+        };
+        let parted = |steps: &[PlannedStep]| parts(steps).iter().map(|part| part.len()).collect::<Vec<_>>();
+        assert_eq!(
+            parted(&[long(PART_BYTES * 2), long(10), long(PART_BYTES * 2)]),
+            [1, 1, 1]
+        );
+        assert_eq!(
+            parted(&[long(10), long(PART_BYTES / 2), long(10), long(PART_BYTES / 2), long(10)]),
+            [3, 2]
+        );
+        let just = PART_BYTES / 2 - size(&long(0));
+        assert_eq!(parted(&[long(just), long(just)]), [2]);
+        assert_eq!(parted(&[long(just), long(just + 1)]), [1, 1]);
+    }
+
+    /// Everything may happen in one millisecond.
+    #[test]
+    fn what_follows_at_once_has_other_ids_than_the_request() {
+        let request = RunRequest {
+            run: facts::RunId::of_key("run"),
+            kind: "build".to_owned(),
+            key: "key".to_owned(),
+            component: facts::ComponentId::of_key("shop/cart"),
+            component_name: facts::ComponentName::new("shop/cart").unwrap(),
+            commit: None,
+            line: None,
+            environment: None,
+            definition: facts::Digest::of("definition"),
+            trust: facts::Trust::Trusted,
+            actor: facts::Actor::System,
+            cause: None,
+            context: json!(null),
+            plan: Ok(pipeline::Plan::of(vec![step("one"), step("two")])),
+        };
+        let situation = Situation {
+            now: Timestamp::from_second(1_800_000_000).unwrap(),
+            epoch: 7,
+        };
+        let mut facts = request_facts(&request, situation);
+        assert_eq!((facts[1].cause, facts[0].cause), (Some(facts[0].id), None));
+        let mut state = crate::RunState::begin(&facts[0], Default::default()).unwrap();
+        for fact in &facts[1..] {
+            state.evolve(fact).unwrap();
+        }
+        let input = super::super::Input::Cancel {
+            actor: facts::Actor::System,
+        };
+        let followed = super::super::decide(&mut state, &input, situation).unwrap();
+        assert_eq!(state.result(), Some(crate::RunResult::Cancelled));
+        facts.extend(followed.facts);
+        let ids: std::collections::BTreeSet<_> = facts.iter().map(|fact| fact.id).collect();
+        assert_eq!(ids.len(), facts.len());
+    }
 }

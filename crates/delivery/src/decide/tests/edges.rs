@@ -4,8 +4,8 @@ use facts::DeploymentId;
 use facts::published::Judgement;
 
 use super::*;
-use crate::gate::{GateVerdict, Requirement};
-use crate::kinds::{EnvironmentProven, PackageBarred, PackageUnbarred};
+use crate::gate::{self, GateVerdict, Requirement, WaitsFor};
+use crate::kinds::{Dependency, EnvironmentProven, PackageBarred, PackageUnbarred};
 
 fn barred(number: u64, place: &str) -> DeliveryFact {
     PackageBarred {
@@ -100,4 +100,87 @@ fn the_obstacle_that_is_told_is_the_worst() {
     assert_eq!(told(Judgement::Fail).as_deref(), Some("bar"));
     assert_eq!(told(Judgement::Wait).as_deref(), Some("approval"));
     assert_eq!(told(Judgement::Pass), None);
+}
+
+#[test]
+fn what_a_package_depends_on_is_recorded_with_it_and_only_where_there_is_something() {
+    let world = World::staging_and_production();
+    let accepted = PackageAccepted {
+        package: package(1),
+        version: Version::new("1.1.0").unwrap(),
+        component_name: ComponentName::new("shop/cart").unwrap(),
+        commit: Commit::new(format!("{:040}", 1)).unwrap(),
+        line: ReleaseLine::new("main").unwrap(),
+        order: 1,
+        run: RunId::of_key("1"),
+        author: person("author"),
+        definition: Digest::of("definition"),
+        gates: Vec::new(),
+    };
+    let on = Dependency {
+        component: ComponentId::of_key("shop/core"),
+        component_name: ComponentName::new("shop/core").unwrap(),
+        commit: Commit::new(format!("{:040}", 7)).unwrap(),
+        change: None,
+        delivered: true,
+    };
+    let kinds = |on: &[Dependency]| {
+        let facts = accept(&world.state, &accepted, on);
+        facts.iter().map(DeliveryFact::kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&[]), ["package.accepted"]);
+    assert_eq!(kinds(&[on]), ["package.accepted", "package.depends"]);
+}
+
+#[test]
+fn any_earlier_package_that_is_proven_may_be_asked_back_and_no_other() {
+    let mut world = World::staging_and_production();
+    world.deliver(1);
+    world.deliver(2);
+    world.accept_on(3, "topic");
+    let back = |to| {
+        let staging = environment("staging");
+        roll_back(
+            world.component,
+            &world.state,
+            &world.path,
+            &staging,
+            Some(to),
+            "slow",
+            world.now,
+        )
+    };
+    assert_eq!(intents(&back(package(1)).unwrap())[0].package, package(1));
+    assert_eq!(
+        back(package(3)),
+        Err(AskError::NothingToReturnTo(environment("staging")))
+    );
+}
+
+#[test]
+fn an_environment_in_which_another_package_is_being_deployed_is_waited_for() {
+    let mut world = World::new(vec![policy("staging", &[])]);
+    world.accept(1);
+    world.accept(2);
+    let open = world.advance().remove(0);
+    assert_eq!(open.package, package(2));
+    let free = |number| {
+        let policy = world.path.get(&environment("staging")).unwrap();
+        let verdict = gate::judge(
+            &world.state,
+            &world.path,
+            policy,
+            &world.state.packages[&package(number)],
+            world.now,
+        );
+        let mut of_it = verdict
+            .requirements
+            .into_iter()
+            .filter(|one| one.name == "environment is free");
+        of_it.next().unwrap()
+    };
+    assert_eq!(free(2).judgement, Judgement::Pass);
+    let waits = free(1);
+    assert_eq!(waits.judgement, Judgement::Wait);
+    assert!(matches!(waits.waits_for, Some(WaitsFor::Deployment { package: by }) if by == package(2)));
 }
