@@ -17,8 +17,8 @@ use crate::problem::Problem;
 
 /// The rules that are watched, by the names of docs/reliability.md.
 const RULES: &[&str] = &[
-    "I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "ask", "backoff", "bar", "effect", "observe", "proof", "request",
-    "resolve", "retries", "shape", "state",
+    "I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "ask", "backoff", "bar", "effect", "observe",
+    "proof", "request", "resolve", "retries", "shape", "state",
 ];
 
 /// The text's media type.

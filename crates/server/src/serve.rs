@@ -152,6 +152,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let covering = tokio::spawn(async move { checkpoints.keep_making(stopping).await });
     let telling = tokio::spawn(notifications::keep_telling(house.clone()));
     let watching = tokio::spawn(watch::keep_watching(house.clone()));
+    let looking = tokio::spawn(watch::keep_looking(house.clone()));
     let tidying = tokio::spawn(retention::keep_tidy(house.clone()));
     ready(&Ready {
         url: house.url(),
@@ -202,6 +203,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let _ = tokio::task::spawn_blocking(move || results.store().finish_sharing(SHARING)).await;
     // A sweep that is not done goes on at the next start.
     tidying.abort();
+    looking.abort();
     let _ = std::fs::remove_file(&place);
     house.give_back().await;
     Ok(served?)

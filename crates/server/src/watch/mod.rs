@@ -11,6 +11,7 @@
 
 mod history;
 pub mod kinds;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,7 @@ use crate::error::ServerError;
 use crate::house::House;
 use history::Histories;
 use kinds::{BROKEN, Broken, claim, stream};
+pub(crate) use stores::keep_looking;
 
 /// The name under which the position is kept.
 const READER: &str = "invariants";
@@ -118,7 +120,7 @@ impl Watch {
             };
             for fact in &facts {
                 if let Some(violation) = self.histories.check(fact).await? {
-                    self.tell(&violation, fact.new.id).await?;
+                    tell(&self.house, &violation, Some(fact.new.id)).await?;
                 }
             }
             position = last;
@@ -144,39 +146,39 @@ impl Watch {
         self.kept = position;
         Ok(())
     }
+}
 
-    /// Records that a rule does not hold, once.
-    async fn tell(&self, violation: &Violation, cause: FactId) -> Result<(), ServerError> {
-        tracing::error!(rule = violation.rule, position = violation.seq, stream = %violation.stream, what = %violation.text,
-            "a rule of the protocol does not hold: this is a fault of the program");
-        self.house
-            .watched
-            .change(|seen| *seen.broken.entry(violation.rule).or_default() += 1);
-        let broken = Broken {
-            rule: violation.rule.to_owned(),
-            position: violation.seq,
-            stream: violation.stream.clone(),
-            text: violation.text.clone(),
-        };
-        let claim = claim(&broken);
-        let fact = NewFact {
-            stream: stream(),
-            id: FactId::of_key(&claim),
-            kind: BROKEN.to_owned(),
-            kind_version: 1,
-            occurred_at: self.house.clock.now(),
-            actor: Actor::System,
-            on_behalf_of: None,
-            trust: Trust::Trusted,
-            cause: Some(cause),
-            correlation: None,
-            external_key: Some(claim),
-            body: serde_json::json!(broken),
-        };
-        match self.house.ledger.append(Append::unconditional(vec![fact])).await {
-            Ok(_) | Err(AppendError::Claimed { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+/// Records that a rule does not hold, once. `cause` is the fact that shows it.
+async fn tell(house: &House, violation: &Violation, cause: Option<FactId>) -> Result<(), ServerError> {
+    tracing::error!(rule = violation.rule, position = violation.seq, stream = %violation.stream, what = %violation.text,
+        "a rule of the protocol does not hold: this is a fault of the program, or of what it stands on");
+    house
+        .watched
+        .change(|seen| *seen.broken.entry(violation.rule).or_default() += 1);
+    let broken = Broken {
+        rule: violation.rule.to_owned(),
+        position: violation.seq,
+        stream: violation.stream.clone(),
+        text: violation.text.clone(),
+    };
+    let claim = claim(&broken);
+    let fact = NewFact {
+        stream: stream(),
+        id: FactId::of_key(&claim),
+        kind: BROKEN.to_owned(),
+        kind_version: 1,
+        occurred_at: house.clock.now(),
+        actor: Actor::System,
+        on_behalf_of: None,
+        trust: Trust::Trusted,
+        cause,
+        correlation: None,
+        external_key: Some(claim),
+        body: serde_json::json!(broken),
+    };
+    match house.ledger.append(Append::unconditional(vec![fact])).await {
+        Ok(_) | Err(AppendError::Claimed { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
