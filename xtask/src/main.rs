@@ -3,6 +3,7 @@
 //! - [`mod@test`]: everything that is checked, once, in one command.
 //! - [`tidy`]: what no compiler checks: borders between crates, words, documents that must not lie.
 //! - [`soak`]: what takes too long for every change.
+//! - [`mutants`]: whether the tests notice when a decision is wrong.
 //! - [`mod@bench`]: how fast something is, beside what a user would take instead.
 //! - [`dist`]: what is given to others: archives, built and tried.
 //! - [`generate`]: writes the documents that are made from the code.
@@ -15,6 +16,7 @@ mod dist;
 mod document;
 mod generate;
 mod lock;
+mod mutants;
 mod rust;
 mod soak;
 mod test;
@@ -47,6 +49,11 @@ const COMMANDS: &[Command] = &[
         name: "soak",
         about: "kills at random, crash points, seeds and steady load for an hour, or for `--minutes N`",
         perform: soak::perform,
+    },
+    Command {
+        name: "mutants",
+        about: "the decisions with one thing wrong at a time; takes `--package NAME` and `--shard K/N`",
+        perform: mutants::perform,
     },
     Command {
         name: "bench",
