@@ -93,5 +93,4 @@ try:
     work.SETTLING = 10
     work.drive(measure, server.pid)
 finally:
-    server.terminate()
-    server.wait(60)
+    work.end(server)

@@ -138,5 +138,4 @@ try:
     work.drive(measure, master.pid)
 finally:
     # Told to end it waits for its worker, which is in the same process, for long.
-    master.kill()
-    master.wait()
+    work.end(master, 2)

@@ -77,5 +77,4 @@ with dagster.DagsterInstance.get() as instance:
         work.drive(lambda shape, steps: execute(job(shape, steps)), daemon and daemon.pid)
     finally:
         if daemon:
-            daemon.terminate()
-            daemon.wait(30)
+            work.end(daemon)

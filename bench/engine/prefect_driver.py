@@ -63,5 +63,4 @@ try:
     chain(1)
     work.drive(measure, server.pid)
 finally:
-    server.terminate()
-    server.wait(30)
+    work.end(server)

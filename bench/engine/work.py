@@ -16,6 +16,7 @@ cannot be done has an `error` instead.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,26 @@ LANES = 2
 STEPS_OF_A_RUN = 10
 # So long a peer is left alone before its memory is looked at.
 SETTLING = 5
+
+
+# Whoever is told to end ends what it has started, too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+def end(process, patience=20):
+    """Ends a peer with all that it has started."""
+    family = family_of(process.pid)
+    process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        pass
+    for member in family:
+        try:
+            os.kill(member, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait()
 
 
 def step(shape, number):
@@ -85,25 +106,34 @@ def drive(measure, process=None):
             print(json.dumps({"shape": shape, "steps": steps, **told}), flush=True)
 
 
-def memory_of(process):
-    """The memory of a process and all it has started, in MB; what several share is counted once."""
-    parents, kilobytes = {}, {}
+def family_of(process):
+    """A process and all that it has started."""
+    parents = {}
     for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat") as file:
-                parents[int(entry)] = int(file.read().rsplit(")", 1)[1].split()[1])
-            with open(f"/proc/{entry}/smaps_rollup") as file:
-                kilobytes[int(entry)] = next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-        except (OSError, StopIteration):
-            continue
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat") as file:
+                    parents[int(entry)] = int(file.read().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
     family, grown = {process}, True
     while grown:
         more = {child for child, parent in parents.items() if parent in family} - family
         family |= more
         grown = bool(more)
-    return sum(kilobytes.get(member, 0) for member in family) / 1024
+    return family
+
+
+def memory_of(process):
+    """The memory of a process and all it has started, in MB; what several share is counted once."""
+    kilobytes = 0
+    for member in family_of(process):
+        try:
+            with open(f"/proc/{member}/smaps_rollup") as file:
+                kilobytes += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        except (OSError, StopIteration):
+            continue
+    return kilobytes / 1024
 
 
 def wait_for(there, patience=120.0, pause=0.05):
