@@ -123,7 +123,8 @@ def measure(shape, steps):
     count = steps // work.STEPS_OF_A_RUN if shape == "runs" else 1
     last = max(work.wait_for(lambda: marks(run, "end", count), 600, 0.02))
     first = min(marks(run, "begin", count))
-    return first - told if shape == "push" else last - first
+    # A build may begin before the command that tells of the change has ended.
+    return max(0.0, first - told) if shape == "push" else last - first
 
 
 def ready():
