@@ -126,13 +126,50 @@ fn apart(line: &[u8]) -> Option<(Digest, &[u8])> {
     Some((hash, rest[end..].strip_prefix(between)?))
 }
 
+/// Goes along an export, line by line, and sees that each fact is what its hash says and follows the one before.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    verifier: Verifier,
+    /// The last version of each stream.
+    versions: HashMap<String, u64>,
+}
+
+impl Lines {
+    /// From the first fact on.
+    pub(crate) fn new() -> Self {
+        let nothing = Checkpoint {
+            position: 0,
+            hash: facts::envelope::GENESIS,
+        };
+        Self {
+            verifier: Verifier::after(nothing),
+            versions: HashMap::new(),
+        }
+    }
+
+    /// The last good fact.
+    pub(crate) fn last(&self) -> Checkpoint {
+        self.verifier.last()
+    }
+
+    /// The next fact, and its id.
+    pub(crate) fn take(&mut self, line: &[u8]) -> Result<(Held, FactId), Fault> {
+        let seq = self.last().position + 1;
+        let (held, id) = held(line, &self.versions).map_err(|reason| Fault {
+            seq,
+            problem: Problem::Bytes(reason),
+        })?;
+        self.verifier.check(&held)?;
+        self.versions.insert(held.stream.clone(), held.version);
+        Ok((held, id))
+    }
+}
+
 /// Checks an export, line by line, without the ledger that it came from.
 #[derive(Debug)]
 pub struct ExportCheck {
-    verifier: Verifier,
+    lines: Lines,
     fault: Option<Fault>,
-    /// The last version of each stream.
-    versions: HashMap<String, u64>,
     /// What was kept, in its order.
     kept: Vec<Kept>,
     /// How many of these were compared.
@@ -143,14 +180,9 @@ pub struct ExportCheck {
 impl ExportCheck {
     /// A check of an export from its first fact on, against checkpoints that were kept elsewhere.
     pub fn new<K: Into<Kept>>(kept: impl IntoIterator<Item = K>) -> Self {
-        let nothing = Checkpoint {
-            position: 0,
-            hash: facts::envelope::GENESIS,
-        };
         Self {
-            verifier: Verifier::after(nothing),
+            lines: Lines::new(),
             fault: None,
-            versions: HashMap::new(),
             kept: in_order(kept),
             compared: 0,
             comparison: Comparison::default(),
@@ -163,17 +195,9 @@ impl ExportCheck {
         if self.fault.is_some() {
             return false;
         }
-        let verifier = &mut self.verifier;
-        let seq = verifier.last().position + 1;
-        let checked = held(line, &self.versions).map_err(|reason| Fault {
-            seq,
-            problem: Problem::Bytes(reason),
-        });
-        let checked = checked.and_then(|(held, id)| verifier.check(&held).map(|()| (held, id)));
-        match checked {
-            Ok((held, id)) => {
-                self.versions.insert(held.stream, held.version);
-                let last = verifier.last();
+        match self.lines.take(line) {
+            Ok((_, id)) => {
+                let last = self.lines.last();
                 if last.position == 1 {
                     self.fault = of_another(&self.kept, id);
                 }
@@ -202,12 +226,12 @@ impl ExportCheck {
 
     /// What was found.
     pub fn finish(mut self) -> Verification {
-        let end = self.verifier.last().position;
+        let end = self.lines.last().position;
         let fault = self.fault.take().or_else(|| {
             let kept = self.next_kept(Position::MAX)?;
             self.comparison.compare(kept, None, end)
         });
-        self.verifier.finish(fault)
+        self.lines.verifier.finish(fault)
     }
 }
 

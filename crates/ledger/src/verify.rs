@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use facts::envelope::GENESIS;
 use facts::{Digest, Fact, FactId, Position};
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,24 @@ pub(crate) struct Held {
     pub hash: Vec<u8>,
 }
 
+impl Held {
+    /// A fact that was sealed just now, with the bytes that it was sealed to.
+    pub(crate) fn sealed(fact: &Fact, bytes: Vec<u8>) -> Self {
+        Self {
+            seq: fact.seq,
+            stream: fact.stream().as_str().to_owned(),
+            version: fact.stream_version,
+            version_before: fact.stream_version.saturating_sub(1),
+            id: fact.new.id.to_string(),
+            kind: fact.kind().to_owned(),
+            recorded_at: fact.recorded_at.as_microsecond(),
+            external_key: fact.new.external_key.clone(),
+            hash: fact.hash.as_bytes().to_vec(),
+            bytes,
+        }
+    }
+}
+
 /// Goes along the chain, fact by fact.
 #[derive(Debug)]
 pub(crate) struct Verifier {
@@ -211,4 +230,19 @@ fn differing_column(held: &Held, fact: &Fact) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(column, same)| (!same).then_some(column))
+}
+
+/// What is wrong with the fact that a checkpoint names: another one stands there, or none. `found` are the bytes at its
+/// position, `last` is the position of the last fact.
+pub(crate) fn named_otherwise(checkpoint: &Checkpoint, found: Option<&[u8]>, last: Position) -> Option<Fault> {
+    let position = checkpoint.position;
+    let (seq, problem) = match found {
+        _ if position == 0 && checkpoint.hash == GENESIS => return None,
+        Some(bytes) if position > 0 && Digest::of(bytes) == checkpoint.hash => return None,
+        Some(_) => (position, Problem::Checkpoint),
+        None if position == 0 => (position, Problem::Checkpoint),
+        None if last > position => (position, Problem::Missing),
+        None => (last + 1, Problem::CutOff { recorded: position }),
+    };
+    Some(Fault { seq, problem })
 }

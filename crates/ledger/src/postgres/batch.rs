@@ -12,7 +12,7 @@ use super::schema::{self, get};
 use super::session::{Ask, Parameter, Session};
 use crate::append::{self, Append, AppendError, Appended, MAX_APPEND_BYTES};
 use crate::upcast::Upcasters;
-use crate::verify::Checkpoint;
+use crate::verify::{Checkpoint, Held};
 use crate::view::Views;
 
 /// After how many bytes of facts a commit takes no further append.
@@ -287,9 +287,9 @@ impl<'a> Batch<'a> {
             };
             // The views take in what a reader of the stored bytes sees, so that folding again gives the
             // same rows.
-            let fact = means.upcasters.read(&bytes).map_err(|error| {
+            let fact = means.upcasters.sealed(fact, &bytes).map_err(|error| {
                 Stop::Refused(AppendError::Unstorable {
-                    kind: fact.new.kind,
+                    kind: new.kind.clone(),
                     reason: error.to_string(),
                 })
             })?;
@@ -327,28 +327,41 @@ impl<'a> Batch<'a> {
 
     /// The statement that inserts the facts.
     pub(super) fn insert(&self) -> Ask {
-        let facts = || self.sealed.iter().map(|sealed| sealed.fact.as_ref());
-        let bytes = |text: &str| Some(text.as_bytes().to_vec());
-        let number = |number: u64| Some(i64::try_from(number).unwrap_or(i64::MAX));
-        let parameters = [
-            Parameter::Integers(facts().map(|fact| number(fact.seq)).collect()),
-            Parameter::ManyBytes(facts().map(|fact| bytes(fact.stream().as_str())).collect()),
-            Parameter::Integers(facts().map(|fact| number(fact.stream_version)).collect()),
-            Parameter::Names(facts().map(|fact| fact.new.id.to_string()).collect()),
-            Parameter::ManyBytes(facts().map(|fact| bytes(fact.kind())).collect()),
-            Parameter::Integers(facts().map(|fact| Some(fact.recorded_at.as_microsecond())).collect()),
-            Parameter::ManyBytes(
-                facts()
-                    .map(|fact| fact.new.external_key.as_deref().and_then(bytes))
-                    .collect(),
-            ),
-            Parameter::ManyBytes(self.sealed.iter().map(|sealed| Some(sealed.bytes.clone())).collect()),
-            Parameter::ManyBytes(facts().map(|fact| Some(fact.hash.as_bytes().to_vec())).collect()),
-        ];
-        Ask::new(
-            "INSERT INTO facts SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::text[], $5::bytea[],
-                                                    $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[])",
-            parameters,
-        )
+        insert(self.sealed.iter().map(|new| Held::sealed(&new.fact, new.bytes.clone())))
     }
+}
+
+/// The statement that inserts facts.
+pub(super) fn insert(facts: impl IntoIterator<Item = Held>) -> Ask {
+    let text = |text: String| Some(text.into_bytes());
+    let number = |number: u64| Some(i64::try_from(number).unwrap_or(i64::MAX));
+    let (mut seqs, mut versions, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut streams, mut ids, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut bytes, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for fact in facts {
+        seqs.push(number(fact.seq));
+        streams.push(text(fact.stream));
+        versions.push(number(fact.version));
+        ids.push(fact.id);
+        kinds.push(text(fact.kind));
+        times.push(Some(fact.recorded_at));
+        keys.push(fact.external_key.map(String::into_bytes));
+        bytes.push(Some(fact.bytes));
+        hashes.push(Some(fact.hash));
+    }
+    Ask::new(
+        "INSERT INTO facts SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::text[], $5::bytea[],
+                                                $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[])",
+        [
+            Parameter::Integers(seqs),
+            Parameter::ManyBytes(streams),
+            Parameter::Integers(versions),
+            Parameter::Names(ids),
+            Parameter::ManyBytes(kinds),
+            Parameter::Integers(times),
+            Parameter::ManyBytes(keys),
+            Parameter::ManyBytes(bytes),
+            Parameter::ManyBytes(hashes),
+        ],
+    )
 }

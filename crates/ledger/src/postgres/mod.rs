@@ -18,6 +18,7 @@ mod lease;
 mod listener;
 mod read;
 mod rebuild;
+mod restore;
 mod rows;
 mod schema;
 mod select;
@@ -42,6 +43,7 @@ use crate::view::{Folding, View, Views};
 
 pub use address::{Address, AddressError};
 pub use lease::{Fence, Held, Holder, Lease, TERM};
+pub(crate) use restore::Restore;
 
 use follower::Follower;
 use listener::Listener;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use facts::{Digest, Fact, Position, Stream, envelope::GENESIS};
+use facts::{Digest, Fact, Position, Stream};
 use tokio_postgres::Row;
 
 use super::session::{BEGIN_READING, Parameter, ReadFailure, Session};
 use crate::contract::{Exported, LedgerError};
 use crate::upcast::Upcasters;
-use crate::verify::{Checkpoint, Fault, Held, Problem};
+use crate::verify::{Checkpoint, Fault, Held, named_otherwise};
 
 /// How many facts are held at once where all are gone through.
 pub(super) const CHUNK: usize = 1_000;
@@ -118,35 +118,11 @@ pub(super) fn held(session: &Session, after: Position, limit: usize) -> Result<V
 
 /// Whether the fact that a checkpoint names is another one, or not there.
 pub(super) fn checkpoint_fault(session: &Session, checkpoint: &Checkpoint) -> Result<Option<Fault>, ReadFailure> {
-    if checkpoint.position == 0 {
-        return Ok((checkpoint.hash != GENESIS).then_some(Fault {
-            seq: 0,
-            problem: Problem::Checkpoint,
-        }));
-    }
     let sql = "SELECT (SELECT bytes FROM facts WHERE seq = $1), (SELECT coalesce(max(seq), 0) FROM facts)";
-    let Some(row) = session.first(sql, &[Parameter::natural(checkpoint.position)])? else {
-        return Ok(None);
-    };
-    let bytes: Option<&[u8]> = row.try_get(0)?;
+    let row = session.first(sql, &[Parameter::natural(checkpoint.position)])?;
+    let Some(row) = row else { return Ok(None) };
     let last = row.try_get::<_, i64>(1)? as Position;
-    Ok(match bytes {
-        Some(bytes) if Digest::of(bytes) == checkpoint.hash => None,
-        Some(_) => Some(Fault {
-            seq: checkpoint.position,
-            problem: Problem::Checkpoint,
-        }),
-        None if last > checkpoint.position => Some(Fault {
-            seq: checkpoint.position,
-            problem: Problem::Missing,
-        }),
-        None => Some(Fault {
-            seq: last + 1,
-            problem: Problem::CutOff {
-                recorded: checkpoint.position,
-            },
-        }),
-    })
+    Ok(named_otherwise(checkpoint, row.try_get(0)?, last))
 }
 
 /// How far the ledger says it had come, from a row of (position, hash).

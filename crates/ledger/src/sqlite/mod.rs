@@ -17,6 +17,7 @@ mod follower;
 mod full_disk;
 mod read;
 mod rebuild;
+mod restore;
 mod rows;
 mod schema;
 mod select;
@@ -36,6 +37,8 @@ use crate::select::{Select, Selected};
 use crate::upcast::Upcasters;
 use crate::verify::{Checkpoint, Fault, Verification, Verifier};
 use crate::view::{Folding, View, Views};
+
+pub(crate) use restore::Restore;
 
 use follower::Follower;
 use read::Readers;

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use facts::{Digest, Fact, Position, Stream, envelope::GENESIS};
+use facts::{Digest, Fact, Position, Stream};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::Semaphore;
 
 use crate::contract::{Exported, LedgerError};
 use crate::upcast::Upcasters;
-use crate::verify::{Checkpoint, Fault, Held, Problem};
+use crate::verify::{Checkpoint, Fault, Held, named_otherwise};
 
 /// How many facts are held at once where all are gone through.
 pub(super) const CHUNK: usize = 1_000;
@@ -195,39 +195,13 @@ pub(super) fn held(connection: &Connection, after: Position, limit: usize) -> Re
 
 /// Whether the fact that a checkpoint names is another one, or not there.
 pub(super) fn checkpoint_fault(connection: &Connection, checkpoint: &Checkpoint) -> Result<Option<Fault>, LedgerError> {
-    if checkpoint.position == 0 {
-        return Ok((checkpoint.hash != GENESIS).then_some(Fault {
-            seq: 0,
-            problem: Problem::Checkpoint,
-        }));
-    }
     let state = connection.unchecked_transaction()?;
-    let bytes: Option<Vec<u8>> = state
-        .query_row(
-            "SELECT bytes FROM facts WHERE seq = ?1",
-            [integer(checkpoint.position)],
-            |row| row.get(0),
-        )
+    let there = "SELECT bytes FROM facts WHERE seq = ?1";
+    let found: Option<Vec<u8>> = state
+        .query_row(there, [integer(checkpoint.position)], |row| row.get(0))
         .optional()?;
     let last: i64 = state.query_row("SELECT coalesce(max(seq), 0) FROM facts", [], |row| row.get(0))?;
-    let last = last as Position;
-    Ok(match bytes {
-        Some(bytes) if Digest::of(&bytes) == checkpoint.hash => None,
-        Some(_) => Some(Fault {
-            seq: checkpoint.position,
-            problem: Problem::Checkpoint,
-        }),
-        None if last > checkpoint.position => Some(Fault {
-            seq: checkpoint.position,
-            problem: Problem::Missing,
-        }),
-        None => Some(Fault {
-            seq: last + 1,
-            problem: Problem::CutOff {
-                recorded: checkpoint.position,
-            },
-        }),
-    })
+    Ok(named_otherwise(checkpoint, found.as_deref(), last as Position))
 }
 
 /// SQLite's integers are signed; no position gets near the end of them.

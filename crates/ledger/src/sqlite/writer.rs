@@ -18,6 +18,9 @@ use crate::upcast::Upcasters;
 use crate::verify::Checkpoint;
 use crate::view::{FoldError, Views};
 
+/// Inserts a fact: its columns in the order of the table's.
+pub(super) const INSERT: &str = "INSERT INTO facts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
 /// How many appends wait in the queue before those who append wait themselves.
 const QUEUE: usize = 1_024;
 
@@ -403,19 +406,17 @@ impl Writer {
         recorded_at: Timestamp,
     ) -> Result<(Digest, usize), Stop> {
         let (fact, bytes) = new.seal(last.position + 1, version, recorded_at, last.hash);
-        self.connection
-            .prepare_cached("INSERT INTO facts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
-            .execute(params![
-                integer(fact.seq),
-                fact.stream().as_str(),
-                integer(version),
-                fact.new.id.to_string(),
-                fact.kind(),
-                recorded_at.as_microsecond(),
-                fact.new.external_key,
-                bytes,
-                fact.hash.as_bytes(),
-            ])?;
+        self.connection.prepare_cached(INSERT)?.execute(params![
+            integer(fact.seq),
+            fact.stream().as_str(),
+            integer(version),
+            fact.new.id.to_string(),
+            fact.kind(),
+            recorded_at.as_microsecond(),
+            fact.new.external_key,
+            bytes,
+            fact.hash.as_bytes(),
+        ])?;
         // The views take in what a reader of the stored bytes sees, so that folding again gives the
         // same rows.
         let (hash, kind) = (fact.hash, fact.new.kind.clone());

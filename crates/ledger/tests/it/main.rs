@@ -7,6 +7,7 @@ mod differential;
 mod followed;
 mod hostile;
 mod postgres;
+mod restore;
 mod sample;
 mod sqlite;
 mod tampering;

@@ -150,3 +150,24 @@ async fn a_connection_to_another_machine_is_encrypted_and_the_name_of_the_server
 async fn try_open_owned(text: String) -> Result<PostgresLedger, LedgerError> {
     try_open(&text.parse().unwrap(), None).await
 }
+
+#[tokio::test]
+async fn a_ledger_as_the_first_format_of_the_tables_had_it_is_read_verified_and_gone_on_with() {
+    let Some(database) = Postgres::start() else { return };
+    database
+        .ask(include_str!("../../fixtures/postgres-format-1.sql"))
+        .unwrap();
+    let ledger = open(&address(&database, "old")).await;
+    let verification = ledger.verify(None, &|_| {}).await.unwrap();
+    assert_eq!((verification.checked, verification.fault), (3, None));
+    assert!(!ledger.rebuild(&|_| {}).await.unwrap().differed());
+    let rows = ledger.select(Select::from("things")).await.unwrap().rows;
+    let totals: Vec<_> = rows
+        .iter()
+        .map(|row| (row.text("name").unwrap(), row.integer("total").unwrap()))
+        .collect();
+    assert_eq!(totals, [("a", 4), ("b", 2)]);
+    assert_eq!(ledger.find_claim("key").await.unwrap().unwrap().seq, 1);
+    assert_eq!(record(&ledger, "4").await.first, 4);
+    assert!(ledger.verify(None, &|_| {}).await.unwrap().is_good());
+}
