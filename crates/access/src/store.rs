@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use facts::{Clock, Entropy, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use crate::error::AccessError;
 use crate::key::{self, MasterKey};
@@ -151,6 +151,20 @@ impl Access {
             clock,
             entropy,
         })
+    }
+
+    /// Copies the store as it is at one moment into the file `to`, which must not be there. Whoever uses the store goes
+    /// on meanwhile. The copy holds hashes and ciphertexts, and not the key.
+    ///
+    /// # Errors
+    /// When the store or the file fails.
+    pub fn copy_to(&self, to: &Path) -> Result<(), AccessError> {
+        let path = self.connection().path().map(PathBuf::from).unwrap_or_default();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(path, flags)?;
+        reader.busy_timeout(std::time::Duration::from_secs(5))?;
+        reader.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+        Ok(())
     }
 
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {

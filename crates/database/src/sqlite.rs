@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use facts::{Clock, Digest};
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Batch, Connection, params};
+use rusqlite::{Batch, Connection, OpenFlags, params};
 
 use crate::engine::{Applied, Engine, EngineError, EntryState, OnStatement, RunError, Script};
 use crate::migration::Kind;
@@ -30,6 +30,21 @@ use journal::{has_journal, journal, make_journal, read_entries, state_of};
 
 /// How long to wait for another writer, such as the running service.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Copies a database as it is at one moment into the file `to`, which must not be there. The service that uses it goes on
+/// meanwhile.
+///
+/// # Errors
+/// When it is no database of SQLite, somebody keeps it for themselves, or a file fails.
+pub fn copy(path: &Path, to: &Path) -> Result<(), EngineError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let reader = Connection::open_with_flags(path, flags).map_err(store)?;
+    reader.busy_timeout(BUSY).map_err(store)?;
+    reader
+        .execute("VACUUM INTO ?1", [to.to_string_lossy()])
+        .map_err(store)?;
+    Ok(())
+}
 
 /// One SQLite file.
 #[derive(Debug)]

@@ -147,3 +147,60 @@ fn run_child(place: &Place, crash: &str) -> bool {
         .status
         .success()
 }
+
+#[test]
+fn a_store_as_each_version_wrote_it_is_read_and_brought_to_today_s() {
+    let dumps = [
+        include_str!("../stores/operations-1.sql"),
+        include_str!("../stores/operations-2.sql"),
+        include_str!("../stores/operations-3.sql"),
+        include_str!("../stores/operations-4.sql"),
+    ];
+    let key = "ab".repeat(32);
+    let tables = |place: &Place| -> Vec<String> {
+        let raw = place.raw();
+        let mut names = raw.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
+        let names = names.query_map([], |row| row.get(0)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    let today = Place::new();
+    drop(today.try_open(Some(&key)).unwrap());
+    for dump in dumps {
+        let place = Place::new();
+        place.raw().execute_batch(dump).unwrap();
+        let path = place.folder.path().join(Access::FILE);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let access = place.try_open(Some(&key)).unwrap();
+        let found = access
+            .authenticate("tl_u2aNh4nosV9WUpMq8OqVfg6LeXmG8tbkLzD4bIcyD4c")
+            .unwrap();
+        assert!(found.is_some(), "the token of those days goes on working");
+        let secret = access
+            .secret(&access::SecretName::new("shop/registry").unwrap())
+            .unwrap();
+        assert_eq!(secret.text().unwrap().as_str(), "hunter2-value");
+        drop(access);
+        assert_eq!(tables(&place), tables(&today));
+    }
+}
+
+#[test]
+fn a_copy_is_of_one_moment_and_opens_with_the_same_key_alone() {
+    let place = Place::new();
+    let access = place.open();
+    let token = access.first_token().unwrap().unwrap();
+    let copied = Place::new();
+    let to = copied.folder.path().join(Access::FILE);
+    access.copy_to(&to).unwrap();
+    access.revoke_token(token.id).unwrap();
+    std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(matches!(copied.try_open(None), Err(AccessError::KeyMissing(_))));
+    assert!(matches!(
+        copied.try_open(Some(&"cd".repeat(32))),
+        Err(AccessError::KeyWrong)
+    ));
+    let key = place.folder.path().join(Access::KEY_FILE);
+    std::fs::copy(key, copied.folder.path().join(Access::KEY_FILE)).unwrap();
+    assert!(copied.open().authenticate(&token.secret).unwrap().is_some());
+    assert!(access.authenticate(&token.secret).unwrap().is_none());
+}
