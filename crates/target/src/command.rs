@@ -277,6 +277,17 @@ impl CommandTarget {
         })
     }
 
+    /// The newest stamp that was accepted. What is there may know of a newer intention than this server does, which
+    /// has applied nothing yet.
+    async fn accepted(&self, placement: &Placement, record: &mut Record) -> Result<Option<Stamp>, TargetError> {
+        if record.accepted.is_some() {
+            return Ok(record.accepted);
+        }
+        self.save(placement, record)?;
+        let asked = self.ask(placement, record).await;
+        Ok(asked.ok().and_then(|observed| observed.stamp))
+    }
+
     /// What the commands say, with the stamp that is known here where they say none.
     async fn look(&self, placement: &Placement, record: &mut Record) -> Result<Observed, TargetError> {
         let mut observed = self.ask(placement, record).await?;
@@ -343,16 +354,7 @@ impl Target for CommandTarget {
         desired.check()?;
         let placement = &desired.placement;
         let (_alone, mut record) = self.alone(placement, self.settings.apply_timeout).await?;
-        let mut accepted = record.accepted;
-        if accepted.is_none() {
-            // What is there may know of a newer intention than this server does.
-            self.save(placement, &record)?;
-            accepted = self
-                .ask(placement, &mut record)
-                .await
-                .ok()
-                .and_then(|observed| observed.stamp);
-        }
+        let accepted = self.accepted(placement, &mut record).await?;
         if let Some(accepted) = accepted.filter(|accepted| desired.stamp < *accepted) {
             return Err(TargetError::Stale {
                 asked: desired.stamp,
@@ -399,6 +401,18 @@ impl Target for CommandTarget {
             return Ok(Observed::default());
         }
         self.look(placement, &mut record).await
+    }
+
+    async fn found(&self, placement: &Placement) -> Result<Observed, TargetError> {
+        let (_alone, mut record) = self.alone(placement, self.settings.apply_timeout).await?;
+        self.save(placement, &record)?;
+        self.look(placement, &mut record).await
+    }
+
+    async fn overtaken(&self, placement: &Placement, generation: u64) -> Result<Option<Stamp>, TargetError> {
+        let (_alone, mut record) = self.alone(placement, self.settings.apply_timeout).await?;
+        let accepted = self.accepted(placement, &mut record).await?;
+        Ok(accepted.filter(|stamp| stamp.generation >= generation))
     }
 
     async fn stop(&self, placement: &Placement) -> Result<(), TargetError> {

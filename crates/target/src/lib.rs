@@ -52,6 +52,25 @@ pub trait Target: Send + Sync {
     /// When it cannot be said.
     async fn observe(&self, placement: &Placement) -> Result<Observed, TargetError>;
 
+    /// What is there, also where this target's user has never applied anything: who comes with an older memory than
+    /// the world has sees so.
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    async fn found(&self, placement: &Placement) -> Result<Observed, TargetError> {
+        self.observe(placement).await
+    }
+
+    /// The newest stamp that was accepted, where `generation` is not after it: somebody else has used that number, or
+    /// whoever asks has forgotten that they did.
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    async fn overtaken(&self, placement: &Placement, generation: u64) -> Result<Option<Stamp>, TargetError> {
+        let found = self.observe(placement).await?;
+        Ok(found.stamp.filter(|stamp| stamp.generation >= generation))
+    }
+
     /// Ends everything that runs for the placement. Stopping what does not run is no error.
     ///
     /// # Errors

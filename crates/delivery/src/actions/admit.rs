@@ -8,7 +8,7 @@ use facts::Digest;
 use pipeline::document::DatabaseEngine;
 use serde_json::json;
 
-use super::{ActionParts, context};
+use super::{ActionParts, context, placement};
 use crate::context::DeploymentContext;
 use crate::judge::requests_for_a_pass;
 use crate::path::Strategy;
@@ -45,6 +45,7 @@ impl Admit {
             .map_err(|error| ActionOutcome::failed(error.to_string()))?;
         step.log
             .out(&format!("package {} is whole, digest for digest", intent.package));
+        self.overtaken(step, &context).await?;
         let mut needed = None;
         if let (Strategy::Canary(canary), Some(_), false) =
             (&context.strategy, intent.from.package, intent.purpose.is_return())
@@ -79,6 +80,25 @@ impl Admit {
             }
         }
         Ok(ActionOutcome::succeeded(json!({ "requests_needed": needed })))
+    }
+
+    /// Refuses a generation that the target has seen already: the facts are older than the world then, as after a backup
+    /// was put back, or somebody else deploys there. Nothing was touched yet, so nothing has to be brought back.
+    async fn overtaken(&self, step: &StepContext, context: &DeploymentContext) -> Result<(), ActionOutcome> {
+        let (environment, generation) = (context.environment(), context.intent.generation);
+        let target = self.0.targets.of(environment);
+        let target = target.map_err(|error| ActionOutcome::failed_for_now(error.to_string()))?;
+        match target.overtaken(&placement(step, context), generation).await {
+            Ok(None) => Ok(()),
+            Ok(Some(stamp)) => Err(ActionOutcome::failed(format!(
+                "{environment} was brought to generation {} already, and this would be {generation}: these facts are older \
+                 than what was done there, or another server deploys there too; nothing was changed\n\
+                 hint: look at what runs there; `throughline promote` takes the next generation each time, and goes on once \
+                 that is above {}",
+                stamp.generation, stamp.generation
+            ))),
+            Err(error) => Err(ActionOutcome::failed_for_now(error.to_string())),
+        }
     }
 
     /// Whether the package that runs now works on the schema that the deployment leaves behind; for
