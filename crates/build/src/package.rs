@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::choose::choose;
 use crate::ports::{Commits, Workspace};
+use crate::workspace::what_is_gone;
 
 /// The action `package`.
 pub struct PackageAction {
@@ -56,6 +57,9 @@ impl PackageAction {
         let commit = step.request.commit.clone();
         let commit = commit.ok_or_else(|| Trouble::Package("the run has no commit".to_owned()))?;
         let component = &step.request.component_name;
+        if let Some(gone) = what_is_gone(&*self.workspace, step) {
+            return Err(Trouble::Full(gone));
+        }
         let workspace = self
             .workspace
             .ready(step.run, component, &commit)

@@ -20,6 +20,11 @@ pub trait Workspace: Send + Sync {
     /// When it cannot be made ready.
     async fn ready(&self, run: RunId, component: &ComponentName, commit: &Commit) -> Result<PathBuf, WorkspaceError>;
 
+    /// Whether the run's files are there, with what its steps have left among them.
+    fn is_there(&self, _run: RunId) -> bool {
+        true
+    }
+
     /// The folder for what the run has beside its own files, whether it is there or not.
     fn needs(&self, run: RunId, workspace: &Path) -> PathBuf;
 

@@ -15,7 +15,7 @@ use pipeline::plan::{EffectClass, KeptResult, RUN, Resources, RunInput, SecretUs
 use crate::kept::{KeptResults, Looked, Sought};
 use crate::ports::{Commits, Secrets, Workspace};
 use crate::reports::{Before, Tests};
-use crate::workspace::beneath;
+use crate::workspace::{beneath, what_is_gone};
 
 /// How much a step may log, in bytes.
 const LOG_BUDGET: u64 = 64 * 1024 * 1024;
@@ -155,6 +155,9 @@ impl RunAction {
             .clone()
             .ok_or_else(|| ActionOutcome::failed("the run has no commit"))?;
         let component = &step.request.component_name;
+        if let Some(gone) = what_is_gone(&*self.workspace, step) {
+            return Err(ActionOutcome::failed(gone));
+        }
         let workspace = self
             .workspace
             .ready(step.run, component, &commit)

@@ -8,8 +8,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
-use facts::{Commit, ComponentName, Digest, RunId, Trust};
-use pipeline::plan::CacheFolder;
+use engine::StepContext;
+use facts::{Commit, ComponentName, Digest, RunId, StepName, Trust};
+use pipeline::plan::{CacheFolder, RUN};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 
 use crate::ports::{Commits, Workspace};
@@ -197,6 +198,10 @@ impl Workspace for Workspaces {
         Ok(of_component(folder))
     }
 
+    fn is_there(&self, run: RunId) -> bool {
+        self.folder(run).exists()
+    }
+
     fn needs(&self, run: RunId, _: &Path) -> PathBuf {
         self.folder(run).join(".throughline/needs")
     }
@@ -252,6 +257,29 @@ impl Workspace for Workspaces {
         }
         Ok(())
     }
+}
+
+/// The step that has left something in the run's workspace which `step` needs, where the workspace is gone: it was kept
+/// long enough, or the server was made of a backup. The files of the commit alone would make something else.
+pub(crate) fn what_is_gone(workspace: &dyn Workspace, step: &StepContext) -> Option<String> {
+    if workspace.is_there(step.run) {
+        return None;
+    }
+    let plan = step.request.plan.as_ref().ok()?;
+    // What was passed over has put out nothing.
+    let has_run = |name: &StepName| {
+        step.outputs_of_needs
+            .get(name)
+            .is_some_and(|outputs| !outputs.is_null())
+    };
+    let gone = plan
+        .steps
+        .iter()
+        .find(|other| other.action == RUN && has_run(&other.name))?;
+    Some(format!(
+        "what `{}` left in the run's workspace is gone\nhint: the commit has to be built anew: push another one",
+        gone.name
+    ))
 }
 
 /// The place at `path` below a workspace that lies below `top`.
