@@ -81,10 +81,14 @@ pub struct CommandSettings {
     pub variables: BTreeMap<String, String>,
 }
 
+/// Whose turn it is at each placement: all targets of one process that may lead to the same one share it.
+#[derive(Debug, Clone, Default)]
+pub struct Turns(Arc<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>>);
+
 /// The user's own commands as a target.
 pub struct CommandTarget {
     settings: CommandSettings,
-    busy: Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Turns,
 }
 
 /// What is kept of a placement in `command.json`.
@@ -111,10 +115,12 @@ struct Job<'a> {
 impl CommandTarget {
     /// A target of these commands.
     pub fn new(settings: CommandSettings) -> Self {
-        Self {
-            settings,
-            busy: Mutex::default(),
-        }
+        Self::beside(settings, Turns::default())
+    }
+
+    /// A target of these commands beside others, with which it takes turns.
+    pub fn beside(settings: CommandSettings, turns: Turns) -> Self {
+        Self { settings, turns }
     }
 
     fn folder(&self, placement: &Placement) -> PathBuf {
@@ -132,7 +138,7 @@ impl CommandTarget {
     ) -> Result<(tokio::sync::OwnedMutexGuard<()>, Record), TargetError> {
         let folder = self.folder(placement);
         let busy = {
-            let mut all = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry(folder.clone()).or_default().clone()
         };
         let guard = busy.lock_owned().await;

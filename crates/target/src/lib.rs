@@ -21,7 +21,7 @@ pub mod secret;
 use async_trait::async_trait;
 
 pub use crate::process::{ProcessSettings, ProcessTarget, proxy_main};
-pub use command::{CommandSettings, CommandTarget};
+pub use command::{CommandSettings, CommandTarget, Turns};
 pub use desired::{Desired, Group, HealthCheck, Launch, Placement};
 pub use error::{Refused, TargetError};
 pub use observed::{Observed, ObservedGroup};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use process::{Channel, Identity, Spec};
-use proxy::Evidence;
+use proxy::{Evidence, Stamp};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::control::{self, Ask, Line, Tell};
@@ -357,6 +357,13 @@ impl Target for ProcessTarget {
             Tell::Observed(observed) => Ok(observed),
             other => Err(unexpected(&folder, &other)),
         }
+    }
+
+    /// What was accepted stands in the placement's folder: nobody has to be asked.
+    async fn overtaken(&self, placement: &Placement, generation: u64) -> Result<Option<Stamp>, TargetError> {
+        let folder = self.folder(placement);
+        let state = State::load(&folder).map_err(files(&folder))?;
+        Ok(state.accepted.filter(|stamp| stamp.generation >= generation))
     }
 
     async fn stop(&self, placement: &Placement) -> Result<(), TargetError> {

@@ -229,3 +229,46 @@ async fn an_observer_that_prints_nonsense_is_quoted() {
         "{failed}"
     );
 }
+
+#[tokio::test]
+async fn targets_of_one_process_take_turns_at_a_placement() {
+    let data = data();
+    let turns = target::Turns::default();
+    let settings = all(data.path(), "true");
+    let target = || CommandTarget::beside(settings.clone(), turns.clone());
+    target()
+        .apply(&desired(1, 0, vec![group("stable", "a", 1, 1)]), &|_| {})
+        .await
+        .unwrap();
+    // Each writes anew what is known of the placement.
+    let looks: Vec<_> = (0..30)
+        .map(|_| {
+            let target = target();
+            tokio::spawn(async move { target.observe(&placement()).await })
+        })
+        .collect();
+    for look in looks {
+        look.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_generation_that_the_world_has_seen_is_told_before_anything_is_applied() {
+    let data = data();
+    let mut settings = all(data.path(), "touch applied");
+    settings.observe = r#"echo '{"stamp": {"generation": 9, "phase": 0}, "groups": []}'"#.to_owned();
+    let target = CommandTarget::new(settings);
+    let overtaken = |generation| async { target.overtaken(&placement(), 9 + generation).await.unwrap() };
+    let seen = Stamp {
+        generation: 9,
+        phase: 0,
+    };
+    assert_eq!(target.observe(&placement()).await.unwrap().stamp, None);
+    assert_eq!(target.found(&placement()).await.unwrap().stamp, Some(seen));
+    assert_eq!((overtaken(0).await, overtaken(1).await), (Some(seen), None));
+    assert!(!folder(data.path()).join("applied").exists());
+    let wanted = desired(10, 0, vec![group("stable", "a", 1, 1)]);
+    target.apply(&wanted, &|_| {}).await.unwrap();
+    assert_eq!(overtaken(1).await, Some(wanted.stamp));
+    assert_eq!(overtaken(2).await, None);
+}
