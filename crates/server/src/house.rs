@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -18,15 +17,16 @@ use executor::{Executor, LocalExecutor, LocalOptions};
 use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, SystemEntropy};
 use ledger::{Lease, Ledger};
 use pipeline::Environments;
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 
+use crate::backup::restored::{self, FirstStart};
 use crate::changes::{
     BuildParts, Builds, Intake, Rebuilds, Register, RegisterError, RemoteParts, Remotes, Repositories, TagAction,
     Versions,
 };
 use crate::checkpoints::{CheckpointParts, Checkpoints};
+use crate::data::{lock, private_folder, refuse_network};
 use crate::error::ServerError;
 use crate::notifications::Outgoing;
 use crate::policy::Policy;
@@ -69,6 +69,17 @@ pub enum OpenError {
     /// The facts that belong to the data folder are in it, and a database was named.
     #[error("{} holds facts already, and a database holds others\nhint: leave --database out, or choose another folder with --data", .0.display())]
     FactsHere(PathBuf),
+    /// What was put back into the data folder from a backup is not whole.
+    #[error("{} was not filled to its end\nhint: remove it, and say `throughline restore` again", .0.display())]
+    HalfRestored(PathBuf),
+    /// The data folder was filled from a backup, and nobody has said that this server may act.
+    #[error("{} was filled from the backup of {taken_at:.0}, and the server that this is of may still be at work: both would deploy, tag and tell people\nhint: when it has ended for good, say `throughline restore --take-over --data {}`", folder.display(), folder.display())]
+    Restored {
+        /// The folder.
+        folder: PathBuf,
+        /// When the backup was taken.
+        taken_at: facts::Timestamp,
+    },
     /// The database holds other facts than those that belong to the data folder.
     #[error(
         "{0} does not hold the facts that belong to the data folder\nhint: name the database that the folder was used with, or choose another folder with --data"
@@ -144,6 +155,8 @@ pub struct House {
     pub(crate) overdue: Overdue,
     /// What the watch over the rules has seen.
     pub(crate) watched: Watched,
+    /// Held by whoever counts on everything being kept; what is removed after a while waits for them.
+    pub(crate) keeping: Arc<RwLock<()>>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     url: OnceLock<String>,
@@ -196,72 +209,6 @@ fn room<E: std::fmt::Display>(room: &'static str) -> impl Fn(E) -> OpenError {
     }
 }
 
-/// Makes a folder that only this user may enter.
-fn private_folder(path: &Path) -> Result<(), OpenError> {
-    let wrong = |source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(wrong)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(wrong)
-}
-
-/// For how long a folder may be held by what a server that died has left.
-const LET_GO: Duration = Duration::from_secs(3);
-
-/// Takes the data folder for this process; the kernel lets go when the process ends. A process that the
-/// last server was about to start holds it too, until it is another program: it is waited for, since
-/// nothing tells of its end.
-async fn lock(folder: &Path) -> Result<File, OpenError> {
-    let path = folder.join("lock");
-    let wrong = |source| OpenError::File {
-        path: path.clone(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(wrong)?;
-    let until = Instant::now() + LET_GO;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(std::fs::TryLockError::WouldBlock) => return Err(OpenError::Used(folder.to_owned())),
-            Err(std::fs::TryLockError::Error(source)) => return Err(wrong(source)),
-        }
-    }
-}
-
-/// Refuses file systems on which locks and durable writes cannot be relied on.
-fn refuse_network(folder: &Path) -> Result<(), OpenError> {
-    let status = rustix::fs::statfs(folder).map_err(|error| OpenError::File {
-        path: folder.to_owned(),
-        source: error.into(),
-    })?;
-    // The magic numbers of statfs(2).
-    let kind = match status.f_type as u64 & 0xffff_ffff {
-        0x6969 => "NFS",
-        0xff53_4d42 | 0xfe53_4d42 | 0x517b => "SMB",
-        0x5346_544e => return Ok(()),
-        0x0102_1997 => "9P",
-        0x00c3_6400 => "Ceph",
-        _ => return Ok(()),
-    };
-    Err(OpenError::Network {
-        folder: folder.to_owned(),
-        kind,
-    })
-}
-
 /// Says where the components lie that share a repository.
 async fn settle(register: &Register, repositories: &Repositories) -> Result<(), RegisterError> {
     let all = register.all().await?;
@@ -288,6 +235,9 @@ impl House {
             .map_err(|source| OpenError::File { path: data, source })?;
         refuse_network(&data)?;
         let lock = lock(&data).await?;
+        let restored = restored::may_start(&data)?;
+        // Copies of a backup that was not taken to its end.
+        let _ = std::fs::remove_dir_all(data.join(crate::backup::DRAFTS));
         for name in [
             "blobs",
             "repositories",
@@ -358,6 +308,16 @@ impl House {
             policy.current(),
         );
         let targets = Arc::new(targets);
+        if let Some(mark) = restored {
+            let first = FirstStart {
+                data: &data,
+                ledger: &ledger,
+                clock: &clock,
+                targets: &targets,
+                environments: &policy.environments(),
+            };
+            first.look(mark).await.map_err(room("what was put back"))?;
+        }
         for (placement, resumed) in targets.resume().await {
             if let Err(error) = resumed {
                 tracing::error!(component = %placement.component_name, environment = %placement.environment, %error,
@@ -490,6 +450,7 @@ impl House {
             notifications,
             watched: Watched::default(),
             overdue: Overdue::default(),
+            keeping: Arc::default(),
             stopping: CancellationToken::new(),
             lease: Mutex::new(lease),
             _lock: lock,

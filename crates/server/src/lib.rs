@@ -5,8 +5,10 @@
 
 pub mod api;
 pub mod auth;
+pub mod backup;
 pub mod changes;
 pub mod checkpoints;
+mod data;
 mod down;
 pub mod error;
 mod follower;

@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::get;
 use facts::Actor;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::house::{House, OpenError};
@@ -154,6 +155,8 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let watching = tokio::spawn(watch::keep_watching(house.clone()));
     let looking = tokio::spawn(watch::keep_looking(house.clone()));
     let tidying = tokio::spawn(retention::keep_tidy(house.clone()));
+    // From here on whoever was told that it is ready may end it.
+    let signals = tokio::spawn(stop_on_signal(house.stopping.clone())?);
     ready(&Ready {
         url: house.url(),
         data: house.settings.data.clone(),
@@ -163,7 +166,6 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
         shown(&house, made.id).await?;
     }
     let stopping = house.stopping.clone();
-    let signals = tokio::spawn(stop_on_signal(stopping.clone()));
     let renewing = certificates
         .clone()
         .map(|certificates| tokio::spawn(renew(certificates)));
@@ -209,18 +211,17 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     Ok(served?)
 }
 
-async fn stop_on_signal(stopping: tokio_util::sync::CancellationToken) {
+/// Listens to the signals that end a server from now on; what is returned stops it when one comes.
+fn stop_on_signal(stopping: CancellationToken) -> std::io::Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::error!("signals cannot be listened to");
-        return;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    stopping.cancel();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopping.cancel();
+    })
 }
 
 /// At the first start, an admin's token.

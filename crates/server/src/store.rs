@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::house::OpenError;
 
 /// The ledger's file in the data folder.
-const FILE: &str = "ledger.db";
+pub(crate) const FILE: &str = "ledger.db";
 
 /// The file in the data folder that says that its facts are in a database.
 const ELSEWHERE: &str = "database.json";
@@ -124,20 +124,27 @@ fn read(data: &Path) -> Result<Option<Elsewhere>, OpenError> {
     }
 }
 
-/// Writes the file whole or not at all.
+/// Says that the facts that belong to the data folder are in a database, where somebody has put them.
+pub(crate) fn belongs(
+    data: &Path,
+    address: &Address,
+    ledger: Option<FactId>,
+    entropy: &dyn Entropy,
+) -> Result<(), OpenError> {
+    let own = Elsewhere {
+        id: new_id(entropy),
+        database: address.to_string(),
+        ledger,
+    };
+    write(data, &own)
+}
+
+/// Writes the file where it says something else.
 fn write(data: &Path, own: &Elsewhere) -> Result<(), OpenError> {
     let path = data.join(ELSEWHERE);
     if read(data)?.as_ref() == Some(own) {
         return Ok(());
     }
-    let draft = data.join(format!("{ELSEWHERE}.draft"));
-    let put = || {
-        use std::io::Write as _;
-        let mut file = std::fs::File::create(&draft)?;
-        file.write_all(&serde_json::to_vec_pretty(own)?)?;
-        file.sync_all()?;
-        std::fs::rename(&draft, &path)?;
-        std::fs::File::open(data)?.sync_all()
-    };
-    put().map_err(|error: std::io::Error| wrong(&path, error))
+    let text = serde_json::to_vec_pretty(own).map_err(|error| wrong(&path, error.into()))?;
+    crate::data::write_whole(&path, &text).map_err(|error| wrong(&path, error))
 }

@@ -11,6 +11,8 @@ use crate::failure::Failure;
 use crate::settings::ServeSettings;
 use crate::settings::value::{ContainersChoice, IsolationChoice, Secret};
 
+pub(crate) use server::backup;
+
 /// After how long a server asks for shared results again that did not answer.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -86,6 +88,7 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         use server::{OpenError, ServeError};
         let exit = match &error {
             ServeError::Exposed(_) | ServeError::Tls(_) => Exit::Usage,
+            ServeError::Open(OpenError::Restored { .. }) => Exit::Refused,
             ServeError::Open(OpenError::Policy(_) | OpenError::Notifications(_)) => Exit::BadFile,
             _ => Exit::Failed,
         };

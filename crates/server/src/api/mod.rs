@@ -1,6 +1,7 @@
 //! The HTTP API, `/api/v1`: one file a subject. `openapi.json` is generated from these handlers.
 
 mod access;
+mod backup;
 pub(crate) mod changes;
 mod commits;
 pub(crate) mod environments;
@@ -22,6 +23,7 @@ mod settings;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post, put};
 use facts::ComponentName;
 
@@ -80,6 +82,10 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/notifications/test", post(notifications::test))
         .route("/search", get(search::search))
         .route("/events", get(events::events))
+        .route(
+            "/backup",
+            post(backup::take).layer(DefaultBodyLimit::max(backup::LARGEST_REQUEST)),
+        )
         .route("/down", post(operate::down))
         .route("/openapi.json", get(openapi::document))
         .fallback(|| async { Problem::not_found("there is no such address in the API") })

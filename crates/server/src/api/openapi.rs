@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{
-    access, changes, environments, events, ledger, logs, notifications, operate, packages, rebuilds, recorded,
+    access, backup, changes, environments, events, ledger, logs, notifications, operate, packages, rebuilds, recorded,
     repositories, runs, search, settings,
 };
 
@@ -45,6 +45,7 @@ use super::{
         operate::policy,
         operate::set_policy,
         operate::down,
+        backup::take,
         ledger::verify,
         ledger::verify_against,
         ledger::checkpoint,

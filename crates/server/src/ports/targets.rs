@@ -8,7 +8,7 @@ use std::time::Duration;
 use delivery::ports::{PortError, Targets};
 use facts::EnvironmentName;
 use pipeline::environments::Target as TargetPolicy;
-use target::{CommandSettings, CommandTarget, Placement, ProcessSettings, ProcessTarget, Target, TargetError};
+use target::{CommandSettings, CommandTarget, Placement, ProcessSettings, ProcessTarget, Target, TargetError, Turns};
 
 use crate::policy::Current;
 
@@ -21,6 +21,7 @@ const OBSERVE: Duration = Duration::from_secs(60);
 pub struct EnvironmentTargets {
     process: ProcessTarget,
     folder: PathBuf,
+    turns: Turns,
     variables: BTreeMap<String, String>,
     current: Current,
 }
@@ -31,6 +32,7 @@ impl EnvironmentTargets {
         Self {
             process: ProcessTarget::new(ProcessSettings::new(data, program)),
             folder: data.join("targets"),
+            turns: Turns::default(),
             variables,
             current,
         }
@@ -51,16 +53,19 @@ impl EnvironmentTargets {
                 observe,
                 weight,
                 stop,
-            } => Arc::new(CommandTarget::new(CommandSettings {
-                folder: self.folder.join("command"),
-                apply: apply.clone(),
-                observe: observe.clone(),
-                weight: weight.clone(),
-                stop: Some(stop.clone()),
-                apply_timeout: APPLY,
-                observe_timeout: OBSERVE,
-                variables: self.variables.clone(),
-            })),
+            } => {
+                let settings = CommandSettings {
+                    folder: self.folder.join("command"),
+                    apply: apply.clone(),
+                    observe: observe.clone(),
+                    weight: weight.clone(),
+                    stop: Some(stop.clone()),
+                    apply_timeout: APPLY,
+                    observe_timeout: OBSERVE,
+                    variables: self.variables.clone(),
+                };
+                Arc::new(CommandTarget::beside(settings, self.turns.clone()))
+            }
         })
     }
 

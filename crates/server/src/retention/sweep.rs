@@ -19,6 +19,8 @@ const GOING: &str = "going";
 
 /// Removes what was kept long enough, and records it.
 pub(super) async fn sweep(house: &Arc<House>) -> Result<Swept, ServerError> {
+    // Whoever takes a backup counts on what is there.
+    let _alone = house.keeping.write().await;
     let now = house.clock.now();
     let keep = house.settings.keep;
     let mut swept = Swept {

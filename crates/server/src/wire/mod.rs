@@ -4,6 +4,7 @@
 //! or changing its meaning, takes a new number. Times are RFC 3339 in UTC, durations are seconds.
 
 mod access;
+mod backup;
 mod change;
 mod environment;
 mod facts;
@@ -19,6 +20,9 @@ pub use self::facts::{Fact, FactLine, Facts};
 pub use access::{
     Down, LoginLink, MadeToken, NewRepository, NewSecret, NewToken, Repositories, RepositoryLine, Resolve, SecretLine,
     Secrets, TokenLine, Tokens, Whoami,
+};
+pub use backup::{
+    Backup, BackupFile, BackupLine, BackupPiece, BackupTaken, BackupVerified, Backups, ServerRestored, TakeBackup,
 };
 pub use change::{
     Change, ChangeLine, Changes, DependedOnBy, DependencyPlace, DependsOn, Place, Station, StationState, Verdict,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize as _;
 use serde_json::Value;
+use server::backup::kinds::{RESTORED, Restored, TAKEN, Taken};
 use server::changes::kinds::{
     CHANGE_ARRIVED, CHANGE_DESCRIBED, CHANGE_LINKED, CHANGE_SORTED, COMPONENT_CREATED, COMPONENT_PLACED, ChangeArrived,
     ChangeDescribed, ChangeLinked, ChangeSorted, ComponentCreated, ComponentPlaced, MODULES_RESOLVED, ModulesResolved,
@@ -35,6 +36,8 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
         check_fixture::<CheckpointSigned>(HERE, CHECKPOINT_SIGNED, 1),
         check_fixture::<Ended>(HERE, ENDED, 1),
         check_fixture::<Broken>(HERE, BROKEN, 1),
+        check_fixture::<Taken>(HERE, TAKEN, 1),
+        check_fixture::<Restored>(HERE, RESTORED, 1),
     ];
     checked.sort();
     assert_eq!(

@@ -127,6 +127,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "admin",
             json!({ "to": "somebody" }),
         ),
+        ("post", "/api/v1/backup", "admin", json!({ "known": [] })),
         ("post", "/api/v1/down", "admin", json!({ "everything": true })),
     ]
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod assess;
+mod backup;
 mod deliver;
 mod demo;
 mod follow;
@@ -16,6 +17,7 @@ pub use access::{
     TokenRevokeArgs,
 };
 pub use assess::AssessArgs;
+pub use backup::{BackupCommand, BackupListArgs, BackupTakeArgs, BackupVerifyArgs, RestoreArgs};
 pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
 pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, SearchArgs, StatusArgs};
@@ -155,6 +157,10 @@ pub enum Command {
     /// Show and try what people and machines outside are told.
     #[command(subcommand)]
     Notifications(NotificationsCommand),
+    /// Take, list and check backups of the server.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    Restore(Box<RestoreArgs>),
     Down(DownArgs),
     Init(InitArgs),
     Run(LocalRunArgs),
@@ -199,6 +205,8 @@ const GROUPS: &[(&str, &[&str])] = &[
             "policy",
             "notifications",
             "ledger",
+            "backup",
+            "restore",
             "down",
         ],
     ),
@@ -261,6 +269,7 @@ impl Cli {
         match &self.command {
             Command::Serve(serve) => serve.flags(flags),
             Command::Run(run) => run.flags(flags),
+            Command::Restore(restore) => restore.flags(flags),
             command => Flags {
                 component: command.component().and_then(|component| component.component.clone()),
                 ..flags

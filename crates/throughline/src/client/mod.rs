@@ -148,6 +148,19 @@ impl Client {
         Ok(BufReader::new(response.into_body().into_reader()))
     }
 
+    /// Asks for something, and reads the answer as it comes. It is asked once, without a key by which the answer would be
+    /// kept.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn post_stream(&self, address: &Address, body: &impl Serialize) -> Result<Box<dyn BufRead + Send>, Failure> {
+        let response = self.send_once(&Method::POST, address, &Sent::Json(json(body)?), None);
+        let response = response.map_err(|error| problem::unreachable(&self.contact, &error))?;
+        let response = self.accepted(response)?;
+        let reader = response.into_body().into_reader();
+        Ok(Box::new(BufReader::with_capacity(256 << 10, reader)))
+    }
+
     /// Asks for something to be done.
     ///
     /// # Errors
@@ -195,6 +208,11 @@ impl Client {
                 result => break result.map_err(|error| problem::unreachable(&self.contact, &error))?,
             }
         };
+        self.accepted(response)
+    }
+
+    /// An answer that is no refusal.
+    fn accepted(&self, response: Response<Body>) -> Result<Response<Body>, Failure> {
         if response.status().is_success() {
             return Ok(response);
         }

@@ -2,6 +2,7 @@
 
 mod approve;
 mod assess;
+mod backup;
 mod cancel;
 mod check;
 mod demo;
@@ -21,6 +22,7 @@ mod promote;
 mod rebuild;
 mod repo;
 mod resolve;
+mod restore;
 mod retry;
 mod rollback;
 mod run;
@@ -43,7 +45,8 @@ use std::sync::Arc;
 use facts::{Clock, Entropy};
 
 use crate::cli::{
-    Command, LedgerCommand, NotificationsCommand, PolicyCommand, RepoCommand, SecretCommand, TokenCommand,
+    BackupCommand, Command, LedgerCommand, NotificationsCommand, PolicyCommand, RepoCommand, SecretCommand,
+    TokenCommand,
 };
 use crate::client::Answer;
 use crate::exit::Exit;
@@ -176,6 +179,10 @@ pub fn run(command: Command, around: &mut Around, printer: &mut Printer) -> Resu
         Command::Secret(SecretCommand::Set(args)) => secret::set(&args, around, printer),
         Command::Policy(PolicyCommand::Set(args)) => policy::set(&args, around, printer),
         Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&args, around, printer),
+        Command::Backup(BackupCommand::Take(args)) => backup::take(&args, around, printer),
+        Command::Backup(BackupCommand::List(args)) => backup::list(&args, around, printer),
+        Command::Backup(BackupCommand::Verify(args)) => backup::verify(&args, around, printer),
+        Command::Restore(args) => restore::restore(&args, around, printer),
         command => {
             let session = around.session(printer)?;
             with_server(command, &session, printer)
@@ -230,6 +237,8 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         | Command::Logs(_)
         | Command::Secret(SecretCommand::Set(_))
         | Command::Ledger(LedgerCommand::Verify(_))
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Policy(PolicyCommand::Set(_)) => Ok(()),
     }
 }

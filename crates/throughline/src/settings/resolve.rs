@@ -286,6 +286,16 @@ impl Layers {
         })
     }
 
+    /// Where a server is made of a backup: the data folder, and the database of the facts.
+    ///
+    /// # Errors
+    /// When a value does not fit.
+    pub fn restore(&self) -> Result<(PathBuf, Option<ledger::Address>), Failure> {
+        let data = self.data()?;
+        let data = data.map_or_else(|| self.folders.data.clone(), |found| self.path(found));
+        Ok((data, self.database_address()?))
+    }
+
     /// The database of the facts, from wherever its address stands.
     fn database_address(&self) -> Result<Option<ledger::Address>, Failure> {
         let (found, source) = match (self.database()?, self.database_file()?) {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod assess;
+pub mod backup;
 pub mod change;
 pub mod environment;
 pub mod notifications;

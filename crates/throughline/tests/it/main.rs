@@ -3,6 +3,7 @@
 
 mod access;
 mod assess;
+mod backup;
 mod bad_input;
 mod beside;
 mod check;
@@ -21,6 +22,7 @@ mod program;
 mod random_kills;
 mod run;
 mod sample;
+mod served;
 mod serving;
 mod settings;
 mod several;
@@ -29,4 +31,5 @@ mod steady_load;
 mod support;
 mod telling;
 mod tls;
+mod upgrade;
 mod world;

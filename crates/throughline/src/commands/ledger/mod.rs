@@ -5,7 +5,7 @@ mod verify;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-pub(super) use verify::verify;
+pub(super) use verify::{trusted, verify};
 
 use crate::cli::{CheckpointArgs, KeysArgs};
 use crate::client::Address;

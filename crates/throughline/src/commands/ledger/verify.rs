@@ -63,10 +63,10 @@ pub(in super::super) fn verify(args: &VerifyArgs, around: &mut Around, printer: 
     })
 }
 
-/// What the checkpoints say that were named: each is signed by a key that is trusted.
-fn kept(args: &VerifyArgs, folder: &Path) -> Result<Vec<Statement>, Failure> {
+/// The public keys in files that were named.
+pub(in super::super) fn trusted(files: &[PathBuf], folder: &Path) -> Result<Vec<PublicKey>, Failure> {
     let mut keys = Vec::new();
-    for file in &args.key {
+    for file in files {
         let text = String::from_utf8_lossy(&read_file(&folder.join(file), file)?).into_owned();
         let found = PublicKey::all_in(&text, &file.display().to_string());
         keys.extend(found.map_err(|error| {
@@ -74,6 +74,12 @@ fn kept(args: &VerifyArgs, folder: &Path) -> Result<Vec<Statement>, Failure> {
                 .hint("`throughline ledger keys --pem` prints them; take them when you trust the server")
         })?);
     }
+    Ok(keys)
+}
+
+/// What the checkpoints say that were named: each is signed by a key that is trusted.
+fn kept(args: &VerifyArgs, folder: &Path) -> Result<Vec<Statement>, Failure> {
+    let keys = trusted(&args.key, folder)?;
     let mut statements = Vec::new();
     for file in &args.checkpoint {
         let path = folder.join(file);
