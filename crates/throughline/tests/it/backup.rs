@@ -174,7 +174,7 @@ fn a_server_comes_back(database: Option<(&str, &str)>) {
     let world = World::of(&home);
     home.file("environments.yaml", &world.policy());
     let folder = home.folder.path().join("backups").display().to_string();
-    let mut serve = vec!["--environments", "environments.yaml"];
+    let mut serve = vec!["--environments", "environments.yaml", "--max-parallel", "4"];
     let mut facts = Vec::new();
     if let Some((before, after)) = database {
         serve.extend(["--database", before]);
@@ -317,7 +317,7 @@ fn a_server_comes_back(database: Option<(&str, &str)>) {
         assert_eq!(asked.exit, Exit::Done, "{}", asked.shown());
         staged(&server).filter(|(_, commit)| *commit == third)
     });
-    assert_eq!(world.generation(), Some(3));
+    assert!(world.generation() > Some(2));
 
     // All branches are there, and a backup of it is as good as the first.
     let url = format!(
