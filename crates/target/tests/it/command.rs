@@ -258,17 +258,17 @@ async fn a_generation_that_the_world_has_seen_is_told_before_anything_is_applied
     let mut settings = all(data.path(), "touch applied");
     settings.observe = r#"echo '{"stamp": {"generation": 9, "phase": 0}, "groups": []}'"#.to_owned();
     let target = CommandTarget::new(settings);
-    let overtaken = |generation| async { target.overtaken(&placement(), 9 + generation).await.unwrap() };
     let seen = Stamp {
         generation: 9,
         phase: 0,
     };
     assert_eq!(target.observe(&placement()).await.unwrap().stamp, None);
     assert_eq!(target.found(&placement()).await.unwrap().stamp, Some(seen));
-    assert_eq!((overtaken(0).await, overtaken(1).await), (Some(seen), None));
+    assert_eq!(target.overtaken(&placement(), 9).await.unwrap(), Some(seen));
+    assert_eq!(target.overtaken(&placement(), 10).await.unwrap(), None);
     assert!(!folder(data.path()).join("applied").exists());
     let wanted = desired(10, 0, vec![group("stable", "a", 1, 1)]);
     target.apply(&wanted, &|_| {}).await.unwrap();
-    assert_eq!(overtaken(1).await, Some(wanted.stamp));
-    assert_eq!(overtaken(2).await, None);
+    assert_eq!(target.overtaken(&placement(), 10).await.unwrap(), Some(wanted.stamp));
+    assert_eq!(target.overtaken(&placement(), 11).await.unwrap(), None);
 }
