@@ -8,7 +8,12 @@ use std::sync::Arc;
 
 use facts::{SystemClock, SystemEntropy};
 use jiff::tz::TimeZone;
+use mimalloc::MiMalloc;
 use throughline::World;
+
+/// Many small texts live on several threads while a run goes on.
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
