@@ -206,6 +206,18 @@ impl Running {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Asks it to end, and waits until it has.
+    pub fn end(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        let asked = Program::new("kill", &["-TERM", &self.id().to_string()], Path::new("/")).output();
+        if asked.is_err() {
+            let _ = self.child.kill();
+        }
+        let _ = self.wait();
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) -> Result<(), String> {
         let ended = self.child.wait();

@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut options = LocalOptions::new(data, program);
     options.idle = Duration::from_secs(20);
     options.grace = Duration::from_millis(300);
+    options.containers = executor::conformance::image::engine().0;
     let executor = LocalExecutor::new(options)?;
     let key = AttemptKey {
         run: run.parse()?,

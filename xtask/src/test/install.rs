@@ -53,6 +53,12 @@ const NEEDS: &[Need] = &[
         without: "on some machines no container can be run",
     },
     Need {
+        package: "docker.io",
+        name: None,
+        there: || Path::new("/usr/sbin/dockerd").is_file() || command::find("dockerd").is_some(),
+        without: "steps in containers are tried by Podman alone",
+    },
+    Need {
         package: "catatonit",
         name: None,
         there: || command::find("catatonit").is_some(),
@@ -152,7 +158,7 @@ impl Tools {
 }
 
 /// What tests call an engine that runs containers.
-const CONTAINERS: &str = "containers";
+pub const CONTAINERS: &str = "containers";
 
 /// The names that tests have for what is looked for here.
 #[cfg(test)]

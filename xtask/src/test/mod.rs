@@ -4,6 +4,7 @@
 
 mod containers;
 mod demo;
+mod docker;
 mod install;
 mod skips;
 mod suite;
@@ -97,6 +98,10 @@ const STAGES: &[Stage] = &[
     Stage {
         name: "tests",
         run: suite::tests,
+    },
+    Stage {
+        name: "containers by Docker",
+        run: docker::tests,
     },
     Stage {
         name: "with every feature",

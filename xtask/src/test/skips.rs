@@ -30,6 +30,12 @@ impl Skips {
         program.variable(HAS, self.has.join(",")).variable(SKIPS, &self.file)
     }
 
+    /// The same, where one thing more is there.
+    pub fn tell_more(&self, program: Program, more: &str) -> Program {
+        self.tell(program)
+            .variable(HAS, [&self.has[..], &[more]].concat().join(","))
+    }
+
     /// What tests wrote down so far.
     pub fn read(&self) -> Result<LeftOut, String> {
         let text = std::fs::read_to_string(&self.file)

@@ -1,15 +1,31 @@
 //! The image that tests run containers of: made here from a program of this machine, nothing is fetched.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use process::Spec;
 
-use crate::{Executor, ExecutorError, Image, Pull};
+use crate::{ContainerChoice, Executor, ExecutorError, Image, Pull};
 
 /// Its name: busybox and nothing else, with a user `somebody`.
 pub const IMAGE: &str = "localhost/throughline-test/busybox:1";
+
+/// Names the engine that the tests are to use; without it, it is Podman.
+const ASKED: &str = "THROUGHLINE_TEST_ENGINE";
+
+/// The engine that the tests use: how the executor is told, and its program.
+pub fn engine() -> (ContainerChoice, &'static str) {
+    match std::env::var(ASKED) {
+        Ok(name) if name == "docker" => (ContainerChoice::Docker, "docker"),
+        _ => (ContainerChoice::Podman, "podman"),
+    }
+}
+
+/// Where tests remember what one of them found out about the engine, which takes a while; a file beside it is its lock.
+pub fn remembered() -> PathBuf {
+    std::env::temp_dir().join(format!("throughline-test-{}.json", engine().1))
+}
 
 /// Runs a program to its end; what it writes to its standard output.
 ///
@@ -19,7 +35,7 @@ pub async fn command(line: &[&str]) -> Result<String, String> {
     let (program, arguments) = line.split_first().ok_or("no program is named")?;
     let spec = Spec::new(program)
         .args(arguments)
-        .pass(["PATH", "HOME", "XDG_RUNTIME_DIR"]);
+        .pass(["PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST"]);
     let output = process::run(spec, b"", Duration::from_secs(120), 1 << 20).await;
     let output = output.map_err(|error| error.to_string())?;
     if output.is_success() {
@@ -40,8 +56,7 @@ pub async fn image(executor: &dyn Executor, folder: &Path) -> Result<Image, Stri
         Err(why) => return Err(why.to_string()),
         Ok(_) => return Err("there is an image that nobody made".to_owned()),
     }
-    let podman = command(&["podman", "version"]).await.is_ok();
-    let engine = if podman { "podman" } else { "docker" };
+    let (_, engine) = engine();
     if command(&[engine, "image", "inspect", IMAGE]).await.is_err() {
         import(engine, folder).await?;
     }

@@ -374,8 +374,12 @@ async fn until(at: Option<Instant>) {
 async fn end_it(shim: Arc<Shim>, record: Record) {
     let first = match state(&shim, &record.engine, &record.name).await {
         Ok(Some(state)) if state.status == "running" => Identity::of_pid(state.process),
-        // It has not started yet: there is nobody to ask.
-        Ok(_) => return kill(&shim, &record).await,
+        // It has not started yet: there is nobody to ask, and nothing to kill before the engine has made it.
+        Ok(_) => {
+            let starter = record::pipes(&shim.folder, &record.attempt).join(STARTER);
+            life::until_started(&starter, &record.name).await;
+            return kill(&shim, &record).await;
+        }
         Err(_) => None,
     };
     let below = first.map(tree::descendants).unwrap_or_default();

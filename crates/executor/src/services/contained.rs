@@ -53,23 +53,33 @@ pub(super) fn spawn(
 /// Sees the container of a service to its end. Without a starter it was started by an earlier shim.
 pub(super) async fn watch(shim: Arc<Shim>, known: Known, starter: Option<Starter>, state: watch::Sender<State>) {
     let _listening = shim.contain(&known, starter.as_ref().map(|starter| starter.identity));
-    if let Some(mut starter) = starter
-        && !starter.ended().await
-    {
-        let complaint = starter.complaint("the container never started");
-        state.send_replace(State::Ended(complaint));
+    if let Some(mut starter) = starter {
+        if !starter.ended().await {
+            let complaint = starter.complaint("the container never started");
+            state.send_replace(State::Ended(complaint));
+            return;
+        }
+    } else if let Some(how) = ended(&shim, &known).await {
+        // It did while nobody listened; who waits for it would hear of that too late.
+        state.send_replace(State::Ended(how));
         return;
     }
     state.send_replace(State::Running);
     life::over(shim.clone(), known.clone()).await;
-    let how = match life::state(&shim, &known.engine, &known.name).await {
-        Ok(Some(found)) if found.status == "running" => "nobody watches its container any more".to_owned(),
-        Ok(Some(found)) if found.out_of_memory => "it used more memory than it may".to_owned(),
-        Ok(Some(found)) => process::Ending::Code(found.code).to_string(),
-        Ok(None) => "somebody removed its container".to_owned(),
-        Err(why) => format!("the engine does not say how: {why}"),
-    };
+    let how = ended(&shim, &known).await;
+    let how = how.unwrap_or_else(|| "nobody watches its container any more".to_owned());
     state.send_replace(State::Ended(how));
+}
+
+/// How the container ended; nothing while it runs.
+async fn ended(shim: &Shim, known: &Known) -> Option<String> {
+    match life::state(shim, &known.engine, &known.name).await {
+        Ok(Some(found)) if found.status == "running" => None,
+        Ok(Some(found)) if found.out_of_memory => Some("it used more memory than it may".to_owned()),
+        Ok(Some(found)) => Some(process::Ending::Code(found.code).to_string()),
+        Ok(None) => Some("somebody removed its container".to_owned()),
+        Err(why) => Some(format!("the engine does not say how: {why}")),
+    }
 }
 
 /// Copies what the container has said into the service's log, masked.

@@ -355,6 +355,13 @@ async fn answers(port: u16) -> bool {
 }
 
 impl Started {
+    /// Waits until it is known how it is. One that is being made, or was taken up a moment ago, is not.
+    async fn looked_at(&self) {
+        let mut state = self.state.clone();
+        let known = state.wait_for(|state| *state != State::Starting);
+        drop(tokio::time::timeout(PATIENCE, known).await);
+    }
+
     /// What it said last.
     fn last_lines(&self) -> Vec<String> {
         let said = std::fs::read(&self.log).unwrap_or_default();
@@ -386,6 +393,9 @@ impl Services {
     /// step did, and, where the step failed, what each said last.
     pub(crate) async fn end(self, work: &mut Work<'_>, shim: &Arc<Shim>, attempt: &Attempt, has_failed: bool) {
         self.collect(shim).await;
+        for service in &self.started {
+            service.looked_at().await;
+        }
         for service in &self.started {
             if let State::Ended(how) = &*service.state.borrow() {
                 let note = format!("the service `{}` ended while the step ran ({how})", service.name);
@@ -427,6 +437,10 @@ impl Services {
     /// Ends all of them, the last one first, and removes their containers.
     async fn stop(self, shim: &Arc<Shim>, attempt: &Attempt) {
         for service in self.started.into_iter().rev() {
+            if matches!(service.by, By::Engine { .. }) {
+                // What is only just being made cannot be removed yet.
+                service.looked_at().await;
+            }
             match service.by {
                 By::Keeper { stop, task } => {
                     stop.send_replace(true);
@@ -435,10 +449,6 @@ impl Services {
                     }
                 }
                 By::Engine { known, task, .. } => {
-                    // What is only just being made cannot be removed yet.
-                    let mut state = service.state;
-                    let made = state.wait_for(|state| *state != State::Starting);
-                    drop(tokio::time::timeout(PATIENCE, made).await);
                     contained::stop(shim, &known).await;
                     task.abort();
                 }

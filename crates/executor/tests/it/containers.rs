@@ -1,6 +1,6 @@
 //! Steps in real containers, of an image that is made here: nothing is fetched.
 
-use executor::conformance::image::{IMAGE, command, image};
+use executor::conformance::image::{IMAGE, command, engine, image, remembered};
 use executor::conformance::{Bench, in_time};
 use executor::{Adopted, Container, Ended, Executor as _, ExecutorError, Limits, LocalExecutor, Pull};
 use process::{Ending, Signal};
@@ -25,8 +25,8 @@ pub async fn contained() -> Option<Bench> {
 /// What one test found out about the engine, the others need not.
 async fn found(bench: &Bench) -> Result<Container, String> {
     let data = run_folder(bench).ancestors().nth(2).unwrap().join("containers.json");
-    let shared = std::env::temp_dir().join("throughline-test-containers.json");
-    let lock = std::fs::File::create(std::env::temp_dir().join("throughline-test-containers.lock")).unwrap();
+    let shared = remembered();
+    let lock = std::fs::File::create(shared.with_extension("lock")).unwrap();
     lock.lock().unwrap();
     let _ = std::fs::copy(&shared, &data);
     let found = looked_for(bench).await;
@@ -46,7 +46,7 @@ async fn looked_for(bench: &Bench) -> Result<Container, String> {
 /// The containers that are there of a run.
 pub async fn containers_of(bench: &Bench) -> Vec<String> {
     let filter = format!("label=throughline.run={}", bench.run);
-    let listed = command(&["podman", "ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]).await;
+    let listed = command(&[engine().1, "ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]).await;
     listed.unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -120,7 +120,7 @@ async fn a_container_that_ended_while_nobody_listened_still_has_its_outcome() {
     first.ended().await.unwrap();
     std::fs::write(bench.work.join("go"), "").unwrap();
     let name = containers_of(&bench).await.pop().unwrap();
-    in_time(command(&["podman", "wait", &name])).await.unwrap();
+    in_time(command(&[engine().1, "wait", &name])).await.unwrap();
     let outcome = in_time(bench.executor.wait(&bench.key("step"))).await;
     let outcome = outcome.unwrap_or_else(|error| {
         panic!(

@@ -1,6 +1,6 @@
 //! Services beside steps: processes, containers, and a real PostgreSQL.
 
-use executor::conformance::image::command;
+use executor::conformance::image::{command, engine};
 use executor::conformance::{Bench, in_time};
 use executor::{Adopted, Ended, ExecutorError, Held, Job, Limits, Service};
 use process::{Ending, Signal};
@@ -275,8 +275,8 @@ async fn a_service_that_ended_while_no_shim_was_there_is_told_of_with_what_it_sa
     kill_shim(&bench).await;
     let containers = containers_of(&bench).await;
     let name = containers.iter().find(|name| name.ends_with(".service.web")).unwrap();
-    command(&["podman", "kill", name]).await.unwrap();
-    in_time(command(&["podman", "wait", name])).await.unwrap();
+    command(&[engine().1, "kill", name]).await.unwrap();
+    in_time(command(&[engine().1, "wait", name])).await.unwrap();
     std::fs::write(bench.work.join("go"), "").unwrap();
     let outcome = in_time(bench.executor.wait(&bench.key("step"))).await.unwrap();
     let said = bench.said("step").join("\n");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use executor::conformance::image::engine;
 use executor::conformance::{Bench, in_time};
 use executor::{LocalExecutor, LocalOptions, Service};
 use process::{Channel, Child, Identity, Spec, tree};
@@ -30,6 +31,7 @@ pub fn options(folder: &Path) -> LocalOptions {
     let mut options = LocalOptions::new(folder, example("shim"));
     options.grace = Duration::from_millis(300);
     options.idle = Duration::from_secs(20);
+    options.containers = engine().0;
     options
 }
 
@@ -122,7 +124,13 @@ pub fn starter_with(bench: &Bench, step: &str, script: &str, crash: &str, servic
         .arg(script)
         .arg(serde_json::json!(bench.container).to_string())
         .arg(serde_json::json!(services).to_string())
-        .pass(["PATH", "HOME", "XDG_RUNTIME_DIR"])
+        .pass([
+            "PATH",
+            "HOME",
+            "XDG_RUNTIME_DIR",
+            "DOCKER_HOST",
+            "THROUGHLINE_TEST_ENGINE",
+        ])
         .stdout(Channel::Pipe);
     if !crash.is_empty() {
         spec = spec.variable("THROUGHLINE_CRASH", crash);

@@ -1,6 +1,6 @@
 //! Steps in containers, pushed: their images, their services, and what becomes of both when processes die.
 
-use executor::conformance::image::{IMAGE, image};
+use executor::conformance::image::{IMAGE, image, remembered};
 use executor::{LocalExecutor, LocalOptions};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn house() -> Option<House> {
     let folder = testkit::folder();
     let executor = LocalExecutor::new(LocalOptions::new(house.data(), "/bin/false")).unwrap();
     // What one test found out about the engine, the others on this machine need not.
-    let shared = std::env::temp_dir().join("throughline-test-containers.json");
+    let shared = remembered();
     let lock = std::fs::File::create(shared.with_extension("lock")).unwrap();
     lock.lock().unwrap();
     let _ = std::fs::copy(&shared, house.data().join("containers.json"));
