@@ -3,10 +3,10 @@
 //! It is given by a variable, or lies in a file of its own beside the store, readable by its owner
 //! alone. It is never part of a backup: a backup with the key in it would be a list of secrets.
 
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use disk::{Disk, Draft, LocalDisk};
 use facts::Entropy;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -27,6 +27,17 @@ fn unusable(path: &Path, error: &std::io::Error) -> AccessError {
         path: path.display().to_string(),
         reason: error.to_string(),
     }
+}
+
+/// A crash or a power cut leaves no half of a key.
+fn write(disk: &dyn Disk, path: &Path, digits: &str) -> std::io::Result<()> {
+    let mut draft = Draft::begin(disk, path, 0o600)?;
+    draft.add(digits.as_bytes())?;
+    let sealed = draft.seal()?;
+    crashpoint::reach("access.key.before");
+    sealed.name()?.sync()?;
+    crashpoint::reach("access.key.after");
+    Ok(())
 }
 
 /// Refuses a file that group or others can use.
@@ -80,29 +91,7 @@ impl MasterKey {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         entropy.fill(bytes.as_mut_slice());
         let digits = Zeroizing::new(format!("{}\n", Zeroizing::new(hex::encode(bytes.as_slice())).as_str()));
-        // Written beside and renamed into place, so that a crash leaves no half of a key.
-        let draft = path.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            match std::fs::remove_file(&draft) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&draft)?;
-            file.write_all(digits.as_bytes())?;
-            file.sync_all()?;
-            crashpoint::reach("access.key.before");
-            std::fs::rename(&draft, path)?;
-            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                std::fs::File::open(folder)?.sync_all()?;
-            }
-            crashpoint::reach("access.key.after");
-            Ok(())
-        };
-        write().map_err(|error| unusable(path, &error))?;
+        write(&LocalDisk, path, &digits).map_err(|error| unusable(path, &error))?;
         Ok(Self(bytes))
     }
 
@@ -116,5 +105,24 @@ impl MasterKey {
         hasher.update(b"throughline key mark\0");
         hasher.update(self.0.as_slice());
         hasher.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::SimulatedDisk;
+
+    #[test]
+    fn a_power_cut_at_any_operation_leaves_the_whole_key_or_none() {
+        let (path, digits) = (Path::new("/data/secrets.key"), "12ab\n");
+        SimulatedDisk::cut_everywhere(
+            SimulatedDisk::new,
+            |disk| write(disk, path, digits),
+            |survivors, done| match survivors.get(path) {
+                Some(key) => assert_eq!(key, digits.as_bytes()),
+                None => assert!(!done, "secrets may be closed with it"),
+            },
+        );
     }
 }

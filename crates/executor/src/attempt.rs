@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use disk::{Disk, Draft, LocalDisk};
 use facts::{Clock, SystemClock, Timestamp};
 use process::mask::Secrets;
 use process::{Ending, Signal, Usage};
@@ -326,7 +327,7 @@ async fn finish(shim: &Arc<Shim>, attempt: &Attempt, durable: bool, mut work: Wo
     }
     let folder = shim.folder.join(attempt.folder());
     let mut pause = Duration::from_secs(1);
-    let mut recorded = write_outcome(&folder, &outcome, durable);
+    let mut recorded = write_outcome(&LocalDisk, &folder, &outcome, durable);
     if let Some(record) = &end.record
         && let Err(why) = container::attempt::tidy(shim, record).await
     {
@@ -340,31 +341,27 @@ async fn finish(shim: &Arc<Shim>, attempt: &Attempt, durable: bool, mut work: Wo
     while recorded.is_err() && !shim.is_closing() {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
-        recorded = write_outcome(&folder, &outcome, durable);
+        recorded = write_outcome(&LocalDisk, &folder, &outcome, durable);
     }
     locked(&shim.attempts.0).remove(attempt);
 }
 
-/// Writes the outcome in one step: it is there as a whole or not at all.
-fn write_outcome(folder: &Path, outcome: &Outcome, durable: bool) -> io::Result<()> {
-    let unfinished = folder.join("outcome.json.unfinished");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    file.write_all(&serde_json::to_vec(outcome)?)?;
-    if durable {
-        file.sync_all()?;
+/// Writes the outcome in one step: it is there as a whole or not at all. One that is not durable may be lost by a power
+/// cut, with its attempt, and a part of it is none.
+fn write_outcome(disk: &dyn Disk, folder: &Path, outcome: &Outcome, durable: bool) -> io::Result<()> {
+    let mut draft = Draft::begin(disk, &folder.join(logs::OUTCOME), 0o600)?;
+    draft.add(&serde_json::to_vec(outcome)?)?;
+    if !durable {
+        crashpoint::reach("executor.outcome-written");
+        draft.name_unsealed()?;
+        crashpoint::reach("executor.outcome-renamed");
+        return Ok(());
     }
+    let sealed = draft.seal()?;
     crashpoint::reach("executor.outcome-written");
-    std::fs::rename(&unfinished, folder.join(logs::OUTCOME))?;
+    let named = sealed.name()?;
     crashpoint::reach("executor.outcome-renamed");
-    if durable {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    named.sync()
 }
 
 /// An attempt while it is made.
@@ -568,3 +565,6 @@ fn order(job: &mut JobMessage) -> Result<Order, String> {
         secrets: std::mem::take(&mut job.secrets),
     })
 }
+
+#[cfg(test)]
+mod power_cut;

@@ -411,7 +411,12 @@ pub(crate) enum Stored {
 pub(crate) fn stored(run_folder: &Path, attempt: &Attempt) -> io::Result<Stored> {
     let folder = run_folder.join(attempt.folder());
     match std::fs::read(folder.join(logs::OUTCOME)) {
-        Ok(bytes) => Ok(Stored::Finished(serde_json::from_slice(&bytes)?)),
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(outcome) => Ok(Stored::Finished(outcome)),
+            // A power cut may have taken the end of one that was not made durable: nobody saw its end.
+            Err(error) if error.is_eof() || bytes.contains(&0) => Ok(Stored::Begun),
+            Err(error) => Err(error.into()),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(if folder.join(logs::LOG).exists() {
             Stored::Begun
         } else {

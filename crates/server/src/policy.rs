@@ -101,9 +101,8 @@ impl Policy {
     ) -> Result<(), ServerError> {
         store.put_bytes(text.as_bytes())?;
         register.policy_changed(environments.revision(), actor).await?;
-        let fresh = self.path.with_extension("yaml.fresh");
-        let written = std::fs::write(&fresh, &text).and_then(|()| std::fs::rename(&fresh, &self.path));
-        written
+        // The next start reads it: no power cut may leave a part of it.
+        disk::replace(&disk::LocalDisk, &self.path, 0o644, text.as_bytes())
             .map_err(|error| ServerError::Internal(format!("{} cannot be written: {error}", self.path.display())))?;
         *self.text.write().unwrap_or_else(PoisonError::into_inner) = text;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(environments);

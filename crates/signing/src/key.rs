@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use disk::{Disk, Draft, LocalDisk};
 use facts::{Digest, Entropy};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -232,27 +233,7 @@ impl SigningKey {
         whole[..16].copy_from_slice(&PRIVATE);
         entropy.fill(&mut whole[16..]);
         let text = Zeroizing::new(pem("PRIVATE KEY", whole.as_slice()));
-        let draft = path.with_extension("draft");
-        let write = || -> io::Result<()> {
-            match fs::remove_file(&draft) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&draft)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            crashpoint::reach("signing.key.before");
-            fs::rename(&draft, path)?;
-            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                fs::File::open(folder)?.sync_all()?;
-            }
-            Ok(())
-        };
-        write().map_err(unusable(path))?;
+        write(&LocalDisk, path, &text).map_err(unusable(path))?;
         Self::read(path)?.ok_or_else(|| KeyError::Shape(path.display().to_string(), "private"))
     }
 
@@ -269,6 +250,15 @@ impl SigningKey {
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
+}
+
+/// A crash or a power cut leaves no half of a key.
+fn write(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
+    let mut draft = Draft::begin(disk, path, 0o600)?;
+    draft.add(text.as_bytes())?;
+    let sealed = draft.seal()?;
+    crashpoint::reach("signing.key.before");
+    sealed.name()?.sync()
 }
 
 fn unusable(path: &Path) -> impl Fn(io::Error) -> KeyError {
@@ -296,6 +286,20 @@ mod tests {
     use facts::SystemEntropy;
 
     use super::*;
+    use testkit::SimulatedDisk;
+
+    #[test]
+    fn a_power_cut_at_any_operation_leaves_the_whole_key_or_none() {
+        let path = Path::new("/data/signing.key");
+        SimulatedDisk::cut_everywhere(
+            SimulatedDisk::new,
+            |disk| write(disk, path, "the key"),
+            |survivors, done| match survivors.get(path) {
+                Some(key) => assert_eq!(key, b"the key"),
+                None => assert!(!done, "something may be signed with it"),
+            },
+        );
+    }
 
     #[test]
     fn a_key_comes_back_from_its_file_which_is_its_owners_alone() {

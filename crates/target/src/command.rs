@@ -166,10 +166,7 @@ impl CommandTarget {
         let path = folder.join("command.json");
         let write = || -> io::Result<()> {
             fs::create_dir_all(&folder)?;
-            let fresh = folder.join("command.json.new");
-            fs::write(&fresh, serde_json::to_vec_pretty(record)?)?;
-            fs::File::open(&fresh)?.sync_all()?;
-            fs::rename(&fresh, &path)
+            disk::replace(&disk::LocalDisk, &path, 0o600, &serde_json::to_vec_pretty(record)?)
         };
         write().map_err(|source| TargetError::Files { path, source })
     }

@@ -1,11 +1,12 @@
 //! What tests share: time and chance that a test decides, places on the machine that no other test
-//! uses, small servers that keep what they are sent, a database, the check of what stands in ledgers, and the word of
+//! uses, small servers that keep what they are sent, a database, a disk that loses power, the check of what stands in ledgers, and the word of
 //! a test that the machine has not got what it needs.
 //!
 //! Only tests depend on this crate. What one room's tests alone need lives in that room.
 
 mod authority;
 mod clock;
+mod disk;
 mod entropy;
 mod fixtures;
 mod mail;
@@ -17,6 +18,7 @@ mod receiver;
 
 pub use authority::{Authority, Certified};
 pub use clock::ManualClock;
+pub use disk::{Names, SimulatedDisk};
 pub use entropy::SeededEntropy;
 pub use fixtures::{check_fixture, check_fixture_with, fixtures};
 pub use mail::{Encryption, Mail, MailServer};

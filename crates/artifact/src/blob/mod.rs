@@ -5,7 +5,6 @@
 //! digest, and the name is made durable. So whatever is visible under a digest is whole, even after a
 //! power cut, and whoever holds a [`Stored`] may write a fact that names it.
 
-mod disk;
 mod error;
 #[cfg(test)]
 mod power_cut;
@@ -18,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use disk::{Disk, LocalDisk};
 use facts::Digest;
 
-use disk::{Disk, LocalDisk};
 pub use error::BlobError;
 pub(crate) use error::is_full;
 pub use reader::VerifyingReader;
@@ -68,11 +67,7 @@ impl BlobStore {
         }
         for path in folder.parent().into_iter().chain([folder]) {
             LocalDisk
-                .sync_folder(if path.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    path
-                })
+                .sync_folder(path)
                 .map_err(|e| BlobError::io("make durable", path, e))?;
         }
         sweep(&incoming)?;

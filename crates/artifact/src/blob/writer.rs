@@ -3,10 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use disk::DiskFile;
 use facts::{Digest, Hasher};
 
-use super::disk::DiskFile;
 use super::{BlobError, BlobStore, Stored};
+
+/// Never writable by name: the open handle alone can write.
+const READ_ONLY: u32 = 0o444;
 
 /// A blob that is being written. Dropped unfinished, it leaves nothing.
 pub struct BlobWriter {
@@ -30,7 +33,7 @@ impl BlobWriter {
     pub(super) fn begin(store: BlobStore) -> Result<Self, BlobError> {
         loop {
             let path = store.incoming_path();
-            match store.inner.disk.create(&path) {
+            match store.inner.disk.create(&path, READ_ONLY) {
                 Ok(file) => {
                     return Ok(Self {
                         store,

@@ -1,11 +1,12 @@
 //! What is written down of an attempt's container beside its log, before the container is there: enough
 //! to find it, to listen to it and to remove it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use disk::{Draft, LocalDisk};
 use facts::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -115,23 +116,13 @@ impl Record {
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
         }
         let folder = run_folder.join(self.attempt.folder());
-        let unfinished = folder.join("container.json.unfinished");
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        if self.durable {
-            file.sync_all()?;
+        let mut draft = Draft::begin(&LocalDisk, &folder.join(NAME), 0o600)?;
+        draft.add(&serde_json::to_vec(self)?)?;
+        match self.durable {
+            true => draft.seal()?.name()?.sync(),
+            // After a power cut nothing of the container runs.
+            false => draft.name_unsealed(),
         }
-        std::fs::rename(&unfinished, folder.join(NAME))?;
-        if self.durable {
-            File::open(&folder)?.sync_all()?;
-        }
-        Ok(())
     }
 
     /// Removes pipes and record: nothing of the container is left.

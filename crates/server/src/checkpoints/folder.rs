@@ -1,6 +1,6 @@
 //! The folder into which checkpoints are put for somebody else to keep.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use facts::Position;
@@ -28,11 +28,6 @@ fn write_once(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
     if path.exists() {
         return Ok(path);
     }
-    let draft = folder.join(format!(".{name}.draft"));
-    let mut file = std::fs::File::create(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&draft, &path)?;
-    std::fs::File::open(folder)?.sync_all()?;
+    disk::replace(&disk::LocalDisk, &path, 0o644, text.as_bytes())?;
     Ok(path)
 }

@@ -4,11 +4,12 @@
 //! process that nobody knows of cannot be.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use disk::{Disk, LocalDisk, replace};
 use facts::{Digest, InstanceId};
 use process::Identity;
 use proxy::Stamp;
@@ -109,12 +110,11 @@ impl State {
     /// # Errors
     /// When the disk does not take it; the old state is still there then.
     pub fn save(&self, folder: &Path) -> io::Result<()> {
-        let fresh = folder.join("state.json.new");
-        let mut file = File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.sync_all()?;
-        fs::rename(fresh, folder.join(FILE))?;
-        File::open(folder)?.sync_all()
+        self.save_on(&LocalDisk, folder)
+    }
+
+    fn save_on(&self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+        replace(disk, &folder.join(FILE), 0o600, &serde_json::to_vec_pretty(self)?)
     }
 
     /// The instance of this id.
@@ -161,6 +161,28 @@ pub fn assign(groups: &[Group], instances: &[Kept]) -> BTreeMap<InstanceId, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::SimulatedDisk;
+
+    #[test]
+    fn a_power_cut_at_any_operation_leaves_the_state_before_or_the_one_after() {
+        let folder = Path::new("/placement");
+        let after = State {
+            accepted: Some(Stamp {
+                generation: 2,
+                phase: 1,
+            }),
+            ..State::default()
+        };
+        let before = serde_json::to_vec(&State::default()).unwrap();
+        SimulatedDisk::cut_everywhere(
+            || SimulatedDisk::new().with(&folder.join(FILE), &before),
+            |disk| after.save_on(disk, folder),
+            |survivors, done| {
+                let read: State = serde_json::from_slice(&survivors[&folder.join(FILE)]).unwrap();
+                assert!(read.accepted == after.accepted || (!done && read.accepted.is_none()));
+            },
+        );
+    }
     use crate::desired::Launch;
 
     fn group(name: &str, package: &str, instances: u32) -> Group {

@@ -80,10 +80,10 @@ impl Killer {
 fn kill(house: &Path, random: &Random, kills: usize, services_too: bool) -> Killed {
     let mut killed = Killed::default();
     while killed.count() < kills {
-        std::thread::sleep(Duration::from_millis(50 + random.below(900) as u64));
+        std::thread::sleep(Duration::from_millis(100 + random.below(1_500) as u64));
         let wanted = match random.below(20) {
-            0..10 => Victim::Server,
-            10..16 => Victim::Shim,
+            0..8 => Victim::Server,
+            8..16 => Victim::Shim,
             16..19 => Victim::Keeper,
             _ if services_too => Victim::Service,
             _ => Victim::Shim,
