@@ -69,7 +69,8 @@ pub fn of<'a>(state: &'a State, here: &Environment, package: &'a Package) -> Vec
     };
     let depending = state.depending.iter().filter_map(|digest| state.packages.get(digest));
     let mut found: Vec<&Dependency> = depending.filter(behind).flat_map(|one| &one.depends_on).collect();
-    found.sort_by_key(|one| (&one.component_name, &one.commit));
+    // Where two know the same commit differently, the one counts that waits for it.
+    found.sort_by_key(|one| (&one.component_name, &one.commit, !one.delivered));
     found.dedup_by_key(|one| (one.component, &one.commit));
     found
 }

@@ -117,6 +117,24 @@ impl Two {
 const ONE: &str = "0000000000";
 
 #[test]
+fn what_a_package_passes_over_waits_for_is_waited_for_although_the_package_knows_it_otherwise() {
+    let mut two = Two::new();
+    two.accept(1, &[two.change(1)]);
+    let not_delivered = Dependency {
+        delivered: false,
+        ..two.change(1)
+    };
+    two.accept(2, &[not_delivered]);
+    two.waits(
+        "staging",
+        2,
+        &format!(
+            "no package of shop/core on the path holds {ONE}; it has to come to a release line that is delivered to staging"
+        ),
+    );
+}
+
+#[test]
 fn a_package_waits_until_what_it_depends_on_is_proven_in_the_same_environment() {
     let mut two = Two::new();
     two.accept(1, &[two.change(1)]);
