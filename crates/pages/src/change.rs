@@ -37,7 +37,7 @@ pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
             (line::line(frame, &page.stations))
             (whole_way(frame, page))
         }
-        div id="change-held" data-live { @if !page.held.is_empty() { (held(page)) } }
+        div id="change-held" data-live { @if !page.held.is_empty() { (held(frame, page)) } }
         div id="change-waiting" data-live {
             @for waiting in &page.waiting { (wait::card(frame, waiting)) }
         }
@@ -69,12 +69,12 @@ pub fn page(frame: &Frame, page: &ChangePage) -> Markup {
 }
 
 /// Why it is not built yet, and what to do.
-fn held(page: &ChangePage) -> Markup {
+fn held(frame: &Frame, page: &ChangePage) -> Markup {
     html! {
         div.problem.tone-attention {
             (Mark::Attention.picture())
             div {
-                p.problem-title { "It is not built yet: it waits for other builds" }
+                p.problem-title { "It is not built yet: it has waited for other builds for " (time::so_far(frame.now, page.arrived_at)) }
                 (small::reasons(&page.held))
                 @if let Some(newer) = &page.overtaken {
                     p { "A newer change of its branch has come, which holds this one too: " (small::change(newer)) ". Nothing has to be mended for this one's sake." }

@@ -113,6 +113,11 @@ pub fn rebuild(component: &ComponentName, commit: &Commit) -> String {
     format!("/components/{component}/changes/{commit}/rebuild")
 }
 
+/// POST: ends the waiting of a change, or its build.
+pub fn cancel_change(component: &ComponentName, commit: &Commit) -> String {
+    format!("/components/{component}/changes/{commit}/cancel")
+}
+
 /// POST: approves a change for an environment, or refuses it; field `answer` (`approve`, `refuse`).
 pub fn approve(component: &ComponentName, commit: &Commit, environment: &EnvironmentName) -> String {
     format!("/components/{component}/changes/{commit}/environments/{environment}/approve")

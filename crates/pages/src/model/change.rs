@@ -17,6 +17,8 @@ pub struct ChangePage {
     pub body: String,
     /// When it was committed.
     pub committed_at: Timestamp,
+    /// When it came.
+    pub arrived_at: Timestamp,
     /// The release line it came by.
     pub line: Option<ReleaseLine>,
     /// How far it is trusted.

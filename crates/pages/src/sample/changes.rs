@@ -61,6 +61,7 @@ fn page(number: &str, title: &str, ago: i64, state: ChangeState, stations: Vec<S
                Reviewed-by: Ada Marten"
             .to_owned(),
         committed_at: before(ago),
+        arrived_at: before(ago),
         line: Some(main_line()),
         trust: Trust::Trusted,
         package: Some(package(number)),

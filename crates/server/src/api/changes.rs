@@ -145,6 +145,51 @@ async fn missing(house: &House, component: &Component, name: &str) -> Result<Pro
     })
 }
 
+/// Ends what goes on for a change before it has a package: its waiting for others, or its build. The answer says which
+/// in a sentence.
+pub(crate) async fn cancel_change(
+    house: &House,
+    caller: &Caller,
+    (team, name, change): (&str, &str, &str),
+) -> Result<String, Problem> {
+    let component = component(house, &format!("{team}/{name}")).await?;
+    let actor = caller.may(Action::Run, &Resource::Component(component.name.clone()))?;
+    let row = find(house, &component, change).await?;
+    let short = row.commit.short();
+    if house.builds.end_waiting(&row, actor).await?.is_some() {
+        return Ok(format!("{short} waits no more, and is not built"));
+    }
+    let build = match row.run {
+        Some(run) => engine::query::run(&*house.ledger, run).await?,
+        None => None,
+    };
+    match build.filter(|run| run.state != engine::State::Finished) {
+        Some(run) => {
+            house.engine.cancel(run.id, actor).await?;
+            Ok(format!("the build of {short} is being cancelled"))
+        }
+        None => {
+            let status = axum::http::StatusCode::CONFLICT;
+            let detail = format!("{short} waits for nothing and is not being built");
+            Err(Problem::new(status, "refused", detail).hint("a deployment is cancelled by its run"))
+        }
+    }
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/components/{team}/{name}/changes/{change}/cancel", tag = "changes",
+    params(("team" = String, Path), ("name" = String, Path), ("change" = String, Path)),
+    responses((status = 200, body = wire::Done))
+)]
+pub async fn cancel(
+    State(house): State<Arc<House>>,
+    caller: Caller,
+    Path((team, name, change)): Path<(String, String, String)>,
+) -> Result<Json<wire::Done>, Problem> {
+    let done = cancel_change(&house, &caller, (&team, &name, &change)).await?;
+    Ok(Json(wire::Done::new(done)))
+}
+
 #[utoipa::path(
     get, path = "/api/v1/components/{team}/{name}/changes/{change}", tag = "changes",
     params(("team" = String, Path), ("name" = String, Path), ("change" = String, Path)),

@@ -50,6 +50,10 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/changes", get(changes::list))
         .route("/components/{team}/{name}/changes/{change}", get(changes::one))
         .route(
+            "/components/{team}/{name}/changes/{change}/cancel",
+            post(changes::cancel),
+        )
+        .route(
             "/components/{team}/{name}/changes/{change}/rebuild",
             post(rebuilds::start),
         )

@@ -26,6 +26,7 @@ use super::{
         access::set_secret,
         changes::list,
         changes::one,
+        changes::cancel,
         rebuilds::start,
         rebuilds::one,
         runs::list,

@@ -308,28 +308,54 @@ impl Builds {
         }
         self.release(change);
         build::beside::join(&mut beside, met.beside);
+        if let Some(why) = refused {
+            return self.refuse(&component, change, why, change.actor).await.map(drop);
+        }
         let Defined {
             definition,
             plan,
             without_caches,
         } = self.definition(&component, change).await?;
         let mut key = build_key(change.component, &change.commit, definition, change.trust, &beside);
-        let plan = match refused {
-            Some(why) => {
-                // Somebody else may bring the same commit, and may name what this one may not.
-                key = format!("{key}/refused:{}", Digest::of(why.to_string()));
-                Err(why)
-            }
-            None => plan.map(|plan| build::beside::with(plan, beside)),
-        };
         if without_caches {
             key.push_str(WITHOUT_CACHES);
         }
-        let mut context = json!({ "branch": change.branch });
+        let mut request = self.request(&component, change, definition, key);
+        request.plan = plan.map(|plan| build::beside::with(plan, beside));
         if !met.on.is_empty() {
-            context["depends_on"] = json!(met.on);
+            request.context["depends_on"] = json!(met.on);
         }
-        let request = RunRequest {
+        self.submit(change, request).await.map(drop)
+    }
+
+    /// A build that is refused, for what is no matter of its definition.
+    pub(super) async fn refuse(
+        &self,
+        component: &Component,
+        change: &Change,
+        why: BrokenDefinition,
+        actor: Actor,
+    ) -> Result<RunId, ServerError> {
+        let Defined {
+            definition,
+            without_caches,
+            ..
+        } = self.definition(component, change).await?;
+        let key = build_key(change.component, &change.commit, definition, change.trust, &[]);
+        // Somebody else may bring the same commit, and may name what this one may not.
+        let mut key = format!("{key}/refused:{}", Digest::of(why.to_string()));
+        if without_caches {
+            key.push_str(WITHOUT_CACHES);
+        }
+        let mut request = self.request(component, change, definition, key);
+        request.plan = Err(why);
+        request.actor = actor;
+        self.submit(change, request).await
+    }
+
+    /// What is asked of the engine for a build, but for its plan.
+    fn request(&self, component: &Component, change: &Change, definition: Digest, key: String) -> RunRequest {
+        RunRequest {
             run: RunId::new(self.clock.now(), &*self.entropy),
             kind: BUILD.to_owned(),
             key,
@@ -342,9 +368,12 @@ impl Builds {
             trust: change.trust,
             actor: change.actor,
             cause: None,
-            context,
-            plan,
-        };
+            context: json!({ "branch": change.branch }),
+            plan: Ok(Plan::default()),
+        }
+    }
+
+    async fn submit(&self, change: &Change, request: RunRequest) -> Result<RunId, ServerError> {
         let submitted = self
             .engine
             .submit(request, Append::unconditional(Vec::new()))
@@ -353,7 +382,7 @@ impl Builds {
         if submitted.repeated {
             self.accept(change, submitted.run).await?;
         }
-        Ok(())
+        Ok(submitted.run)
     }
 
     /// The definition at a change's commit, with its plan on the change's line. The text is kept as a blob under

@@ -18,6 +18,7 @@ mod sorting;
 mod tags;
 mod versions;
 pub mod view;
+mod waiting;
 
 pub use builds::{BUILD, BuildParts, Builds, build_key};
 pub(crate) use depends::{Sought, dependencies};

@@ -120,6 +120,7 @@ fn build(read: &Read) -> Station {
         usually_seconds: read.build_usually.map(|time| time.as_secs()),
     };
     let Some(run) = &read.build else {
+        station.started_at = (!read.held.is_empty()).then_some(read.change.arrived_at);
         station.note = (!read.held.is_empty()).then(|| {
             let further = match &read.overtaken {
                 Some(newer) => format!("{} has come since and holds this change too", newer.short()),

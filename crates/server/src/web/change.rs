@@ -86,6 +86,7 @@ pub(super) async fn show(
         parts: commits::touched(&house, &component, &read.change.commit).await,
         state: stations::state(&house, &memory, &read, told.state).await,
         stations: stations::stations(&read, &told.stations, &cells, &usually),
+        arrived_at: read.change.arrived_at,
         held: match read.build {
             None => read.held.clone(),
             Some(_) => Vec::new(),
@@ -284,6 +285,15 @@ impl Telling<'_> {
                 path: links::rebuild(&component.name, &self.read.change.commit),
                 fields: Vec::new(),
                 weight: ButtonWeight::Plain,
+                asks: None,
+            });
+        }
+        if self.read.build.is_none() && !self.read.held.is_empty() && may_run {
+            buttons.push(Button {
+                label: "Stop waiting".to_owned(),
+                path: links::cancel_change(&component.name, &self.read.change.commit),
+                fields: Vec::new(),
+                weight: ButtonWeight::Danger,
                 asks: None,
             });
         }

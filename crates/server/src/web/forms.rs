@@ -10,7 +10,7 @@ use axum::{Form, Json};
 use pages::links;
 
 use super::visit::Said;
-use crate::api::{environments, rebuilds, runs};
+use crate::api::{changes, environments, rebuilds, runs};
 use crate::auth::Caller;
 use crate::house::House;
 use crate::problem::Problem;
@@ -100,6 +100,16 @@ pub(super) fn local(next: Option<&str>) -> String {
 pub(super) async fn cancel(State(house): State<Arc<House>>, Path(run): Path<String>, sent: Sent) -> Response {
     let done = runs::cancel_run(&house, &sent.caller, &run).await;
     sent.back(&house, done.map(|_| "the run is being cancelled".to_owned()))
+}
+
+/// Ends the waiting of a change.
+pub(super) async fn cancel_change(
+    State(house): State<Arc<House>>,
+    Path((team, name, change)): Path<(String, String, String)>,
+    sent: Sent,
+) -> Response {
+    let done = changes::cancel_change(&house, &sent.caller, (&team, &name, &change)).await;
+    sent.back(&house, done)
 }
 
 /// Runs the steps again that did not succeed.

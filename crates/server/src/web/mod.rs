@@ -87,6 +87,10 @@ pub(crate) fn routes(house: &Arc<House>) -> Router<Arc<House>> {
         .route("/components/{team}/{name}/changes/{change}", get(change::show))
         .route("/components/{team}/{name}/changes/{change}/unbar", post(forms::unbar))
         .route(
+            "/components/{team}/{name}/changes/{change}/cancel",
+            post(forms::cancel_change),
+        )
+        .route(
             "/components/{team}/{name}/changes/{change}/environments/{environment}/approve",
             post(forms::approve),
         )

@@ -248,6 +248,58 @@ fn what_can_never_be_is_refused_and_told_what_to_do() {
 }
 
 #[test]
+fn a_person_ends_the_waiting_of_a_change_and_what_builds_upon_it_goes_on() {
+    let mut house = House::new();
+    let core = library("core");
+    core.commit("feat: a library");
+    core.push(&house, "team/core", &["main"]);
+    let web = Repository::new();
+    web.define(&steps("  test: { run: 'true' }\n"));
+    let missing = "0123456789";
+    let change = web.commit(&format!("feat: uses it\n\nDepends-On: team/core@{missing}\n"));
+    web.push(&house, "team/web", &["HEAD:main"]);
+    waits(
+        &house,
+        "team/web",
+        &change,
+        &format!("team/core has no commit {missing} yet"),
+    );
+    let next = web.commit("fix: more");
+    web.push(&house, "team/web", &["HEAD:main"]);
+    let builds_upon = format!("it builds upon {}, which waits", &change[..10]);
+    waits(&house, "team/web", &next, &builds_upon);
+    // Since when is said.
+    let told = house.change("team/web", &change);
+    let stations = told["stations"].as_array().unwrap();
+    let build = stations
+        .iter()
+        .find(|station| station["place"]["kind"] == "run")
+        .unwrap();
+    assert_eq!(build["started_at"], told["change"]["arrived_at"], "{told}");
+
+    let cancel = format!("/api/v1/components/team/web/changes/{change}/cancel");
+    house.post(&cancel, &json!(null)).is(200);
+    let reason = refused(&house, &change);
+    assert!(
+        reason.contains("somebody ended its waiting") && reason.contains(&format!("has no commit {missing} yet")),
+        "{reason}"
+    );
+    let run = house.built(&next);
+    assert_eq!(run["run"]["result"], "succeeded", "{run}");
+    house.post(&cancel, &json!(null)).is(409);
+    // It stays so, also for a server that was killed.
+    house.kill();
+    house.start();
+    let later = web.commit("fix: still more");
+    web.push(&house, "team/web", &["HEAD:main"]);
+    assert_eq!(house.built(&later)["run"]["result"], "succeeded");
+    let builds = house.runs("kind=build");
+    let of_change = builds.iter().filter(|run| run["commit"] == change.as_str());
+    assert_eq!(of_change.count(), 1, "{builds:?}");
+    house.is_whole();
+}
+
+#[test]
 fn nobody_gets_at_a_repository_by_depending_on_it() {
     let mut house = House::new();
     let core = library("core");

@@ -52,6 +52,12 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("get", "/api/v1/runs", "viewer", none.clone()),
         ("get", "/api/v1/runs/{run}", "viewer", none.clone()),
         ("post", "/api/v1/runs/{run}/cancel", "developer", none.clone()),
+        (
+            "post",
+            "/api/v1/components/{team}/{name}/changes/{change}/cancel",
+            "developer",
+            none.clone(),
+        ),
         ("post", "/api/v1/runs/{run}/retry", "developer", none.clone()),
         (
             "post",

@@ -78,6 +78,19 @@ pub struct UnbarArgs {
     pub component: Component,
 }
 
+/// End a run, or the waiting of a change for others.
+///
+/// A change that waits for changes in other repositories, or for other builds, is not built then, and what builds
+/// upon it goes on.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The run: its id or the last digits of it, or `latest`; or a change that waits, by its commit or branch.
+    pub what: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub component: Component,
+}
+
 /// A run.
 #[derive(Debug, Args)]
 pub struct RunArgs {

@@ -18,7 +18,9 @@ pub use access::{
 };
 pub use assess::AssessArgs;
 pub use backup::{BackupCommand, BackupListArgs, BackupTakeArgs, BackupVerifyArgs, RestoreArgs};
-pub use deliver::{ApproveArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs};
+pub use deliver::{
+    ApproveArgs, CancelArgs, DiffArgs, PromoteArgs, RebuildArgs, ResolveArgs, RollbackArgs, RunArgs, UnbarArgs,
+};
 pub use demo::{DemoArgs, DemoLoadArgs};
 pub use follow::{LogsArgs, RunsArgs, SearchArgs, StatusArgs};
 pub use house::{DownArgs, PolicyCommand, PolicySetArgs, ServeArgs};
@@ -129,8 +131,7 @@ pub enum Command {
     Promote(PromoteArgs),
     Rollback(RollbackArgs),
     Unbar(UnbarArgs),
-    /// End a run.
-    Cancel(RunArgs),
+    Cancel(CancelArgs),
     /// Try the failed steps of a run again.
     Retry(RunArgs),
     Rebuild(RebuildArgs),
@@ -288,7 +289,8 @@ impl Command {
             Self::Promote(args) => Some(&args.component),
             Self::Rollback(args) => Some(&args.component),
             Self::Unbar(args) => Some(&args.component),
-            Self::Cancel(args) | Self::Retry(args) => Some(&args.component),
+            Self::Cancel(args) => Some(&args.component),
+            Self::Retry(args) => Some(&args.component),
             Self::Rebuild(args) => Some(&args.component),
             Self::Resolve(args) => Some(&args.component),
             _ => None,

@@ -201,7 +201,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         Command::Promote(args) => promote::promote(args, session, printer),
         Command::Rollback(args) => rollback::rollback(args, session, printer),
         Command::Unbar(args) => unbar::unbar(args, session, printer),
-        Command::Cancel(args) => cancel::cancel(&args.run, session, printer),
+        Command::Cancel(args) => cancel::cancel(&args.what, session, printer),
         Command::Rebuild(args) => rebuild::rebuild(&args, session, printer),
         Command::Retry(args) => retry::retry(&args.run, session, printer),
         Command::Resolve(args) => resolve::resolve(&args.run, &args.step, args.done, session, printer),

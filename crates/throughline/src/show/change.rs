@@ -91,7 +91,14 @@ fn timing(station: &Station, sight: &Sight) -> String {
             );
             parts.extend(usually);
         }
-        StationState::Waiting | StationState::NotYet => parts.extend(usually),
+        StationState::Waiting | StationState::NotYet => {
+            parts.extend(
+                station
+                    .started_at
+                    .map(|at| format!("for {}", length(between(at, sight.now)))),
+            );
+            parts.extend(usually);
+        }
         StationState::Failed | StationState::Returned => {
             parts.extend(station.reached_at.or(station.started_at).map(|at| sight.clock(at)));
         }
