@@ -19,7 +19,10 @@ fn a_power_cut_at_any_operation_leaves_the_old_file_or_the_new_one_as_a_whole() 
             |disk| replace(disk, place, 0o600, b"the new one"),
             |survivors, done| {
                 let there = survivors.get(place).map(Vec::as_slice);
-                assert!(there == Some(b"the new one".as_slice()) || (!done && there == old), "{there:?}");
+                assert!(
+                    there == Some(b"the new one".as_slice()) || (!done && there == old),
+                    "{there:?}"
+                );
             },
         );
     }

@@ -32,6 +32,7 @@ mod search;
 mod secret;
 mod serve;
 mod settings;
+mod signals;
 mod status;
 mod token;
 mod unbar;

@@ -321,6 +321,27 @@ fn two_runs_in_one_folder_do_not_get_into_each_others_way() {
     assert_eq!(ended.ending, Ending::Code(130));
 }
 
+/// The number may be that of a namespace, so the processes themselves are looked for.
+fn somebody_works_in(folder: &Path) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let folder_of = std::fs::read_link(entry.path().join("cwd"));
+        folder_of.is_ok_and(|cwd| cwd == folder) && entry.path().join("exe").exists()
+    })
+}
+
+#[test]
+fn whoever_asks_a_run_to_end_ends_its_steps() {
+    for asked in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let folder = Folder::new("throughline: 1\nsteps:\n  long:\n    run: touch begun; sleep 300\n");
+        let mut long = folder.start(&[]);
+        folder.wait_for(&folder.path().join("begun"));
+        long.signal(asked).unwrap();
+        let ended = folder.runtime.block_on(long.wait()).unwrap();
+        assert_eq!(ended.ending, Ending::Code(130), "{asked:?}");
+        assert!(!somebody_works_in(folder.path()), "{asked:?}");
+    }
+}
+
 #[test]
 fn what_a_killed_command_left_running_is_ended_by_the_next_one() {
     let folder = Folder::new("throughline: 1\nsteps:\n  long:\n    run: echo $$ > begun; test -e short || sleep 300\n");
@@ -333,11 +354,7 @@ fn what_a_killed_command_left_running_is_ended_by_the_next_one() {
     folder.write("short", "");
     let document = folder.document(&[]);
     assert_eq!(document["result"], "succeeded");
-    // The number may be that of a namespace, so the command itself is looked for.
-    let left = std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        let folder_of = std::fs::read_link(entry.path().join("cwd"));
-        folder_of.is_ok_and(|cwd| cwd == folder.path()) && entry.path().join("exe").exists()
-    });
+    let left = somebody_works_in(folder.path());
     assert!(!left, "a process of the killed run is left ({before})");
 }
 

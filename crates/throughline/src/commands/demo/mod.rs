@@ -25,14 +25,13 @@ pub(super) use self::load::load;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use self::document::{Document, Ledger};
 use self::needs::Places;
 use self::play::{Stage, View};
 use self::story::Next;
 use self::summary::{Summary, invitation};
 use super::Around;
+use super::signals::Signals;
 use crate::cli::DemoArgs;
 use crate::client::Address;
 use crate::exit::Exit;
@@ -57,35 +56,10 @@ pub(super) fn demo(args: &DemoArgs, around: &mut Around, printer: &mut Printer) 
     played
 }
 
-/// The signals that end the demo.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Failure::new(Exit::Failed, format!("cannot listen to signals: {error}")))
-        };
-        Ok(Self([
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn any(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-}
-
 async fn whole(args: &DemoArgs, around: &mut Around, printer: &mut Printer) -> Result<(), Failure> {
     let begun = Instant::now();
     let variables = around.variables.clone();
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::listen()?;
     needs::programs(&variables).await?;
     let address = needs::address(args.address)?;
     let named = args.folder.as_ref().map(|folder| around.folder.join(folder));

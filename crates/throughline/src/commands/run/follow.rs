@@ -10,6 +10,7 @@ use facts::{Actor, Clock, Digest, RunId, StepName};
 use local::Local;
 
 use super::{Modules, Wanted, tell};
+use crate::commands::signals::Signals;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -112,7 +113,7 @@ impl Ended {
     }
 }
 
-/// Follows a run to its end. The first Ctrl-C cancels it; the second leaves at once.
+/// Follows a run to its end. The first Ctrl-C, or another signal that asks to end, cancels it; the second leaves at once.
 pub(super) async fn follow(
     local: &Local,
     run: RunId,
@@ -125,6 +126,7 @@ pub(super) async fn follow(
         printer.say(&tell::heading(wanted).painted(usize::MAX));
     }
     let mut head = local.ledger.follow();
+    let mut signals = Signals::listen()?;
     let mut interrupted = false;
     loop {
         head.mark_unchanged();
@@ -156,8 +158,7 @@ pub(super) async fn follow(
                 let _ = tokio::time::timeout(pause, local.engine.wait(run)).await;
             }
             () = frame => {}
-            pressed = tokio::signal::ctrl_c() => {
-                pressed.map_err(|error| Failure::new(Exit::Failed, format!("signals cannot be waited for: {error}")))?;
+            () = signals.any() => {
                 if interrupted {
                     return Err(Failure::new(Exit::Interrupted, "interrupted twice; steps that do not end are left to themselves"));
                 }

@@ -20,6 +20,7 @@ use local::{Folders, Local, LocalError, Options};
 use pipeline::{Definition, Diagnostics, Plan, PlannedStep};
 use zeroize::Zeroizing;
 
+use super::signals::Signals;
 use super::{Around, read_file};
 use crate::cli::LocalRunArgs;
 use crate::exit::Exit;
@@ -192,27 +193,31 @@ async fn once(
     let package = package(&local, &ended, target, args, around).await;
     let collecting = local.collect_later();
     let report = tell::ended(&wanted, &ended, package, &local, args, printer);
+    let mut shared = Ok(());
     if settings.shared_results.is_some() {
-        share(&local, printer).await;
+        shared = share(&local, printer).await;
         warn(&sentences, printer);
     }
     local.close(Some(run)).await;
     // Old results go while nobody waits for it any more.
     collecting.await;
+    shared?;
     report.map(|()| made)
 }
 
 /// Waits until what the run made is shared, not for too long, and not when a person has had enough.
-async fn share(local: &Local, printer: &mut Printer) {
+async fn share(local: &Local, printer: &mut Printer) -> Result<(), Failure> {
     let mut finishing = std::pin::pin!(local.finish_sharing(SHARING));
     if tokio::time::timeout(PATIENCE, &mut finishing).await.is_ok() {
-        return;
+        return Ok(());
     }
     printer.say("sharing the results; Ctrl-C ends that");
+    let mut signals = Signals::listen()?;
     tokio::select! {
         () = &mut finishing => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = signals.any() => {}
     }
+    Ok(())
 }
 
 /// Says what there is to know of the shared results.

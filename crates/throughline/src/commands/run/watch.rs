@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use cache::{SeenFile, Tree};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::targets::Target;
 use crate::cli::LocalRunArgs;
 use crate::commands::Around;
+use crate::commands::signals::Signals;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -32,8 +32,7 @@ pub(super) async fn watch(
     let folder = target.file.parent().unwrap_or(Path::new("/")).to_owned();
     let mut eyes = Eyes::open(folder)?;
     // From the beginning, so that no Ctrl-C is missed between two waits.
-    let mut interrupted = signal(SignalKind::interrupt())
-        .map_err(|error| Failure::new(Exit::Failed, format!("signals cannot be waited for: {error}")))?;
+    let mut signals = Signals::listen()?;
     loop {
         match super::once(target, Vec::new(), args, settings, around, printer).await {
             Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
@@ -50,7 +49,7 @@ pub(super) async fn watch(
                         return Err(Failure::new(Exit::Failed, "files cannot be watched any more"));
                     }
                 }
-                _ = interrupted.recv() => return Ok(()),
+                () = signals.any() => return Ok(()),
             }
             while tokio::time::timeout(QUIET, eyes.heard.recv())
                 .await
