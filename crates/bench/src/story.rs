@@ -130,10 +130,15 @@ impl Finder {
                 continue;
             }
             let end = match rest.find(|c: char| !is_of_word(c)) {
-                // What is between words is taken up to the next, or to where the component's name may begin.
+                // What is between words is taken up to the next.
                 Some(0) => rest.find(is_of_word).unwrap_or(rest.len()),
                 Some(end) => end,
                 None => rest.len(),
+            };
+            // The component's name may stand behind a colon, as in `component:team/shop`.
+            let end = match rest.find(&component) {
+                Some(name) if name < end && rest[..name].ends_with(':') => name,
+                _ => end,
             };
             let (word, after) = rest.split_at(end);
             self.word(word, &mut pieces);
