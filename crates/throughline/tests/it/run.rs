@@ -338,7 +338,7 @@ fn whoever_asks_a_run_to_end_ends_its_steps() {
         long.signal(asked).unwrap();
         let ended = folder.runtime.block_on(long.wait()).unwrap();
         assert_eq!(ended.ending, Ending::Code(130), "{asked:?}");
-        assert!(!somebody_works_in(folder.path()), "{asked:?}");
+        assert!(!somebody_works_in(&folder.path()), "{asked:?}");
     }
 }
 
@@ -354,7 +354,7 @@ fn what_a_killed_command_left_running_is_ended_by_the_next_one() {
     folder.write("short", "");
     let document = folder.document(&[]);
     assert_eq!(document["result"], "succeeded");
-    let left = somebody_works_in(folder.path());
+    let left = somebody_works_in(&folder.path());
     assert!(!left, "a process of the killed run is left ({before})");
 }
 
