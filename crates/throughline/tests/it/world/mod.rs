@@ -121,11 +121,9 @@ impl World {
         self.house.mend()?;
         self.answer_questions()?;
         match self.random.below(20) {
-            0..8 if self.pushed_at.elapsed() > self.pace => {
-                if self.open_runs()?.len() < BUSY {
-                    let place = self.random.below(self.components.len());
-                    self.push(place)?;
-                }
+            0..8 if self.pushed_at.elapsed() > self.pace && self.open_runs()?.len() < BUSY => {
+                let place = self.random.below(self.components.len());
+                self.push(place)?;
             }
             8..10 => {
                 let checkpoint = self.house.ask("POST", "ledger/checkpoint", "")?;
