@@ -155,10 +155,15 @@ fn boot() -> String {
 /// The file in the data folder in which the engine is remembered. It is there once one was found.
 pub(crate) const KNOWN: &str = "containers.json";
 
-/// The engine that was found here before, whether it still works or not.
+/// The engine that was found here before, whether it still works or not. Where it is reached is not a thing to
+/// remember: that is said by the variables of now.
 pub(crate) fn known(data: &Path) -> Option<Engine> {
     let bytes = std::fs::read(data.join(KNOWN)).ok()?;
-    serde_json::from_slice::<Known>(&bytes).ok().map(|known| known.engine)
+    let known: Known = serde_json::from_slice(&bytes).ok()?;
+    Some(Engine {
+        variables: variables(),
+        ..known.engine
+    })
 }
 
 /// Looks for an engine, and finds out how it is to be asked; that is remembered in the data folder
@@ -242,6 +247,25 @@ async fn try_kind(kind: Kind, data: &Path) -> Result<Engine, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_engine_that_was_found_before_is_reached_where_it_is_now() {
+        let data = testkit::folder();
+        let engine = Engine {
+            kind: Kind::Docker,
+            program: "/usr/bin/docker".into(),
+            version: "20.10.24".into(),
+            general: Vec::new(),
+            run: Vec::new(),
+            init: true,
+            no_limits: None,
+            variables: [("DOCKER_HOST".to_owned(), "unix:///gone".to_owned())].into(),
+        };
+        let known_then = Known { boot: boot(), engine };
+        std::fs::write(data.path().join(KNOWN), serde_json::to_vec(&known_then).unwrap()).unwrap();
+        let now = known(data.path()).unwrap();
+        assert_eq!((now.kind, now.variables), (Kind::Docker, variables()));
+    }
 
     #[test]
     fn a_complaint_is_the_last_line_without_decoration() {
