@@ -80,6 +80,7 @@ const STAGES: &[Stage] = &[
                     "--workspace",
                     "--all-targets",
                     "--locked",
+                    "--keep-going",
                     "--",
                     "-D",
                     "warnings",

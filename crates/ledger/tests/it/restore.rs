@@ -32,7 +32,7 @@ async fn original() -> (MemoryLedger, Vec<Exported>, Checkpoint) {
 #[derive(Clone)]
 enum Store {
     File(std::path::PathBuf),
-    Database(ledger::Address),
+    Database(Box<ledger::Address>),
 }
 
 impl Store {
@@ -137,5 +137,5 @@ async fn an_export_becomes_a_ledger_again_in_a_file_or_nothing_does() {
 async fn an_export_becomes_a_ledger_again_in_a_database_or_nothing_does() {
     let Some(database) = Postgres::start() else { return };
     let address = format!("{}&schema=back", database.address());
-    holds(Store::Database(address.parse().unwrap())).await;
+    holds(Store::Database(Box::new(address.parse().unwrap()))).await;
 }
