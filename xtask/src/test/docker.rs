@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use super::{Context, Outcome, install};
 use crate::command::{self, Program, Running};
 
+/// The network of a daemon's containers, which it makes where it is not there.
+const BRIDGE: &str = "docker0";
 /// So long a daemon may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The tests in which containers run.
@@ -53,8 +55,16 @@ pub fn tests(context: &mut Context) -> Outcome {
 
 /// A daemon; one that was started here is ended when this is dropped.
 struct Daemon {
-    own: Option<(Running, PathBuf)>,
+    own: Option<Own>,
     address: Option<String>,
+}
+
+/// A daemon that was started here.
+struct Own {
+    running: Running,
+    folder: PathBuf,
+    /// Whether the machine had the network before.
+    has_bridge: bool,
 }
 
 impl Daemon {
@@ -80,6 +90,7 @@ impl Daemon {
         if Program::new("id", &["-u"], root).output()?.trim() != "0" {
             return Err("only root may".to_owned());
         }
+        let has_bridge = Path::new("/sys/class/net").join(BRIDGE).exists();
         // The path of a socket is short, so this is not below the build folder.
         let folder = std::env::temp_dir().join(format!("throughline-docker-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -103,7 +114,11 @@ impl Daemon {
         ];
         let running = Program::new(&program.to_string_lossy(), &arguments, root).start(&folder.join("log"))?;
         let mut daemon = Self {
-            own: Some((running, folder)),
+            own: Some(Own {
+                running,
+                folder,
+                has_bridge,
+            }),
             address: Some(address),
         };
         daemon.answers(root)?;
@@ -129,10 +144,10 @@ impl Daemon {
             let Err(complaint) = self.docker(&["version"], root).output() else {
                 return Ok(());
             };
-            if let Some((running, folder)) = &mut self.own
-                && running.has_ended()
+            if let Some(own) = &mut self.own
+                && own.running.has_ended()
             {
-                let said = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+                let said = std::fs::read_to_string(own.folder.join("log")).unwrap_or_default();
                 return Err(said.lines().last().unwrap_or("it ended without a word").to_owned());
             }
             if Instant::now() > until {
@@ -167,9 +182,14 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if let Some((running, folder)) = &mut self.own {
-            running.end();
-            let _ = std::fs::remove_dir_all(folder);
+        let Some(own) = &mut self.own else { return };
+        own.running.end();
+        // What it leaves: a mounted namespace, and a network. Either may be gone by itself.
+        let namespace = own.folder.join("exec/netns/default");
+        let _ = Program::new("umount", &[&namespace.to_string_lossy()], Path::new("/")).output();
+        if !own.has_bridge {
+            let _ = Program::new("ip", &["link", "delete", BRIDGE], Path::new("/")).output();
         }
+        let _ = std::fs::remove_dir_all(&own.folder);
     }
 }
