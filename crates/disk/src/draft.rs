@@ -14,7 +14,7 @@ pub struct Draft<'a> {
 /// A file whose bytes are durable, and which has no name yet. Dropped, it leaves nothing.
 pub struct Sealed<'a>(Aside<'a>);
 
-/// A file that has its name, for now: a power cut may take the name away.
+/// A file that has its name. Until its folder is synced a power cut may take the name away.
 #[must_use = "the name is not durable before it is synced"]
 pub struct Named<'a> {
     disk: &'a dyn Disk,
