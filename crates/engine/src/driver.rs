@@ -11,6 +11,7 @@ use std::time::Duration;
 use facts::{Position, RunId};
 use ledger::{Append, AppendError, Appended, Ledger, LedgerError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::attempt::{Live, Work};
@@ -26,8 +27,8 @@ use crate::state::{Impossible, RunState};
 const FACTS_AT_ONCE: usize = 1_000;
 /// The longest pause before a failed store is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How often the ledger is asked who is in a group that another server's run was in.
-const HELD_ELSEWHERE: Duration = Duration::from_secs(5);
+/// How often a run that waits, or keeps others waiting, asks the ledger whether that is still so.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The longest sleep: a clock that was set, or a machine that slept, is noticed after so long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(300);
 
@@ -126,6 +127,7 @@ impl<'a> Task<'a> {
 
     async fn go(mut self, inbox: &mut UnboundedReceiver<Message>) -> Result<(), Halt> {
         let changed = self.places.changed();
+        let mut look_at: Option<Instant> = None;
         loop {
             while let Ok(message) = inbox.try_recv() {
                 self.take(message);
@@ -158,7 +160,12 @@ impl<'a> Task<'a> {
                     }
                 }
             }
-            let elsewhere = self.inner.places.groups().held_elsewhere(self.run);
+            let groups = self.inner.places.groups();
+            let (elsewhere, keeps_waiting) = (groups.held_elsewhere(self.run), groups.keeps_waiting(self.run));
+            look_at = match elsewhere.is_empty() && !keeps_waiting {
+                true => None,
+                false => Some(look_at.unwrap_or_else(|| Instant::now() + LOOK_AGAIN)),
+            };
             let deadline = self.sleep();
             tokio::select! {
                 biased;
@@ -169,13 +176,38 @@ impl<'a> Task<'a> {
                 },
                 () = changed.notified() => {}
                 () = tokio::time::sleep(deadline.unwrap_or_default()), if deadline.is_some() => {}
-                () = tokio::time::sleep(HELD_ELSEWHERE), if !elsewhere.is_empty() => {
+                () = tokio::time::sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
+                    look_at = None;
                     for group in &elsewhere {
                         learn(self.inner, group).await?;
+                    }
+                    if keeps_waiting {
+                        self.look_whether_driven_further().await?;
                     }
                 }
             }
         }
+    }
+
+    /// Takes in what another server has recorded of this run. Nothing may be on its way.
+    async fn look_whether_driven_further(&mut self) -> Result<(), Halt> {
+        let known = self.open.state().version;
+        // A store that fails says so where something is appended; this look comes again.
+        let next = self.inner.ledger.read_stream(&stream_of(self.run), known, 1).await;
+        if next.is_ok_and(|facts| !facts.is_empty()) {
+            self.reload().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the run again; what is driven here goes on from there.
+    async fn reload(&mut self) -> Result<(), Halt> {
+        let (state, read_at) = load(self.inner, self.run).await?;
+        let open: BTreeSet<Attempt> = attempts(&state);
+        self.live
+            .retain(|(work, attempt), _| *work == Work::Observation || open.contains(attempt));
+        self.open.conflicted(state, read_at);
+        Ok(())
     }
 
     fn take(&mut self, message: Message) {
@@ -225,11 +257,7 @@ impl<'a> Task<'a> {
                 Ok(Some(self.open.committed(appended.last)))
             }
             Err(AppendError::Conflict { .. } | AppendError::Reused { .. }) => {
-                let (state, read_at) = load(self.inner, self.run).await?;
-                let open: BTreeSet<Attempt> = attempts(&state);
-                self.live
-                    .retain(|(work, attempt), _| *work == Work::Observation || open.contains(attempt));
-                self.open.conflicted(state, read_at);
+                self.reload().await?;
                 Ok(None)
             }
             // Somebody else has this turn of a group: whose it is now stands in the ledger.

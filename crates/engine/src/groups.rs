@@ -5,6 +5,11 @@
 //! were it wrong, the ledger would refuse. Nobody leaves before that is durable, and nobody enters after a
 //! turn whose end was not seen in the ledger.
 //!
+//! That a turn has ended stays so, whoever says later that it goes on. And what a server knows of a run may be
+//! old, where another one has driven it further: whoever keeps others waiting looks in the ledger whether its
+//! turn still goes on ([`keeps_waiting`](GroupPool::keeps_waiting)), and so does whoever waits for a run that is
+//! not driven here ([`held_elsewhere`](GroupPool::held_elsewhere)). So nobody waits for a turn that is over.
+//!
 //! Whose run was asked for first goes first. A rule may end those that wait, or stop who works, when a newer
 //! run comes; steps of one run always wait for one another.
 
@@ -147,6 +152,8 @@ struct Group {
     name: String,
     /// The last turn that is known to have been claimed.
     turn: u64,
+    /// The last turn that is known to have ended: nobody is in the group by it or an earlier one any more.
+    ended: u64,
     holder: Option<Holder>,
     waiting: BTreeMap<Member, GroupRule>,
 }
@@ -231,13 +238,27 @@ impl GroupPool {
             return;
         }
         group.turn = turn;
-        if let Some(member) = holder {
+        match holder {
+            // The ledger was asked before the turn ended.
+            Some(_) if turn <= group.ended => {}
             // Whoever was to try waits again; it is asked for with the next wish.
-            group.holder = Some(Holder { member, durable: true });
-        } else if group.holder.as_ref().is_some_and(|holder| holder.durable) {
-            group.holder = None;
-            groups.pass_on(key);
+            Some(member) => group.holder = Some(Holder { member, durable: true }),
+            None => groups.ended(key, turn),
         }
+    }
+
+    /// Whether others wait for a group that `run` is known to be in.
+    pub(crate) fn keeps_waiting(&self, run: RunId) -> bool {
+        let groups = self.lock();
+        let Some(mine) = groups.runs.get(&run) else {
+            return false;
+        };
+        mine.keys.iter().any(|key| {
+            groups.groups.get(key).is_some_and(|group| {
+                let is_in = |holder: &Holder| holder.durable && holder.member.run == run;
+                group.holder.as_ref().is_some_and(is_in) && group.waiting.keys().any(|member| member.run != run)
+            })
+        })
     }
 
     /// The groups that `run` waits for and that a run is in which is not driven here: its end is seen in the
@@ -321,17 +342,25 @@ impl Groups {
         }
         group.turn = turn;
         match now {
+            // What is said of this run is older than what is known.
+            Some(_) if turn <= group.ended => {}
             Some(member) => {
                 group.waiting.remove(member);
                 let member = member.clone();
                 group.holder = Some(Holder { member, durable: true });
                 self.runs.entry(run).or_default().keys.insert(key.to_owned());
             }
-            None if group.holder.as_ref().is_some_and(|holder| holder.durable) => {
-                group.holder = None;
-                self.pass_on(key);
-            }
-            None => {}
+            None => self.ended(key, turn),
+        }
+    }
+
+    /// The last turn of a group has ended.
+    fn ended(&mut self, key: &str, turn: u64) {
+        let Some(group) = self.groups.get_mut(key) else { return };
+        group.ended = group.ended.max(turn);
+        if group.holder.as_ref().is_some_and(|holder| holder.durable) {
+            group.holder = None;
+            self.pass_on(key);
         }
     }
 
@@ -379,7 +408,22 @@ impl Groups {
                 }
             }
         }
+        if !was_there {
+            self.tell_holder(&wanted.key, me.run);
+        }
         self.pass_on(&wanted.key);
+    }
+
+    /// Who is in a group hears that it keeps others waiting now.
+    fn tell_holder(&self, key: &str, by: RunId) {
+        let holder = self.groups.get(key).and_then(|group| group.holder.as_ref());
+        let Some(run) = holder.filter(|holder| holder.durable).map(|holder| holder.member.run) else {
+            return;
+        };
+        let changed = self.runs.get(&run).and_then(|mine| mine.changed.as_ref());
+        if let Some(changed) = changed.filter(|_| run != by) {
+            changed.notify_one();
+        }
     }
 
     /// A newer run takes the member's turn: it ends, or stops when it is in the group.

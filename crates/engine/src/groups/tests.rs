@@ -276,3 +276,51 @@ fn a_run_that_is_not_driven_any_more_leaves_its_place_in_the_queue_and_not_what_
     bench.pool.learn("k/deploy", 1, None);
     assert_eq!(bench.asks(std::slice::from_ref(&one)), [Some(2)]);
 }
+
+#[test]
+fn a_turn_that_has_ended_stays_so_whoever_says_later_that_it_goes_on() {
+    let bench = Bench::default();
+    let (one, two) = (wanted(1, 0, GroupRule::Queue), wanted(2, 0, GroupRule::Queue));
+    bench.asks(std::slice::from_ref(&one));
+    bench.holds(&one, 7, true);
+    assert_eq!(bench.asks(std::slice::from_ref(&two)), [None]);
+    bench.holds(&one, 7, false);
+    // The ledger was read before, and a server's knowledge of the run is older still.
+    bench.pool.learn("k/deploy", 7, Some(one.member.clone()));
+    bench.holds(&one, 7, true);
+    assert_eq!(bench.asks(std::slice::from_ref(&two)), [Some(8)]);
+    // The same where the ledger said that it has ended.
+    bench.holds(&two, 8, true);
+    bench.pool.learn("k/deploy", 8, None);
+    bench.holds(&two, 8, true);
+    assert_eq!(bench.asks(std::slice::from_ref(&one)), [Some(9)]);
+    // A later turn is another one.
+    bench.pool.learn("k/deploy", 9, Some(two.member.clone()));
+    assert_eq!(bench.asks(std::slice::from_ref(&one)), [None]);
+}
+
+#[test]
+fn who_keeps_others_waiting_knows_it_and_is_woken_for_it() {
+    let (bench, woken) = (Bench::default(), Arc::new(Notify::new()));
+    let (one, two) = (wanted(1, 0, GroupRule::Queue), wanted(2, 0, GroupRule::Queue));
+    let second = wanted(1, 1, GroupRule::Queue);
+    let has_come = || futures_util::FutureExt::now_or_never(woken.notified()).is_some();
+    bench.pool.enter(id(1), &woken, std::slice::from_ref(&one));
+    assert!(has_come() && !bench.pool.keeps_waiting(id(1)));
+    bench.holds(&one, 1, true);
+    assert!(!bench.pool.keeps_waiting(id(1)));
+    // Steps of the same run wait for what their run knows itself.
+    bench.pool.enter(id(1), &woken, std::slice::from_ref(&second));
+    assert!(!bench.pool.keeps_waiting(id(1)));
+    bench.asks(std::slice::from_ref(&two));
+    assert!(has_come());
+    assert_eq!(
+        (bench.pool.keeps_waiting(id(1)), bench.pool.keeps_waiting(id(2))),
+        (true, false)
+    );
+    // Once is enough: who goes on waiting wakes nobody again.
+    bench.asks(std::slice::from_ref(&two));
+    assert!(!has_come());
+    bench.holds(&one, 1, false);
+    assert!(!bench.pool.keeps_waiting(id(1)));
+}

@@ -21,6 +21,11 @@ use world::World;
 
 /// How many seeds the normal test run takes.
 const SEEDS: u64 = 1_500;
+/// Histories that went wrong once.
+const ONCE_WRONG: &[u64] = &[
+    // Each of two servers took for going on what the other had ended, and kept the other's run waiting.
+    1_795_465_074,
+];
 /// How many seeds a deliberate fault may survive.
 const SEEDS_FOR_A_FAULT: u64 = 400;
 
@@ -86,7 +91,7 @@ fn every_history_keeps_the_invariants_and_ends_when_faults_stop() {
     let seeds = number("THROUGHLINE_SEEDS").unwrap_or(SEEDS);
     let first = number("THROUGHLINE_FIRST_SEED").unwrap_or(0);
     let mut all = Seen::default();
-    for seed in first..first + seeds {
+    for seed in ONCE_WRONG.iter().copied().chain(first..first + seeds) {
         match simulate(seed, None, false) {
             Ok(seen) => all += seen,
             Err(wrong) => panic!("seed {seed}: {wrong}\nreplay it with THROUGHLINE_SEED={seed}"),

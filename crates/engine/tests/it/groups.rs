@@ -181,3 +181,33 @@ async fn steps_that_take_the_whole_machine_work_one_after_the_other() {
     );
     assert_eq!(bench.world.most_working(), 1);
 }
+
+/// Whoever took over may have driven a run further than the one that still holds it.
+#[tokio::test]
+async fn what_another_server_has_ended_keeps_nobody_waiting() {
+    let bench = Bench::new();
+    let (first, second) = (bench.engine().await, bench.engine().await);
+    let mut asks = of("asks", GroupRule::Queue);
+    if let Ok(plan) = &mut asks.plan {
+        plan.steps[0].input = json!({"unknown": true});
+    }
+    let one = first.submit(asks, nothing()).await.unwrap().run;
+    let mut head = bench.ledger.follow();
+    while bench.steps(one).await != ["asks: asking (the wire was cut)"] {
+        head.changed().await.unwrap();
+    }
+    let two = first
+        .submit(of("waits", GroupRule::Queue), nothing())
+        .await
+        .unwrap()
+        .run;
+    bench.until(|| first.waiting(two).pop()).await;
+    second
+        .resolve(one, &name("asks"), true, facts::Actor::System)
+        .await
+        .unwrap();
+    bench.world.release("waits");
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), first.wait(two));
+    assert_eq!(ended.await.unwrap().unwrap(), Some(RunResult::Succeeded));
+    bench.check().await;
+}

@@ -8,17 +8,28 @@ use super::{Event, Key, World};
 use crate::groups::group_of_claim;
 use crate::open_run::Turn;
 
-/// After how many milliseconds the ledger is asked who is in a group that another server's run was in.
-const HELD_ELSEWHERE: u64 = 5_000;
+/// After how many milliseconds a run that waits, or keeps others waiting, asks the ledger whether that is still so.
+const LOOK_AGAIN: u64 = 5_000;
 
 impl World {
-    /// A deadline has passed: groups that are held elsewhere are looked for in the ledger.
+    /// A deadline has passed: groups that are held elsewhere are looked for in the ledger, and a run that keeps
+    /// others waiting looks whether somebody else has driven it further.
     pub(super) fn wake(&mut self, id: u64, run: RunId) {
         self.woken.remove(&(id, run, self.now));
         let Some(at) = self.index(id) else { return };
         let pool = std::sync::Arc::clone(&self.servers[at].pool);
         for group in pool.groups().held_elsewhere(run) {
             learn(&self.ledger, &pool, &group);
+        }
+        let keeps_waiting = pool.groups().keeps_waiting(run);
+        let Some(sim) = self.servers[at].runs.get_mut(&run).filter(|_| keeps_waiting) else {
+            return;
+        };
+        let Some((state, read_at)) = load(&self.ledger, run) else {
+            return;
+        };
+        if !sim.open.is_appending() && state.version > sim.open.state().version {
+            sim.conflicted(state, read_at);
         }
     }
 
@@ -145,12 +156,15 @@ impl World {
                     self.server(id).map(|server| server.runs.remove(&run));
                     return false;
                 }
-                let held = self.server(id).map(|server| server.pool.groups().held_elsewhere(run));
-                if held.is_some_and(|held| !held.is_empty()) {
-                    let at = self.now + HELD_ELSEWHERE;
+                let looks = self.server(id).is_some_and(|server| {
+                    let groups = server.pool.groups();
+                    !groups.held_elsewhere(run).is_empty() || groups.keeps_waiting(run)
+                });
+                if looks {
+                    let at = self.now + LOOK_AGAIN;
                     if !self.woken.iter().any(|(server, of, _)| (*server, *of) == (id, run)) {
                         self.woken.insert((id, run, at));
-                        self.after(HELD_ELSEWHERE, Event::Wake { server: id, run });
+                        self.after(LOOK_AGAIN, Event::Wake { server: id, run });
                     }
                 }
                 if let Some(deadline) = deadline {
