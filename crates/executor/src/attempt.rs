@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::container::{
     self,
     record::{self, Record},
+    said::Heard,
 };
 use crate::groups::Group;
 use crate::hold::{Event, Hold};
@@ -222,7 +223,7 @@ fn say_why_lost(folder: &Path, record: &Record) {
     ) else {
         return;
     };
-    let mut log = LogWriter::resume(log, record.log_budget, &Secrets::new([""; 0]));
+    let mut log = LogWriter::resume(log, record.log_budget, &Secrets::new([""; 0]), false);
     for name in processes {
         log.note(&format!(
             "the service `{name}` was a process, and ended with the shim that kept it: this attempt is lost"
@@ -241,8 +242,11 @@ async fn take_up(shim: Arc<Shim>, record: Record, running: Arc<Running>, busy: B
         locked(&shim.attempts.0).remove(&attempt);
         return;
     };
+    // What came into the log after it was last noted how far it had come, comes again.
+    let heard = Heard::read(&shim.folder.join(attempt.folder()));
+    let is_full = heard.is_some_and(|heard| heard.cut(&log).unwrap_or(false));
     let mut work = Work {
-        log: LogWriter::resume(log, record.log_budget, &masked),
+        log: LogWriter::resume(log, record.log_budget, &masked, is_full),
         running: &running,
         started_at: record.started_at,
         stopped: None,

@@ -39,6 +39,7 @@ pub mod machine;
 mod secrets;
 mod services;
 mod shim;
+mod watch;
 mod wire;
 
 pub use container::{Contained, Container, ContainerChoice, Image, Pull};

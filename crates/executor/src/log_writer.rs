@@ -22,6 +22,8 @@ pub(crate) struct LogWriter {
     file: File,
     budget: u64,
     written: u64,
+    /// What the file holds, in bytes.
+    length: u64,
     truncated: bool,
     streams: [Stream; 2],
     masked: Vec<u8>,
@@ -35,6 +37,7 @@ impl LogWriter {
             line: Vec::new(),
         };
         Self {
+            length: file.metadata().map_or(0, |found| found.len()),
             file,
             budget,
             written: 0,
@@ -45,14 +48,30 @@ impl LogWriter {
         }
     }
 
-    /// Goes on with a log that somebody else began.
-    pub(crate) fn resume(file: File, budget: u64, secrets: &Secrets) -> Self {
-        let written = file.metadata().map_or(0, |found| found.len());
+    /// Goes on with a log that somebody else began, and that has reached its budget where `is_full`.
+    pub(crate) fn resume(file: File, budget: u64, secrets: &Secrets, is_full: bool) -> Self {
+        let begun = Self::new(file, budget, secrets);
         Self {
-            written,
-            truncated: written >= budget,
-            ..Self::new(file, budget, secrets)
+            written: begun.length,
+            truncated: is_full || begun.length >= budget,
+            ..begun
         }
+    }
+
+    /// The bytes that the file holds.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether nothing more is kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.truncated
+    }
+
+    /// Whether the file holds all that was taken, as far as it is kept: no line has only begun.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_at_rest = |stream: &Stream| stream.line.is_empty() && stream.masker.is_at_rest();
+        self.truncated || self.streams.iter().all(is_at_rest)
     }
 
     fn stream(&mut self, channel: Channel) -> &mut Stream {
@@ -141,8 +160,11 @@ impl LogWriter {
 
     fn write_out(&mut self) {
         // Without space on the disk the log is lost, not the attempt.
-        if !self.out.is_empty() && self.file.write_all(&self.out).is_err() {
-            self.truncated = true;
+        if !self.out.is_empty() {
+            match self.file.write_all(&self.out) {
+                Ok(()) => self.length += self.out.len() as u64,
+                Err(_) => self.truncated = true,
+            }
         }
         self.out.clear();
     }

@@ -6,13 +6,11 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::inotify;
 use serde::{Deserialize, Serialize};
-use tokio::io::unix::AsyncFd;
+
+use crate::watch::Watch;
 
 /// The name of the log in an attempt's folder.
 pub const LOG: &str = "log";
@@ -106,17 +104,11 @@ pub fn follow(path: &Path) -> io::Result<Follow> {
 /// When the attempt's folder is not there.
 pub fn follow_from(path: &Path, position: u64) -> io::Result<Follow> {
     let folder = path.parent().ok_or_else(|| io::Error::other("a log has a folder"))?;
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-    let what = inotify::WatchFlags::MODIFY
-        | inotify::WatchFlags::CREATE
-        | inotify::WatchFlags::MOVED_TO
-        | inotify::WatchFlags::DELETE_SELF
-        | inotify::WatchFlags::ONLYDIR;
-    inotify::add_watch(&watch, folder, what)?;
+    let watch = Watch::of(&[folder])?;
     Ok(Follow {
         log: path.to_owned(),
         outcome: folder.join(OUTCOME),
-        watch: process::readable(watch)?,
+        watch,
         file: None,
         position,
         read: Vec::new(),
@@ -130,7 +122,7 @@ pub fn follow_from(path: &Path, position: u64) -> io::Result<Follow> {
 pub struct Follow {
     log: PathBuf,
     outcome: PathBuf,
-    watch: AsyncFd<OwnedFd>,
+    watch: Watch,
     file: Option<File>,
     /// Of the end of the last line that was given out.
     position: u64,
@@ -166,7 +158,7 @@ impl Follow {
                     self.complete = true;
                     continue;
                 }
-                self.changed().await?;
+                self.watch.changed().await?;
             }
         }
     }
@@ -195,30 +187,6 @@ impl Follow {
         let read = file.read(&mut self.read[before..]);
         self.read.truncate(before + read.as_ref().map_or(0, |read| *read));
         read
-    }
-
-    /// Waits until something in the folder changes.
-    async fn changed(&mut self) -> io::Result<()> {
-        loop {
-            let mut ready = self.watch.readable().await?;
-            let mut buffer = [MaybeUninit::uninit(); 4096];
-            let mut events = inotify::Reader::new(self.watch.get_ref(), &mut buffer);
-            let mut any = false;
-            loop {
-                match events.next() {
-                    Ok(event) if event.events().contains(inotify::ReadFlags::DELETE_SELF) => {
-                        return Err(io::Error::new(io::ErrorKind::NotFound, "the log was removed"));
-                    }
-                    Ok(_) => any = true,
-                    Err(rustix::io::Errno::WOULDBLOCK) => break,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            ready.clear_ready();
-            if any {
-                return Ok(());
-            }
-        }
     }
 }
 

@@ -91,11 +91,23 @@ pub(crate) fn write(
     write_in(&memory, &name, secrets).or_else(|_| write_in(&disk, &name, secrets))
 }
 
-/// Removes the secrets of an attempt of which nothing runs any more.
+/// What the name of a folder ends with that holds what an attempt says, unmasked.
+const SAID: &str = ".said";
+
+/// The place beside a folder of secrets for what may repeat them.
+pub(crate) fn place_for_said(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(SAID);
+    folder.with_file_name(name)
+}
+
+/// Removes the secrets of an attempt of which nothing runs any more, and what it said beside them.
 pub(crate) fn remove(run_folder: &Path, run: RunId, attempt: &Attempt) {
     for home in homes(run_folder) {
+        let folder = home.join(name(run, attempt));
         // What stays behind is swept when the run is closed or its next shim starts.
-        let _ = std::fs::remove_dir_all(home.join(name(run, attempt)));
+        let _ = std::fs::remove_dir_all(place_for_said(&folder));
+        let _ = std::fs::remove_dir_all(folder);
     }
 }
 
@@ -130,7 +142,8 @@ pub(crate) fn sweep(run_folder: &Path, run: RunId) {
     for home in homes(run_folder) {
         for entry in std::fs::read_dir(home).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(&beginning) && !open.contains(&name) {
+            let of = name.strip_suffix(SAID).unwrap_or(&name);
+            if name.starts_with(&beginning) && !open.iter().any(|open| open == of) {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }

@@ -153,6 +153,11 @@ impl Masker {
         self.give_out(end, out);
     }
 
+    /// Whether all that was pushed is given out, and what comes next is masked as if nothing had come before.
+    pub fn is_at_rest(&self) -> bool {
+        self.held.is_empty() && !self.masking
+    }
+
     /// Ends the stream: adds to `out` what was held back.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         self.give_out(self.held.len(), out);

@@ -1,26 +1,24 @@
 //! An attempt's container within the shim: started or taken up again, listened to, ended, removed.
 
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{Clock as _, SystemClock, Timestamp};
 use process::{Identity, Signal, tree};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
 use super::Container;
 use super::command::{self, NO_PROGRAM, STARTED, Wanted};
 use super::engine::Engine;
 use super::life::{self, Starter, state};
-use super::record::{self, ERROR, OUTPUT, Record, STARTER, STATUS};
+use super::record::{self, Record, STARTER};
+use super::said::{self, Ears};
 use crate::attempt::Work;
 use crate::job::Ended;
 use crate::limits::Held;
-use crate::logs;
+use crate::log_writer::LogWriter;
 use crate::secrets;
 use crate::shim::Shim;
 use crate::wire::JobMessage;
@@ -33,47 +31,6 @@ pub(crate) struct Contained {
     pub(crate) ended: Ended,
     /// What stands beside the attempt, to be removed with the container once the outcome is recorded.
     pub(crate) record: Option<Record>,
-}
-
-/// The pipes from a container. They are open for writing here too, so that they never end by themselves.
-struct Ears {
-    output: pipe::Receiver,
-    error: pipe::Receiver,
-    status: pipe::Receiver,
-    buffers: [Vec<u8>; 3],
-}
-
-enum Heard {
-    Said(logs::Channel, usize),
-    Status(usize),
-}
-
-impl Ears {
-    fn open(pipes: &Path) -> io::Result<Self> {
-        let open = |name: &str| {
-            pipe::OpenOptions::new()
-                .read_write(true)
-                .open_receiver(pipes.join(name))
-        };
-        Ok(Self {
-            output: open(OUTPUT)?,
-            error: open(ERROR)?,
-            status: open(STATUS)?,
-            buffers: [vec![0; 64 * 1024], vec![0; 64 * 1024], vec![0; 256]],
-        })
-    }
-
-    /// The next thing that is heard. Cancelling the wait loses nothing.
-    async fn hear(&mut self) -> Heard {
-        let [output, error, status] = &mut self.buffers;
-        tokio::select! {
-            Ok(read) = self.status.read(status) => Heard::Status(read),
-            Ok(read) = self.output.read(output) => Heard::Said(logs::Channel::Output, read),
-            Ok(read) = self.error.read(error) => Heard::Said(logs::Channel::Error, read),
-            // A pipe that cannot be read says nothing more; the container's end is heard otherwise.
-            else => std::future::pending().await,
-        }
-    }
 }
 
 /// Sees a new attempt in its container to the end.
@@ -128,6 +85,7 @@ fn begin(
         });
     }
     work.limits = record.limits.clone();
+    record.said = record::said(&shim.folder, &job.attempt);
     let secrets_folder = if job.secrets.is_empty() {
         None
     } else {
@@ -138,16 +96,18 @@ fn begin(
             }
             Ok(folder)
         });
-        Some(written.map_err(|error| (format!("no place for the step's secrets: {error}"), None))?)
+        let folder = written.map_err(|error| (format!("no place for the step's secrets: {error}"), None))?;
+        record.said = secrets::place_for_said(&folder);
+        Some(folder)
     };
-    let pipes = record::pipes(&shim.folder, &job.attempt);
-    let ears = record.write(&shim.folder).and_then(|()| Ears::open(&pipes));
-    let ears = ears.map_err(|error| {
-        (
-            format!("the pipes of the step's container cannot be made: {error}"),
-            Some(record.clone()),
-        )
-    })?;
+    let io = record::io(&shim.folder, &job.attempt);
+    let ears = record
+        .write(&shim.folder)
+        .and_then(|()| open(shim, &record, &work.log))
+        .map_err(|error| {
+            let reason = format!("what the step's container says cannot be read: {error}");
+            (reason, Some(record.clone()))
+        })?;
     crashpoint::reach("executor.container-recorded");
     let mut program = std::mem::take(&mut job.shell);
     program.push(std::mem::take(&mut job.script));
@@ -165,14 +125,26 @@ fn begin(
         secrets: secrets_folder
             .as_deref()
             .map(|folder| (folder, as_variables.map(|secret| secret.name.as_str()).collect())),
-        pipes: &pipes,
+        io: &io,
+        said: &record.said,
         program,
         own: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
     });
-    match Starter::spawn(shim, &record.engine, &arguments, &pipes.join(STARTER), job.nice) {
+    match Starter::spawn(shim, &record.engine, &arguments, &io.join(STARTER), job.nice) {
         Ok(starter) => Ok((record, ears, starter)),
         Err(reason) => Err((reason, Some(record))),
     }
+}
+
+fn open(shim: &Shim, record: &Record, log: &LogWriter) -> io::Result<Ears> {
+    let io = record::io(&shim.folder, &record.attempt);
+    let opened = Ears::open(&record.said, &shim.folder.join(record.attempt.folder()), &io, log);
+    opened.map_err(|error| match rustix::io::Errno::from_io_error(&error) {
+        Some(rustix::io::Errno::MFILE) => io::Error::other(format!(
+            "{error} (hint: raise `fs.inotify.max_user_instances` by sysctl)"
+        )),
+        _ => error,
+    })
 }
 
 fn after(from: Timestamp, time: Duration) -> Option<Timestamp> {
@@ -181,11 +153,11 @@ fn after(from: Timestamp, time: Duration) -> Option<Timestamp> {
 
 /// Whether the container of an earlier shim can be listened to again; otherwise it is of no use any more.
 pub(crate) async fn can_be_taken_up(shim: &Shim, record: &Record) -> bool {
-    if record.is_of_another_boot() || !record.stands_alone {
+    if record.is_of_another_boot() || !record.stands_alone || !said::are_there(&record.said) {
         return false;
     }
-    let pipes = record::pipes(&shim.folder, &record.attempt);
-    life::until_started(&pipes.join(STARTER), &record.name).await;
+    let io = record::io(&shim.folder, &record.attempt);
+    life::until_started(&io.join(STARTER), &record.name).await;
     match state(shim, &record.engine, &record.name).await {
         // One that was made and never started does not start by itself.
         Ok(Some(state)) => !matches!(state.status.as_str(), "created" | "configured" | "initialized"),
@@ -205,15 +177,19 @@ pub(crate) async fn take_up(work: &mut Work<'_>, shim: &Arc<Shim>, record: Recor
     work.limits = record.limits.clone();
     work.started_at = record.started_at;
     work.running_now();
-    match Ears::open(&record::pipes(&shim.folder, &record.attempt)) {
-        Ok(ears) => {
-            work.log
-                .note("another shim listens from here on; what was said in between may be missing");
+    match open(shim, &record, &work.log) {
+        Ok(mut ears) => {
+            // First what stood in the log already, so that whoever reads along sees no line twice.
+            ears.take(&mut work.log, false);
+            work.log.note(
+                "the process that read what this step says was ended; another one reads on, and what was said in between has come now",
+            );
+            ears.keep(&work.log);
             listen(work, shim, record, ears, None).await
         }
         Err(error) => Contained {
             ended: Ended::CouldNotStart {
-                reason: format!("its pipes cannot be opened again: {error}"),
+                reason: format!("what it says cannot be read any more: {error}"),
             },
             record: Some(record),
         },
@@ -230,7 +206,7 @@ async fn listen(
 ) -> Contained {
     let known = record.known(&shim.folder);
     let _known = shim.contain(&known, starter.as_ref().map(|starter| starter.identity));
-    let mut status = String::new();
+    let io = record::io(&shim.folder, &record.attempt);
     let mut started = starter.is_none();
     let mut end: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = match starter {
         Some(_) => None,
@@ -255,21 +231,15 @@ async fn listen(
             }
         };
         tokio::select! {
-            heard = ears.hear() => match heard {
-                Heard::Said(channel, read) => {
-                    let buffer = usize::from(channel == logs::Channel::Error);
-                    work.log.take(channel, &ears.buffers[buffer][..read]);
+            () = ears.hear() => {
+                ears.take(&mut work.log, false);
+                if !started && record::status(&io).contains(STARTED) {
+                    started = true;
+                    crashpoint::reach("executor.container-started");
+                    work.started_at = SystemClock.now();
+                    work.running_now();
                 }
-                Heard::Status(read) => {
-                    status.push_str(&String::from_utf8_lossy(&ears.buffers[2][..read]));
-                    if !started && status.contains(STARTED) {
-                        started = true;
-                        crashpoint::reach("executor.container-started");
-                        work.started_at = SystemClock.now();
-                        work.running_now();
-                    }
-                }
-            },
+            }
             succeeded = starting, if is_starting => match succeeded {
                 true => end = Some(Box::pin(life::over(shim.clone(), known.clone()))),
                 false => break false,
@@ -289,11 +259,13 @@ async fn listen(
             }
             () = until(give_up_at) => break true,
         }
+        ears.keep(&work.log);
     };
     if let Some(ending_it) = ending_it {
         ending_it.abort();
     }
-    drain(work, &mut ears, &mut status);
+    ears.take(&mut work.log, true);
+    let status = record::status(&io);
     started |= status.contains(STARTED);
     if gave_up {
         work.log.note("the step's container could not be killed in time");
@@ -346,17 +318,6 @@ async fn told(work: &mut Work<'_>, shim: &Shim, record: &Record) -> Ended {
     }
 }
 
-fn drain(work: &mut Work<'_>, ears: &mut Ears, status: &mut String) {
-    let [output, error, told] = &mut ears.buffers;
-    crate::hold::read_all(&ears.output, output, |bytes| {
-        work.log.take(logs::Channel::Output, bytes)
-    });
-    crate::hold::read_all(&ears.error, error, |bytes| work.log.take(logs::Channel::Error, bytes));
-    crate::hold::read_all(&ears.status, told, |bytes| {
-        status.push_str(&String::from_utf8_lossy(bytes));
-    });
-}
-
 fn time_left(deadline: Option<Timestamp>) -> Option<Duration> {
     let left = deadline?.duration_since(SystemClock.now());
     Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
@@ -376,7 +337,7 @@ async fn end_it(shim: Arc<Shim>, record: Record) {
         Ok(Some(state)) if state.status == "running" => Identity::of_pid(state.process),
         // It has not started yet: there is nobody to ask, and nothing to kill before the engine has made it.
         Ok(_) => {
-            let starter = record::pipes(&shim.folder, &record.attempt).join(STARTER);
+            let starter = record::io(&shim.folder, &record.attempt).join(STARTER);
             life::until_started(&starter, &record.name).await;
             return kill(&shim, &record).await;
         }

@@ -8,13 +8,15 @@ use facts::RunId;
 
 use super::Container;
 use super::engine::{Engine, Kind};
-use super::record::{ERROR, OUTPUT, STATUS, WATCHER};
+use super::record::{STATUS, WATCHER};
+use super::said::{ERROR, OUTPUT};
 use crate::limits::{Limits, rlimits};
 use crate::services::LOG_BUDGET;
 use crate::wire::Attempt;
 
-/// Where the pipes and the secrets are within the container.
-const PIPES: &str = "/.throughline/io";
+/// Where it says whether it has started, where it writes what it says, and where its secrets are, within the container.
+const IO: &str = "/.throughline/io";
+const SAID: &str = "/.throughline/said";
 pub(crate) const SECRETS: &str = "/.throughline/secrets";
 
 /// Labels by which containers are found.
@@ -38,8 +40,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) variables: &'a BTreeMap<String, String>,
     /// The folder of the secrets, if there are any, and the names of those that are variables too.
     pub(crate) secrets: Option<(&'a Path, Vec<&'a str>)>,
-    /// The folder with the pipes.
-    pub(crate) pipes: &'a Path,
+    /// The folder in which it says whether it has started.
+    pub(crate) io: &'a Path,
+    /// The folder with the files for what it says.
+    pub(crate) said: &'a Path,
     /// The program, its arguments, and the script as the last of them.
     pub(crate) program: Vec<String>,
     /// The user and group that the server runs as.
@@ -63,11 +67,10 @@ pub(crate) fn mount(from: &Path, to: &Path, read_only: bool) -> String {
     text
 }
 
-/// What runs first: it connects the step to the pipes, sets the variables that are secrets, says that the
-/// step starts, and becomes it. The pipes are opened for reading too, so that a step whose listener is
-/// gone waits for the next one and is not ended by writing.
+/// What runs first: it connects the step to the files for what it says, sets the variables that are secrets,
+/// says that the step starts, and becomes it.
 fn opening(secret_variables: &[&str]) -> String {
-    let mut script = format!("exec 1<>{PIPES}/{OUTPUT} 2<>{PIPES}/{ERROR}\n");
+    let mut script = format!("exec 1>>{SAID}/{OUTPUT} 2>>{SAID}/{ERROR}\n");
     for name in secret_variables {
         // By the shell alone: the image need not have `cat`. Line ends stay as they are.
         script.push_str(&format!(
@@ -75,7 +78,7 @@ fn opening(secret_variables: &[&str]) -> String {
         ));
     }
     script.push_str(&format!(
-        "command -v \"$0\" >/dev/null 2>&1 || {{ echo {NO_PROGRAM} >{PIPES}/{STATUS}; exit 127; }}\necho {STARTED} >{PIPES}/{STATUS}\nexec \"$0\" \"$@\"\n"
+        "command -v \"$0\" >/dev/null 2>&1 || {{ echo {NO_PROGRAM} >{IO}/{STATUS}; exit 127; }}\necho {STARTED} >{IO}/{STATUS}\nexec \"$0\" \"$@\"\n"
     ));
     script
 }
@@ -130,7 +133,7 @@ fn limited(engine: &Engine, limits: &Limits) -> Vec<String> {
 /// The arguments of the engine that start the container.
 pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     let Wanted { engine, container, .. } = wanted;
-    let watcher = wanted.pipes.join(WATCHER);
+    let watcher = wanted.io.join(WATCHER);
     let mut all = common(engine, wanted.name, wanted.home, wanted.limits, &watcher);
     let mut add = |argument: &dyn AsRef<std::ffi::OsStr>| all.push(argument.as_ref().to_owned());
     for (label, value) in [
@@ -155,7 +158,8 @@ pub(crate) fn run(wanted: &Wanted<'_>) -> Vec<OsString> {
     for folder in &container.folders {
         add(&mount(folder, folder, false));
     }
-    add(&mount(wanted.pipes, Path::new(PIPES), false));
+    add(&mount(wanted.io, Path::new(IO), false));
+    add(&mount(wanted.said, Path::new(SAID), false));
     let mut secret_variables: &[&str] = &[];
     if let Some((folder, names)) = &wanted.secrets {
         add(&mount(folder, Path::new(SECRETS), true));

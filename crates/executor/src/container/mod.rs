@@ -5,12 +5,12 @@
 //!
 //! ```text
 //! server ── socket ── shim ── `podman run` ... the container: the step's processes
-//!                       └──── three named pipes: output, error, and whether it started
+//!                       └──── two files that it writes what it says to ([`said`])
 //! ```
 //!
 //! A container is named after its attempt, and what is needed to take it up again stands beside the
-//! attempt's log. So it outlives server and shim: the next shim of the run finds it, listens to the same
-//! pipes, and records its outcome; the containers of its services are taken up with it. Who is left over
+//! attempt's log. So it outlives server and shim: the next shim of the run finds it, reads on in the same
+//! files, and records its outcome; the containers of its services are taken up with it. Who is left over
 //! without such a record is removed ([`leftovers`]).
 
 pub(crate) mod attempt;
@@ -21,6 +21,7 @@ pub(crate) mod leftovers;
 pub(crate) mod life;
 pub(crate) mod probe;
 pub(crate) mod record;
+pub(crate) mod said;
 
 use std::path::PathBuf;
 

@@ -1,9 +1,7 @@
 //! What is written down of an attempt's container beside its log, before the container is there: enough
-//! to find it, to listen to it and to remove it.
+//! to find it, to read what it says and to remove it.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use disk::{Draft, LocalDisk};
@@ -12,17 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use super::life::Known;
-use super::{Contained, Container};
+use super::{Contained, Container, said};
 use crate::wire::Attempt;
 use crate::{limits::Held, logs};
 
 /// The file's name in the attempt's folder.
 const NAME: &str = "container.json";
-/// The folder beside it with the named pipes.
-const PIPES: &str = "io";
-/// The pipes of output and error, and the one that says whether the step has started.
-pub(crate) const OUTPUT: &str = "out";
-pub(crate) const ERROR: &str = "err";
+/// The folder beside it with what follows.
+const IO: &str = "io";
+/// The file into which the container writes whether the step has started.
 pub(crate) const STATUS: &str = "status";
 /// The file into which Podman writes which process watches the container.
 pub(crate) const WATCHER: &str = "conmon.pid";
@@ -36,6 +32,9 @@ pub(crate) struct Record {
     /// The container's name.
     pub(crate) name: String,
     pub(crate) container: Container,
+    /// The folder with the files that it writes what it says to.
+    #[serde(default)]
+    pub(crate) said: PathBuf,
     pub(crate) limits: Option<Held>,
     /// When the machine was started: no container outlives that.
     boot: String,
@@ -58,9 +57,19 @@ fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
-/// The folder of the pipes, by the run's folder.
-pub(crate) fn pipes(run_folder: &Path, attempt: &Attempt) -> PathBuf {
-    run_folder.join(attempt.folder()).join(PIPES)
+/// The folder of what stands between the container and who looks after it, by the run's folder.
+pub(crate) fn io(run_folder: &Path, attempt: &Attempt) -> PathBuf {
+    run_folder.join(attempt.folder()).join(IO)
+}
+
+/// What the container has said about its start.
+pub(crate) fn status(io: &Path) -> String {
+    std::fs::read_to_string(io.join(STATUS)).unwrap_or_default()
+}
+
+/// Where what a container says is written that has no secrets.
+pub(crate) fn said(run_folder: &Path, attempt: &Attempt) -> PathBuf {
+    run_folder.join(attempt.folder()).join("said")
 }
 
 impl Record {
@@ -70,6 +79,7 @@ impl Record {
             engine,
             name,
             container,
+            said: PathBuf::new(),
             limits: None,
             boot: boot(),
             started_at: now,
@@ -95,26 +105,14 @@ impl Record {
         Known {
             engine: self.engine.clone(),
             name: self.name.clone(),
-            watcher: pipes(run_folder, &self.attempt).join(WATCHER),
+            watcher: io(run_folder, &self.attempt).join(WATCHER),
         }
     }
 
-    /// Makes the pipes, and writes the record. To be called before the container is made.
+    /// Makes the files that the container writes to, and writes the record. To be called before the container is made.
     pub(crate) fn write(&self, run_folder: &Path) -> io::Result<()> {
-        let pipes = pipes(run_folder, &self.attempt);
-        DirBuilder::new().mode(0o755).create(&pipes)?;
-        for name in [OUTPUT, ERROR, STATUS] {
-            // Whoever the step's user is in its container, it may write; others do not get to the folder.
-            let path = pipes.join(name);
-            rustix::fs::mknodat(
-                rustix::fs::CWD,
-                &path,
-                rustix::fs::FileType::Fifo,
-                rustix::fs::Mode::from_raw_mode(0o666),
-                0,
-            )?;
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
-        }
+        said::make(&io(run_folder, &self.attempt), &[STATUS])?;
+        said::make(&self.said, &[said::OUTPUT, said::ERROR])?;
         let folder = run_folder.join(self.attempt.folder());
         let mut draft = Draft::begin(&LocalDisk, &folder.join(NAME), 0o600)?;
         draft.add(&serde_json::to_vec(self)?)?;
@@ -125,10 +123,12 @@ impl Record {
         }
     }
 
-    /// Removes pipes and record: nothing of the container is left.
+    /// Removes record and files: nothing of the container is left.
     pub(crate) fn remove(&self, run_folder: &Path) {
         let folder = run_folder.join(self.attempt.folder());
-        let _ = std::fs::remove_dir_all(folder.join(PIPES));
+        let _ = std::fs::remove_dir_all(folder.join(IO));
+        let _ = std::fs::remove_dir_all(&self.said);
+        said::Heard::forget(&folder);
         let _ = std::fs::remove_file(folder.join(NAME));
     }
 }

@@ -133,6 +133,108 @@ async fn a_container_that_ended_while_nobody_listened_still_has_its_outcome() {
     bench.executor.close(bench.run).await.unwrap();
 }
 
+/// Ends the shim of the bench's run, as a machine without memory would.
+async fn end_shim(bench: &Bench) {
+    let shim = shim(bench).unwrap();
+    shim.signal(Signal::KILL).unwrap();
+    shim.ended().await.unwrap();
+}
+
+/// What was said that is a number, without notes on the attempt.
+fn numbers(said: &[String], before: &str) -> Vec<usize> {
+    let numbers = said.iter().filter_map(|line| line.strip_prefix(before)?.parse().ok());
+    numbers.collect()
+}
+
+#[tokio::test]
+async fn each_line_is_read_once_and_in_order_however_often_the_shim_is_killed() {
+    let Some(bench) = contained().await else { return };
+    // Both channels at once, without a pause, until it is told to end.
+    let script =
+        "i=0; while ! [ -e go ]; do echo out $i; echo err $i >&2; i=$((i+1)); usleep 300; done; echo $i > count";
+    bench.executor.start(bench.job("step", script)).await.unwrap();
+    let key = bench.key("step");
+    for round in 0..4 {
+        bench.until_said("step", &format!("out {}", 100 + round * 200)).await;
+        end_shim(&bench).await;
+        if round % 2 == 0 {
+            // Much is said while nobody reads.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert_eq!(bench.executor.adopt(&key).await.unwrap(), Adopted::Running);
+    }
+    std::fs::write(bench.work.join("go"), "").unwrap();
+    let outcome = in_time(bench.executor.wait(&key)).await.unwrap();
+    assert_eq!((outcome.ended, outcome.log_truncated), (Ended::Succeeded, false));
+    let count: usize = std::fs::read_to_string(bench.work.join("count"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let said = bench.said("step");
+    let expected: Vec<usize> = (0..count).collect();
+    for before in ["out ", "err "] {
+        assert!(numbers(&said, before) == expected, "{before}: {said:?}");
+    }
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_said_to_the_end_while_nobody_reads_is_not_lost_and_stays_masked() {
+    let Some(bench) = contained().await else { return };
+    // Far more than a pipe holds.
+    let script =
+        format!("{WAITING}; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo $TOKEN; printf end");
+    let mut job = bench.job("step", &script);
+    job.secrets.push(executor::SecretForStep {
+        name: "TOKEN".into(),
+        value: zeroize::Zeroizing::new("open-sesame".to_owned()),
+        as_variable: true,
+    });
+    bench.executor.start(job).await.unwrap();
+    bench.until_said("step", "ready").await;
+    end_shim(&bench).await;
+    let name = containers_of(&bench).await.pop().unwrap();
+    std::fs::write(bench.work.join("go"), "").unwrap();
+    in_time(command(&[engine().1, "wait", &name])).await.unwrap();
+    let on_disk = files_with(&run_folder(&bench), b"open-sesame");
+    let outcome = in_time(bench.executor.wait(&bench.key("step"))).await.unwrap();
+    assert_eq!((outcome.ended, outcome.log_truncated), (Ended::Succeeded, false));
+    let said = bench.said("step");
+    assert!(
+        numbers(&said, "line ") == (0..20_000).collect::<Vec<_>>(),
+        "{} lines",
+        said.len()
+    );
+    // The note that another one reads on stands after what was read at once.
+    let after: Vec<&str> = said.iter().rev().take(3).map(String::as_str).collect();
+    assert!(after.contains(&"end") && after.contains(&"***"), "{after:?}");
+    // Unmasked it was in memory alone, and there it is not any more.
+    assert!(on_disk.is_empty(), "{on_disk:?}");
+    bench.executor.close(bench.run).await.unwrap();
+    let user = rustix::process::geteuid().as_raw();
+    let memory = std::path::PathBuf::from(format!("/dev/shm/throughline-{user}"));
+    let of_run = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().contains(&bench.run.to_string());
+    let left = std::fs::read_dir(memory).into_iter().flatten().flatten().any(of_run);
+    assert!(!left);
+}
+
+/// The files below a folder that hold these bytes.
+fn files_with(folder: &std::path::Path, bytes: &[u8]) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_with(&path, bytes));
+        } else if let Ok(held) = std::fs::read(&path)
+            && held.windows(bytes.len()).any(|window| window == bytes)
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
 #[tokio::test]
 async fn a_container_whose_shim_is_gone_can_be_cancelled_and_its_run_closed() {
     let Some(bench) = contained().await else { return };
