@@ -45,6 +45,55 @@ pub(crate) struct Kept {
     pub tools: Vec<String>,
 }
 
+/// Rows of values, by the names of variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Matrix {
+    pub names: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Matrix {
+    /// The values of each name, each once, where the rows are all of them with one another, in this order.
+    pub fn axes(&self) -> Option<Vec<(&str, Vec<&str>)>> {
+        let mut axes: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (at, name) in self.names.iter().enumerate() {
+            let mut values: Vec<&str> = Vec::new();
+            for value in self.rows.iter().filter_map(|row| row.get(at)) {
+                if !values.contains(&value.as_str()) {
+                    values.push(value);
+                }
+            }
+            axes.push((name, values));
+        }
+        let mut all: Vec<Vec<&str>> = vec![Vec::new()];
+        for (_, values) in &axes {
+            let before = std::mem::take(&mut all);
+            for row in &before {
+                all.extend(values.iter().map(|value| [row.as_slice(), &[*value]].concat()));
+            }
+            if all.len() > self.rows.len() {
+                return None;
+            }
+        }
+        (all == self.rows).then_some(axes)
+    }
+
+    /// Whether its rows have different names as steps: signs that no name holds are left out of them.
+    pub fn can_be_named(&self) -> bool {
+        let word = |value: &String| -> String {
+            value
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect::<String>()
+                .to_lowercase()
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        self.rows
+            .iter()
+            .all(|row| seen.insert(row.iter().map(word).collect::<Vec<_>>()))
+    }
+}
+
 /// A step.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
@@ -62,8 +111,8 @@ pub(crate) struct Step {
     pub exports: BTreeMap<String, String>,
     /// What runs beside it.
     pub services: Vec<Beside>,
-    /// The axis that it is done for, with its values.
-    pub matrix: Option<(String, Vec<String>)>,
+    /// What it is done for, each once.
+    pub matrix: Option<Matrix>,
     /// Folders kept from run to run, with their keys.
     pub cache: Vec<(String, String)>,
     pub kept: Option<Kept>,

@@ -200,11 +200,34 @@ fn one(out: &mut String, step: &Arranged, is_first_kept: bool) {
 }
 
 fn matrix(out: &mut String, step: &Arranged) {
-    let Some((axis, values)) = &step.step.matrix else {
+    let Some(matrix) = &step.step.matrix else {
         return;
     };
-    let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-    let _ = writeln!(out, "    matrix: {{ {axis}: [{}] }}", values.join(", "));
+    let all = |values: &[&str]| -> String {
+        let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+        values.join(", ")
+    };
+    match matrix.axes().as_deref() {
+        Some([(axis, values)]) => {
+            let _ = writeln!(out, "    matrix: {{ {axis}: [{}] }}", all(values));
+        }
+        Some(axes) => {
+            out.push_str("    matrix:\n");
+            for (axis, values) in axes {
+                let _ = writeln!(out, "      {axis}: [{}]", all(values));
+            }
+        }
+        None => {
+            out.push_str("    matrix:\n      include:\n");
+            for row in &matrix.rows {
+                let pairs = matrix.names.iter().zip(row);
+                let pairs: Vec<String> = pairs
+                    .map(|(name, value)| format!("{name}: {}", quoted(value)))
+                    .collect();
+                let _ = writeln!(out, "        - {{ {} }}", pairs.join(", "));
+            }
+        }
+    }
     comment_at(out, 4, "one after another: they work in the same folder");
     let _ = writeln!(out, "    concurrency: {}", scalar(&step.name, false));
 }

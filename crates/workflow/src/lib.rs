@@ -10,6 +10,7 @@ mod finish;
 mod github;
 mod gitlab;
 mod jenkins;
+mod matrix;
 mod measures;
 pub mod model;
 pub mod occasion;

@@ -178,6 +178,8 @@ pub struct Job {
     pub matrix: Option<u32>,
     /// The axes of its matrix with their values, where they are written down; of GitHub Actions and GitLab CI only.
     pub axes: Vec<(String, Vec<String>)>,
+    /// The combinations of its matrix, where all values are written down; of GitHub Actions and GitLab CI only.
+    pub combinations: Vec<Combination>,
     /// The variables that are set for all it does, as written; of GitLab CI only.
     pub variables: Vec<(String, String)>,
     /// Where it says that a person has to go on.
@@ -204,6 +206,31 @@ pub struct Job {
     pub steps: Vec<Step>,
     /// Where a step can be added.
     pub end: Option<End>,
+}
+
+/// One of the combinations of values that a job is done for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Combination {
+    /// The values by their names, in the order in which they are written.
+    pub values: Vec<(String, String)>,
+    /// The machine that the job asks for with these values.
+    pub runners: Vec<String>,
+}
+
+impl Combination {
+    /// One of which no machine is known.
+    pub fn of(values: Vec<(String, String)>) -> Self {
+        Self {
+            values,
+            runners: Vec::new(),
+        }
+    }
+
+    /// The value of a name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let found = self.values.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 /// Something beside a job that its steps talk to.
@@ -327,6 +354,7 @@ impl Job {
             services: Vec::new(),
             matrix: None,
             axes: Vec::new(),
+            combinations: Vec::new(),
             variables: Vec::new(),
             manual: None,
             ignored: false,

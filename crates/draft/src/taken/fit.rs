@@ -7,9 +7,10 @@ use workflow::purpose::Doing;
 
 use super::answer::{self, Answer};
 use super::command::Command;
+use super::matrix::Varied;
 use super::services::{Placed, retell};
 use super::versions::{self, Versions};
-use crate::part::{Part, Role, Step, Tool};
+use crate::part::{Matrix, Part, Role, Step, Tool};
 use crate::view::{View, join};
 
 /// A command that is taken over.
@@ -23,11 +24,14 @@ struct Wanted {
     variables: BTreeMap<String, String>,
     services: Rc<[Placed]>,
     timeout: Option<u32>,
+    matrix: Option<Matrix>,
 }
 
 /// A command as it stands in another definition.
 pub(super) struct Found<'a> {
     pub command: &'a Command,
+    /// The same with values of its job's matrix.
+    pub varied: Option<&'a Varied>,
     pub folder: &'a str,
     pub from: String,
     pub doings: &'a [Doing],
@@ -36,6 +40,42 @@ pub(super) struct Found<'a> {
     pub services: Rc<[Placed]>,
     /// How long its job may take, in minutes.
     pub timeout: Option<u32>,
+}
+
+/// What a command is for a part.
+enum Fitted {
+    /// It belongs to another part.
+    Other,
+    /// The part's own steps do it already.
+    Covered,
+    /// Why it is not taken.
+    Not(String),
+    Does(Does),
+}
+
+/// A command that becomes one of a step.
+struct Does {
+    role: Role,
+    name: &'static str,
+    run: String,
+    matrix: Option<Matrix>,
+    /// Variables with the only value that they have here.
+    variables: BTreeMap<String, String>,
+    /// With which values it is not taken, and why.
+    left: Vec<(String, String)>,
+}
+
+impl Does {
+    fn once(role: Role, name: &'static str, run: String) -> Fitted {
+        Fitted::Does(Self {
+            role,
+            name,
+            run,
+            matrix: None,
+            variables: BTreeMap::new(),
+            left: Vec::new(),
+        })
+    }
 }
 
 /// Services beside tests that are not started by the commands of the job itself.
@@ -63,14 +103,15 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// Takes a command, or says why not.
-    pub fn take(&mut self, view: &View<'_>, parts: &[Part], found: Found<'_>) -> Result<(), String> {
+    /// Takes a command, or says why not. The answer is with which values of its matrix it is left, and why.
+    pub fn take(&mut self, view: &View<'_>, parts: &[Part], found: Found<'_>) -> Result<Vec<(String, String)>, String> {
         let Found {
             command,
+            varied,
             folder,
             from,
             doings,
-            variables,
+            mut variables,
             services,
             timeout,
         } = found;
@@ -90,24 +131,39 @@ impl Fit {
         there.sort_by_key(|at| *at);
         let mut reason = None;
         for at in there {
-            let (role, name, run) = match self.ask(view, &parts[at], command, doings) {
-                Answer::Other => continue,
-                Answer::Covered => return Ok(()),
-                Answer::Not(why) => {
+            let fitted = match varied {
+                Some(varied) => self.varied(view, &parts[at], varied, doings),
+                None => self.fitted(view, &parts[at], command, doings),
+            };
+            let does = match fitted {
+                Fitted::Other => continue,
+                Fitted::Covered => return Ok(Vec::new()),
+                Fitted::Not(why) => {
                     reason = reason.or(Some(why));
                     continue;
                 }
-                Answer::Builds(line) => (Role::Build, "build", line),
-                Answer::Does(role, name) => {
-                    if !command.is_plain() {
-                        reason = reason.or(Some(
-                            "more than one plain command: in a file of its own a step can start it".to_owned(),
-                        ));
-                        continue;
-                    }
-                    (role, name, command.text.clone())
-                }
+                Fitted::Does(does) => does,
             };
+            let Does {
+                role,
+                name,
+                run,
+                matrix,
+                left,
+                ..
+            } = does;
+            variables.extend(does.variables);
+            let others = self
+                .wanted
+                .iter()
+                .filter(|known| known.part == at && known.role == role);
+            let mut others = others.filter(|known| known.matrix.is_some() && known.matrix != matrix);
+            if let Some(other) = others.next().filter(|_| matrix.is_some()) {
+                return Err(format!(
+                    "it is done for other values than what was taken from {}",
+                    other.from
+                ));
+            }
             if self.wanted.iter().all(|known| known.part != at || known.run != run) {
                 self.wanted.push(Wanted {
                     part: at,
@@ -118,14 +174,92 @@ impl Fit {
                     variables,
                     services,
                     timeout,
+                    matrix,
                 });
             }
-            return Ok(());
+            return Ok(left);
         }
         Err(reason.unwrap_or_else(|| match doings.first() {
             Some(_) => format!("`{}` is no tool of what lies here", command.program()),
             None => "what it is for cannot be told".to_owned(),
         }))
+    }
+
+    fn fitted(&mut self, view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> Fitted {
+        match self.ask(view, part, command, doings) {
+            Answer::Other => Fitted::Other,
+            Answer::Covered => Fitted::Covered,
+            Answer::Not(why) => Fitted::Not(why),
+            Answer::Builds(line) => Does::once(Role::Build, "build", line),
+            Answer::Does(role, name) if command.is_plain() => Does::once(role, name, command.text.clone()),
+            Answer::Does(..) => {
+                Fitted::Not("more than one plain command: in a file of its own a step can start it".to_owned())
+            }
+        }
+    }
+
+    /// What a command is with each row of its values: the rows with which it does the same become a matrix.
+    fn varied(&mut self, view: &View<'_>, part: &Part, varied: &Varied, doings: &[Doing]) -> Fitted {
+        let names = &varied.matrix.names;
+        let mut rows: Vec<(Vec<String>, Does)> = Vec::new();
+        let mut left: Vec<(String, String)> = Vec::new();
+        let mut is_covered = false;
+        for (row, command) in varied.matrix.rows.iter().zip(&varied.filled) {
+            let told: Vec<String> = names
+                .iter()
+                .zip(row)
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            match self.fitted(view, part, command, doings) {
+                Fitted::Other => {}
+                Fitted::Covered => is_covered = true,
+                Fitted::Not(why) => left.push((told.join(" "), why)),
+                Fitted::Does(does) => match rows.first() {
+                    Some((_, first)) if first.role != does.role => {
+                        left.push((
+                            told.join(" "),
+                            "does something else than with the other values".to_owned(),
+                        ));
+                    }
+                    _ => rows.push((row.clone(), does)),
+                },
+            }
+        }
+        let matrix = Matrix {
+            names: names.clone(),
+            rows: rows.iter().map(|(row, _)| row.clone()).collect(),
+        };
+        let several = rows.len() > 1;
+        let Some((row, does)) = rows.into_iter().next() else {
+            return match left.into_iter().next() {
+                _ if is_covered => Fitted::Covered,
+                Some((_, why)) => Fitted::Not(why),
+                None => Fitted::Other,
+            };
+        };
+        if !several {
+            let variables = names.iter().cloned().zip(row).take(varied.told).collect();
+            return Fitted::Does(Does {
+                variables,
+                left,
+                ..does
+            });
+        }
+        if matches!(does.role, Role::Install | Role::Build | Role::Pack) {
+            return Fitted::Not(format!(
+                "the step `{}` stands once: what is packaged is made once",
+                does.role.name()
+            ));
+        }
+        if !matrix.can_be_named() {
+            return Fitted::Not("the values of its matrix differ only in signs that no name of a step has".to_owned());
+        }
+        Fitted::Does(Does {
+            run: varied.run.clone(),
+            matrix: Some(matrix),
+            left,
+            ..does
+        })
     }
 
     fn ask(&mut self, view: &View<'_>, part: &Part, command: &Command, doings: &[Doing]) -> Answer {
@@ -291,6 +425,21 @@ fn replace(part: &mut Part, role: Role, wanted: &[&Wanted]) {
             part.steps.push(step);
         }
     }
+    let matrix = mine.iter().find_map(|wanted| wanted.matrix.clone());
+    if let (Some(step), Some(matrix)) = (part.steps.iter_mut().find(|step| step.role == role), matrix) {
+        done_for(step, matrix);
+    }
+}
+
+/// Has a step done once for each row of values.
+fn done_for(step: &mut Step, matrix: Matrix) {
+    for name in &matrix.names {
+        step.variables.remove(name);
+        step.exports.remove(name);
+    }
+    // Each leaves what it leaves in the same places.
+    step.kept = None;
+    step.matrix = Some(matrix);
 }
 
 /// How long may take what several jobs do: as long as the longest of them, and without a limit where one has none.
@@ -367,6 +516,9 @@ fn add(part: &mut Part, role: Role, wanted: &[&Wanted]) {
             }
             step.run.push(run);
             step.variables.extend(wanted.variables.clone());
+            if let Some(matrix) = &wanted.matrix {
+                done_for(step, matrix.clone());
+            }
             continue;
         }
         let mut step = Step::new(role, opened(part, vec![run]));
@@ -378,6 +530,9 @@ fn add(part: &mut Part, role: Role, wanted: &[&Wanted]) {
         }
         if part.tool == Tool::Cargo && role != Role::Format {
             step = step.cache("target", "cargo");
+        }
+        if let Some(matrix) = &wanted.matrix {
+            done_for(&mut step, matrix.clone());
         }
         part.steps.push(step);
     }

@@ -4,6 +4,7 @@
 mod answer;
 mod command;
 mod fit;
+mod matrix;
 mod services;
 mod versions;
 
@@ -38,6 +39,7 @@ pub(crate) fn take(view: &View<'_>, parts: &mut [Part], wish: ServicesAs, machin
         said: BTreeSet::new(),
         ways: services::Ways { wish, machine },
         beside: Rc::from(Vec::new()),
+        varied: BTreeSet::new(),
     };
     for workflow in &workflows.list {
         if matches!(
@@ -80,6 +82,8 @@ struct Taker<'a, 't> {
     ways: services::Ways<'a>,
     /// What stands beside the job that is looked at.
     beside: Rc<[services::Placed]>,
+    /// The axes of its matrix whose values were taken over.
+    varied: BTreeSet<String>,
 }
 
 /// The longest text of a command that is shown.
@@ -115,16 +119,9 @@ impl Taker<'_, '_> {
                 "it deploys to an environment, which a build does not: environments.yaml says where packages go";
             return self.leave(file, line, &named, reason);
         }
-        let elsewhere = |runner: &String| {
-            let runner = runner.to_ascii_lowercase();
-            runner.contains("windows") || runner.contains("macos") || runner.contains("macosx")
-        };
-        if !job.runners.is_empty() && job.runners.iter().all(elsewhere) {
+        if !job.runners.is_empty() && job.runners.iter().all(|runner| matrix::is_elsewhere(runner)) {
             let reason = format!("it runs on {}, and steps run on Linux", job.runners.join(", "));
             return self.leave(file, line, &named, &reason);
-        }
-        if let Some(line) = job.matrix {
-            self.matrix(job, line, parts);
         }
         if let Some(image) = &job.image {
             let reason = "the steps run on this machine; `image:` on a step puts it into an image";
@@ -135,10 +132,14 @@ impl Taker<'_, '_> {
             self.leave(file, *line, what, reason);
         }
         self.beside = taken.services.into();
+        self.varied.clear();
         for step in &job.steps {
             self.step(workflow, job, step, parts);
         }
         self.beside_tests(job);
+        if let Some(line) = job.matrix {
+            self.matrix(job, line, parts);
+        }
     }
 
     /// Services of a job whose tests are started in a way of their own belong to the tests here all the same.
@@ -154,7 +155,7 @@ impl Taker<'_, '_> {
         let Some(step) = step else {
             return;
         };
-        let variables = self.variables(step, job);
+        let (variables, _) = self.variables(step, job);
         self.fit.beside.push(fit::BesideTests {
             folder: step.folder.clone(),
             services,
@@ -182,6 +183,19 @@ impl Taker<'_, '_> {
         let mut reason =
             "the steps run once, with the versions that are here; `matrix:` on a step runs it for several".to_owned();
         let mut what = format!("the matrix of job `{}`", job.id);
+        if !self.varied.is_empty() {
+            let is_left = |name: &&str| !self.varied.iter().any(|axis| axis.split('.').next() == Some(name));
+            let left: Vec<&str> = job.axes.iter().map(|(name, _)| name.as_str()).filter(is_left).collect();
+            if left.is_empty() {
+                return;
+            }
+            what = format!("{} of {what}", left.join(", "));
+            let is_machine = |value: &String| matrix::is_elsewhere(value) || value.contains("ubuntu");
+            let of_left = job.axes.iter().filter(|(name, _)| left.contains(&name.as_str()));
+            if of_left.flat_map(|(_, values)| values).all(is_machine) {
+                return self.leave(&job.at.file, line, &what, "the steps run on this machine");
+            }
+        }
         for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.folder == job.folder) {
             match versions::look(part, job, self.ways.machine) {
                 versions::Looked::Nothing => {}
@@ -202,7 +216,7 @@ impl Taker<'_, '_> {
     fn step(&mut self, workflow: &Workflow, job: &Job, step: &OtherStep, parts: &mut [Part]) {
         let (file, line) = (&step.at.file, step.at.line);
         match &step.kind {
-            StepKind::Use(used) => self.used(step, used, parts, job),
+            StepKind::Use(used) => self.used(workflow, step, used, parts, job),
             StepKind::Builtin(name) => {
                 if !step.doings.iter().all(|doing| is_provision(doing.purpose)) {
                     self.leave(file, line, name, &purpose_reason(&step.doings));
@@ -239,7 +253,7 @@ impl Taker<'_, '_> {
         }
     }
 
-    fn used(&mut self, step: &OtherStep, used: &Used, parts: &mut [Part], job: &Job) {
+    fn used(&mut self, workflow: &Workflow, step: &OtherStep, used: &Used, parts: &mut [Part], job: &Job) {
         let (file, line) = (step.at.file.clone(), step.at.line);
         if SETS_UP
             .iter()
@@ -252,16 +266,7 @@ impl Taker<'_, '_> {
         {
             let text = format!("cargo {sub} {}", used.input("args").unwrap_or_default());
             let command = Command::new(text.trim());
-            let found = fit::Found {
-                command: &command,
-                folder: &job.folder,
-                from: format!("{file}:{line}"),
-                doings: &step.doings,
-                variables: self.variables(step, job),
-                services: self.beside.clone(),
-                timeout: self.timeout(job),
-            };
-            return self.plain(found, &file, line, parts);
+            return self.plain(workflow, job, step, (&command, line, &job.folder), parts);
         }
         if services::is_starter(&used.name) {
             return;
@@ -293,11 +298,6 @@ impl Taker<'_, '_> {
         if command.is_talk() {
             return;
         }
-        if command.value_of_elsewhere() {
-            let system = system_name(workflow.system);
-            let reason = format!("uses a value that only {system} knows");
-            return self.leave(&file, line, &command.text, &reason);
-        }
         if command.is_machine() {
             return self.leave(
                 &file,
@@ -316,6 +316,30 @@ impl Taker<'_, '_> {
         if !self.beside.is_empty() && services::is_client(command.program()) && command.is_plain_but_for_quotes() {
             return self.fit.prepare.push((self.beside.clone(), command.text.clone()));
         }
+        self.plain(workflow, job, step, (command, line, folder), parts);
+    }
+
+    /// A command that builds, tests or checks, if anything.
+    fn plain(
+        &mut self,
+        workflow: &Workflow,
+        job: &Job,
+        step: &OtherStep,
+        (command, line, folder): (&Command, u32, &str),
+        parts: &[Part],
+    ) {
+        let file = &step.at.file;
+        let text = command.text.clone();
+        let (variables, told) = self.variables(step, job);
+        let varied = match matrix::look(workflow.system, job, command, &told) {
+            matrix::Looked::Nothing if command.value_of_elsewhere() => {
+                let reason = format!("uses a value that only {} knows", system_name(workflow.system));
+                return self.leave(file, line, &text, &reason);
+            }
+            matrix::Looked::Nothing => None,
+            matrix::Looked::Not(reason) => return self.leave(file, line, &text, &reason),
+            matrix::Looked::Varied(varied) => Some(*varied),
+        };
         let doings: Vec<Doing> = step
             .doings
             .iter()
@@ -324,34 +348,42 @@ impl Taker<'_, '_> {
             .collect();
         let found = fit::Found {
             command,
+            varied: varied.as_ref(),
             folder,
             from: format!("{file}:{line}"),
             doings: &doings,
-            variables: self.variables(step, job),
+            variables,
             services: self.beside.clone(),
             timeout: self.timeout(job),
         };
-        self.plain(found, &file, line, parts);
-    }
-
-    fn plain(&mut self, found: fit::Found<'_>, file: &str, line: u32, parts: &[Part]) {
-        let text = found.command.text.clone();
         if let Some(doing) = found.doings.iter().find(|doing| is_delivery(doing.purpose)) {
             return self.leave(file, line, &text, &purpose_reason(std::slice::from_ref(doing)));
         }
-        if let Err(reason) = self.fit.take(self.view, parts, found) {
-            self.leave(file, line, &text, &reason);
+        match self.fit.take(self.view, parts, found) {
+            Err(reason) => self.leave(file, line, &text, &reason),
+            Ok(left) => {
+                for (values, reason) in left {
+                    self.leave(file, line, &format!("{values} of {text}"), &reason);
+                }
+                self.varied.extend(varied.into_iter().flat_map(|varied| varied.axes));
+            }
         }
     }
 
-    /// The variables that a step may have here; the others are named.
-    fn variables(&mut self, step: &OtherStep, job: &Job) -> BTreeMap<String, String> {
+    /// The variables that a step may have here, and those whose values are all those of an axis of its matrix; the
+    /// others are named.
+    fn variables(&mut self, step: &OtherStep, job: &Job) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
         const OF_THE_TERMINAL: &[&str] = &["CI", "CARGO_TERM_COLOR", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TERM"];
         let mut taken = BTreeMap::new();
+        let mut told = BTreeMap::new();
         for (name, value) in job.variables.iter().chain(&step.variables) {
             let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             if OF_THE_TERMINAL.contains(&name.as_str()) || !is_name || name.starts_with("THROUGHLINE") {
+                continue;
+            }
+            if let Some(axis) = matrix::whole(value).filter(|axis| matrix::has(job, axis)) {
+                told.insert(name.clone(), axis.to_owned());
                 continue;
             }
             let strict = value.contains("-D") && (name == "RUSTFLAGS" || name == "RUSTDOCFLAGS");
@@ -369,7 +401,7 @@ impl Taker<'_, '_> {
             };
             self.leave(&step.at.file, step.at.line, &format!("variable {name}"), reason);
         }
-        taken
+        (taken, told)
     }
 }
 

@@ -3,7 +3,7 @@
 use workflow::model::Job;
 
 use crate::Machine;
-use crate::part::{Part, Role, Tool};
+use crate::part::{Matrix, Part, Role, Tool};
 
 /// The versions that the tests of a part run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,5 +147,23 @@ pub(super) fn vary(part: &mut Part, versions: &Versions) {
         test.variables.remove(axis);
     }
     test.kept = None;
-    test.matrix = Some((axis.to_owned(), versions.values.clone()));
+    // Each version with each of the values that its commands are started with.
+    let others = test.matrix.take().unwrap_or(Matrix {
+        names: Vec::new(),
+        rows: vec![Vec::new()],
+    });
+    let with = |version: &String| {
+        let version = version.clone();
+        others.rows.iter().map(move |row| {
+            let mut whole = vec![version.clone()];
+            whole.extend(row.iter().cloned());
+            whole
+        })
+    };
+    test.matrix = Some(Matrix {
+        rows: versions.values.iter().flat_map(with).collect(),
+        names: std::iter::once(axis.to_owned())
+            .chain(others.names.iter().cloned())
+            .collect(),
+    });
 }

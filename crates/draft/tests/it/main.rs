@@ -3,6 +3,7 @@
 mod beside;
 mod checked;
 mod components;
+mod matrix;
 mod stacks;
 mod taken;
 

@@ -61,6 +61,7 @@ pub(super) fn jobs(
         if job.matrix.is_none() {
             job.matrix = caller.matrix;
             job.axes.clone_from(&caller.axes);
+            job.combinations.clone_from(&caller.combinations);
         }
         if job.concurrency.is_none() {
             job.concurrency = caller.concurrency;

@@ -174,16 +174,17 @@ fn read_job(
         .and_then(|strategy| strategy.member("matrix"))
         .map(|(key, _)| key.line);
     job.axes = axes_of(node.at(&["strategy", "matrix"]), &values);
+    if let Some(matrix) = node.at(&["strategy", "matrix"]) {
+        job.combinations = crate::matrix::of_github(matrix, |text| fill(text, &values));
+    }
     job.runners = match node.get("runs-on") {
         Some(runner) if runner.is_map() => runner.get("group").map(Node::texts).unwrap_or_default(),
         Some(runner) => runner.texts(),
         None => Vec::new(),
     };
-    job.runners = job
-        .runners
-        .iter()
-        .flat_map(|runner| spread(&fill(runner, &values), &matrix))
-        .collect();
+    let runners: Vec<String> = job.runners.iter().map(|runner| fill(runner, &values)).collect();
+    crate::matrix::put_on(&mut job.combinations, &runners);
+    job.runners = runners.iter().flat_map(|runner| spread(runner, &matrix)).collect();
     job.image = node
         .get("container")
         .and_then(|container| container.text().or_else(|| container.text_of("image")))

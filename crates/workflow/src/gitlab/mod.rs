@@ -229,6 +229,7 @@ fn read_job(
     job.runners = node("tags").map(Node::texts).unwrap_or_default();
     job.matrix = get("parallel").map(|part| part.line);
     job.axes = axes_of(node("parallel"));
+    job.combinations = node("parallel").map(crate::matrix::of_gitlab).unwrap_or_default();
     job.timeout = get("timeout").map(|part| part.line);
     job.cache = get("cache").map(|part| part.line);
     job.concurrency = get("resource_group").map(|part| part.line);
