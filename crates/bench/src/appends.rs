@@ -45,7 +45,7 @@ pub async fn measure(sample: &Path, asked: Asked) -> Result<Value, Box<dyn Error
             views.clone(),
             clock,
         )?),
-        address => Arc::new(PostgresLedger::open(&address.parse::<Address>()?, views.clone(), clock, None).await?),
+        address => Arc::new(PostgresLedger::open(&address.parse::<Address>()?, views.clone(), clock).await?),
     };
     // Each of those who append at once tells stories of its own; all are made before the time begins.
     let now = SystemClock.now();

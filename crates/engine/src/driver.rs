@@ -11,6 +11,7 @@ use std::time::Duration;
 use facts::{Position, RunId};
 use ledger::{Append, AppendError, Appended, Ledger, LedgerError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
@@ -62,8 +63,9 @@ pub(crate) async fn drive(
     origin: Origin,
     sender: UnboundedSender<Message>,
     mut inbox: UnboundedReceiver<Message>,
+    heard: watch::Receiver<Position>,
 ) {
-    let ended = Task::run(&inner, run, origin, sender, &mut inbox).await;
+    let ended = Task::run(&inner, run, origin, sender, &mut inbox, heard).await;
     if let Err(halt) = ended {
         inner.handles().remove(&run);
         inbox.close();
@@ -73,17 +75,29 @@ pub(crate) async fn drive(
         }
         while let Ok(message) = inbox.try_recv() {
             let Some(answer) = message.answer else { continue };
-            let _ = answer.send(Err(match &halt {
-                Halt::NoRun => WishError::NoRun(run),
-                Halt::Stopping => WishError::Stopping,
-                Halt::Ledger(error) => WishError::Ledger(error.clone()),
-                halt => WishError::Halted {
-                    run,
-                    why: halt.to_string(),
-                },
-            }));
+            let _ = answer.send(Err(halt.to_whoever_wished(run)));
         }
     }
+}
+
+impl Halt {
+    fn to_whoever_wished(&self, run: RunId) -> WishError {
+        match self {
+            Self::NoRun => WishError::NoRun(run),
+            Self::Stopping => WishError::Stopping,
+            Self::Ledger(error) => WishError::Ledger(error.clone()),
+            halt => WishError::Halted {
+                run,
+                why: halt.to_string(),
+            },
+        }
+    }
+}
+
+/// Reads a run's state from the ledger, and up to where, for whoever does not drive it.
+pub(crate) async fn read_run(inner: &Inner, run: RunId) -> Result<(RunState, Position), WishError> {
+    let read = load(inner, run).await;
+    read.map_err(|halt| halt.to_whoever_wished(run))
 }
 
 struct Task<'a> {
@@ -92,6 +106,8 @@ struct Task<'a> {
     open: OpenRun<Answer>,
     places: RunPlaces,
     sender: UnboundedSender<Message>,
+    /// The position of the last fact of this run that the ledger is known to hold.
+    heard: watch::Receiver<Position>,
     live: HashMap<(Work, Attempt), Live>,
 }
 
@@ -102,6 +118,7 @@ impl<'a> Task<'a> {
         origin: Origin,
         sender: UnboundedSender<Message>,
         inbox: &mut UnboundedReceiver<Message>,
+        heard: watch::Receiver<Position>,
     ) -> Result<(), Halt> {
         let (state, read_at, first) = match origin {
             Origin::Fresh(state, read_at) => (*state, read_at, Input::Look),
@@ -120,6 +137,7 @@ impl<'a> Task<'a> {
             open,
             places: inner.places.share(run),
             sender,
+            heard,
             live: HashMap::new(),
         };
         task.go(inbox).await
@@ -175,6 +193,12 @@ impl<'a> Task<'a> {
                     None => return Err(Halt::Stopping),
                 },
                 () = changed.notified() => {}
+                Ok(()) = self.heard.changed() => {
+                    let at = *self.heard.borrow_and_update();
+                    if at > self.open.read_at() {
+                        self.reload().await?;
+                    }
+                }
                 () = tokio::time::sleep(deadline.unwrap_or_default()), if deadline.is_some() => {}
                 () = tokio::time::sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
                     look_at = None;
@@ -279,7 +303,8 @@ impl<'a> Task<'a> {
                 }
                 Ok(None)
             }
-            Err(AppendError::Full | AppendError::Store(_)) => Err(Halt::Stopping),
+            // Another server drives it now, or nobody.
+            Err(AppendError::Full | AppendError::Store(_) | AppendError::Fenced { .. }) => Err(Halt::Stopping),
             Err(refused) => {
                 warn!(run = %self.run, "the ledger refuses an outcome: {refused}");
                 let (state, read_at) = load(self.inner, self.run).await?;

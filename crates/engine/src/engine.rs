@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use facts::{Actor, Clock, Entropy, Position, RunId, StepName};
+use facts::{Actor, Clock, Entropy, Fact, Position, RunId, StepName};
 use ledger::{Append, AppendError, Ledger, LedgerError, Op, Select};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,12 +16,13 @@ use crate::action::StepAction;
 use crate::decide::{Input, Refused, Situation, request_facts};
 use crate::driver::{self, Origin};
 use crate::groups::Waiting;
-use crate::kinds::{claim_of, stream_of};
+use crate::kinds::{self, claim_of, stream_of};
 use crate::log::LogStore;
 use crate::places::{Load, PlacePool};
 use crate::query::{self, QueryError};
 use crate::request::RunRequest;
 use crate::result::{RunResult, State};
+use crate::standby;
 use crate::state::{Impossible, RunState};
 use crate::view::RUNS;
 
@@ -67,6 +69,8 @@ pub(crate) struct Inner {
     pub places: Arc<PlacePool>,
     /// Names this engine among all that ever drove this ledger's runs.
     pub epoch: u32,
+    /// Whether this engine drives runs; else another server's does.
+    pub leads: AtomicBool,
     pub stopping: CancellationToken,
     pub open: Mutex<HashMap<RunId, Handle>>,
     pub tasks: TaskTracker,
@@ -76,6 +80,8 @@ pub(crate) struct Inner {
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub inbox: mpsc::UnboundedSender<Message>,
+    /// Tells the task up to where the ledger is known to have facts of its run.
+    pub heard: Arc<watch::Sender<Position>>,
     /// Closed when the task ends.
     pub over: watch::Receiver<()>,
 }
@@ -152,6 +158,14 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn start(ports: Ports) -> Result<Self, QueryError> {
+        let engine = Self::stand_by(ports);
+        engine.lead().await?;
+        Ok(engine)
+    }
+
+    /// An engine that drives nothing, because another server's drives the runs of this ledger: it records
+    /// what people ask for, which the other one hears of, until it is told to [lead](Self::lead).
+    pub fn stand_by(ports: Ports) -> Self {
         let mut epoch = [0; 4];
         ports.entropy.fill(&mut epoch);
         let free = ports.actions.iter().filter(|action| action.waits());
@@ -169,15 +183,61 @@ impl Engine {
             grace: ports.grace,
             places: PlacePool::new(ports.max_parallel, ports.memory),
             epoch: u32::from_le_bytes(epoch),
+            leads: AtomicBool::new(false),
             stopping: CancellationToken::new(),
             open: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
         };
-        let engine = Self { inner: Arc::new(inner) };
-        for run in query::open_runs(&*engine.inner.ledger).await? {
-            engine.inner.send(run, None);
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether this engine drives the runs.
+    pub fn leads(&self) -> bool {
+        self.inner.leads()
+    }
+
+    /// Drives every run that is not finished, from now on. Nobody else may.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn lead(&self) -> Result<(), QueryError> {
+        self.inner.leads.store(true, Ordering::SeqCst);
+        for run in query::open_runs(&*self.inner.ledger).await? {
+            self.inner.send(run, None);
         }
-        Ok(engine)
+        Ok(())
+    }
+
+    /// Takes notice of a recorded fact, where others record facts of runs too: a run that they asked for is
+    /// driven, and what they recorded about one is taken in. An engine that does not lead takes no notice.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn hear(&self, fact: &Fact) -> Result<(), QueryError> {
+        if !self.inner.leads() || fact.stream().kind() != kinds::STREAM {
+            return Ok(());
+        }
+        let Ok(run) = fact.stream().key().parse::<RunId>() else {
+            return Ok(());
+        };
+        let handle = self.inner.handles().get(&run).cloned();
+        match handle {
+            Some(handle) => {
+                handle.heard.send_if_modified(|heard| {
+                    let further = fact.seq > *heard;
+                    *heard = fact.seq.max(*heard);
+                    further
+                });
+            }
+            None if [kinds::REQUESTED, kinds::REOPENED].contains(&fact.kind()) => {
+                let row = query::run(&*self.inner.ledger, run).await?;
+                if row.is_some_and(|row| row.result.is_none()) {
+                    self.inner.send(run, None);
+                }
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     /// Asks for a run. Its first facts and those of `together_with` are recorded in one commit, under
@@ -240,6 +300,18 @@ impl Engine {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn wait(&self, run: RunId) -> Result<Option<RunResult>, QueryError> {
+        let mut head = self.inner.ledger.follow();
+        while !self.inner.leads() {
+            head.borrow_and_update();
+            match query::run(&*self.inner.ledger, run).await? {
+                Some(row) if row.result.is_none() => {}
+                row => return Ok(row.and_then(|row| row.result)),
+            }
+            tokio::select! {
+                changed = head.changed() => if changed.is_err() { return Ok(None) },
+                () = self.inner.stopping.cancelled() => return Ok(None),
+            }
+        }
         loop {
             let handle = self.inner.handles().get(&run).cloned();
             if let Some(handle) = &handle {
@@ -289,6 +361,9 @@ impl Engine {
         if self.inner.stopping.is_cancelled() {
             return Err(WishError::Stopping);
         }
+        if !self.inner.leads() {
+            return standby::wish(&self.inner, run, input).await;
+        }
         let (answer, answered) = oneshot::channel();
         self.inner.send(
             run,
@@ -302,6 +377,10 @@ impl Engine {
 }
 
 impl Inner {
+    pub(crate) fn leads(&self) -> bool {
+        self.leads.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn handles(&self) -> MutexGuard<'_, HashMap<RunId, Handle>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -364,18 +443,27 @@ impl Inner {
         self.open(run, Origin::Ledger, message);
     }
 
-    /// Makes sure that the run has a task, and sends it a message.
+    /// Makes sure that the run has a task, and sends it a message; where another server drives it, it has
+    /// none here.
     fn open(self: &Arc<Self>, run: RunId, origin: Origin, message: Option<Message>) {
+        if !self.leads() {
+            return;
+        }
         let mut handles = self.handles();
         let handle = handles.entry(run).or_insert_with(|| {
             let (sender, inbox) = mpsc::unbounded_channel();
             let (ended, over) = watch::channel(());
-            let task = driver::drive(Arc::clone(self), run, origin, sender.clone(), inbox);
+            let (heard, hears) = watch::channel(0);
+            let task = driver::drive(Arc::clone(self), run, origin, sender.clone(), inbox, hears);
             self.tasks.spawn(async move {
                 task.await;
                 drop(ended);
             });
-            Handle { inbox: sender, over }
+            Handle {
+                inbox: sender,
+                heard: Arc::new(heard),
+                over,
+            }
         });
         if let Some(message) = message {
             // A task takes its handle away, under the lock held here, before it stops listening.

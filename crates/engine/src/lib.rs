@@ -27,6 +27,7 @@ pub mod request;
 pub mod result;
 #[cfg(test)]
 mod simulation;
+mod standby;
 pub mod state;
 mod step;
 pub mod view;

@@ -65,6 +65,8 @@ pub struct OpenRun<T> {
     flight: Option<Flight<T>>,
     /// How many of the next inputs are to be appended one at a time.
     singly: usize,
+    /// Whether steps may begin.
+    begins: bool,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,20 @@ impl<T> OpenRun<T> {
             inbox: VecDeque::new(),
             flight: None,
             singly: 0,
+            begins: true,
         }
+    }
+
+    /// The same, of which no step is begun: somebody else drives it.
+    #[must_use]
+    pub fn without_beginning(mut self) -> Self {
+        self.begins = false;
+        self
+    }
+
+    /// Up to where the ledger was read or written.
+    pub fn read_at(&self) -> Position {
+        self.read_at
     }
 
     /// The state, including what is being appended.
@@ -168,6 +183,9 @@ impl<T> OpenRun<T> {
 
     /// What may begin now: what has its turn in its group, as far as there are places.
     fn may_begin(&self, places: &mut dyn Places) -> Claim {
+        if !self.begins {
+            return Claim::default();
+        }
         let state = &self.state;
         let mut turns: HashMap<usize, Option<u64>> = HashMap::new();
         let mut run_turn = None;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use facts::{Clock, FactId, NewFact, Position, Stream, Timestamp};
 
+use crate::lease::Fence;
 use crate::view::FoldError;
 
 /// The most bytes that the facts of one append may have in their stored form. What is larger belongs
@@ -20,6 +21,9 @@ pub struct Append {
     pub subjects: Vec<Stream>,
     /// The facts, in order. None at all only checks the condition.
     pub facts: Vec<NewFact>,
+    /// The lease of a duty that these facts count on: the append is refused once somebody else has taken
+    /// it, also where it would repeat what is recorded.
+    pub fence: Option<Fence>,
 }
 
 impl Append {
@@ -29,6 +33,7 @@ impl Append {
             read_at: 0,
             subjects: Vec::new(),
             facts,
+            fence: None,
         }
     }
 
@@ -38,6 +43,7 @@ impl Append {
             read_at,
             subjects,
             facts,
+            fence: None,
         }
     }
 }
@@ -58,6 +64,18 @@ pub struct Appended {
 /// Why nothing of an append was recorded.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
+    /// The lease that the append counts on has gone to somebody else: whoever appends has been replaced in
+    /// the duty, and records nothing more for it.
+    #[error(
+        "another server has taken over `{duty}`{}; this one records nothing more for it",
+        by.as_ref().map(|by| format!(": {by}")).unwrap_or_default()
+    )]
+    Fenced {
+        /// The duty.
+        duty: String,
+        /// Where whoever has it now is; `None` where the lease is gone.
+        by: Option<String>,
+    },
     /// Something came after what the decision had read: read again and decide again.
     #[error("`{stream}` has changed since it was read: fact {at} came after")]
     Conflict {

@@ -17,7 +17,7 @@ use crate::view::FoldError;
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Records the facts together, or none of them; returns after the durable commit. The checks come
-    /// in this order: repetition (all ids already recorded: answered as such, whatever the condition),
+    /// in this order: fence, repetition (all ids already recorded: answered as such, whatever the condition),
     /// condition, claims, views.
     ///
     /// Dropping the future does not take the append back.

@@ -8,12 +8,17 @@
 //! in the same transaction as they do, so whoever reads it at position N sees exactly the facts up to
 //! N; a followed one comes after them, and says how far it has come ([`Folding`]).
 //!
+//! Where several servers have one ledger, [`Leases`] say who has which duty, and the appends of a duty
+//! carry a [`Fence`], by which those of a server that was replaced are refused.
+//!
 //! What a fact of some kind *means* does not live here: domains own their kinds, views and
 //! [upcasters](Upcasters).
 
 mod against;
 mod append;
 mod contract;
+mod fenced;
+mod lease;
 mod memory;
 mod postgres;
 mod restore;
@@ -28,8 +33,10 @@ mod view;
 pub use against::{ExportCheck, Kept, against};
 pub use append::{Append, AppendError, Appended, MAX_APPEND_BYTES};
 pub use contract::{Exported, Ledger, LedgerError, Rebuilt, RebuiltView};
+pub use fenced::Fenced;
+pub use lease::{Fence, Holder, Lease, Leases, Taking};
 pub use memory::MemoryLedger;
-pub use postgres::{Address, AddressError, Fence, Held, Holder, Lease, PostgresLedger, TERM as LEASE_TERM};
+pub use postgres::{Address, AddressError, PostgresLedger};
 pub use restore::{RestoreError, Restoring};
 pub use row::{Row, RowError, Value};
 pub use select::{Cursor, Direction, Op, Select, Selected};

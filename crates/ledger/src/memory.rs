@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::append::{Append, AppendError, Appended, MAX_APPEND_BYTES};
 use crate::contract::{Exported, Ledger, LedgerError, Rebuilt, RebuiltView};
+use crate::lease::{self, Leases};
 use crate::row::{Row, Value};
 use crate::select::{Select, Selected};
 use crate::upcast::Upcasters;
@@ -21,6 +22,7 @@ pub struct MemoryLedger {
     views: Views,
     upcasters: Upcasters,
     clock: Arc<dyn Clock>,
+    leases: Arc<lease::Table>,
     state: Mutex<State>,
     head: watch::Sender<Position>,
     followed: watch::Sender<Position>,
@@ -68,11 +70,17 @@ impl MemoryLedger {
         Ok(Self {
             views: Views::new(views)?,
             upcasters,
+            leases: lease::Table::new(clock.clone()),
             clock,
             state: Mutex::default(),
             head: watch::Sender::new(0),
             followed: watch::Sender::new(0),
         })
+    }
+
+    /// The leases of this ledger.
+    pub fn leases(&self) -> Arc<dyn Leases> {
+        self.leases.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -82,6 +90,8 @@ impl MemoryLedger {
     }
 
     fn decide(&self, state: &mut State, append: Append) -> Result<Appended, AppendError> {
+        let leases = self.leases.rows();
+        lease::check(&leases, append.fence.as_ref())?;
         if let Some(repeated) = state.repetition(&append)? {
             return Ok(repeated);
         }

@@ -1,4 +1,5 @@
-//! The data folder: private, on a disk that can be relied on, and of one server at a time.
+//! The data folder: private, on a disk that can be relied on, and of one server at a time, or of all those
+//! that share a database.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -27,24 +28,32 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), OpenError> {
 /// For how long a folder may be held by what a server that died has left.
 const LET_GO: Duration = Duration::from_secs(3);
 
+/// Who else may work on a data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Nobody.
+    Alone,
+    /// Servers that share the database of its facts.
+    Sharing,
+}
+
 /// Takes the data folder for this process; the kernel lets go when the process ends. A process that the
 /// last server was about to start holds it too, until it is another program: it is waited for, since
 /// nothing tells of its end.
-pub(crate) async fn lock(folder: &Path) -> Result<File, OpenError> {
+pub(crate) async fn lock(folder: &Path, company: Company) -> Result<File, OpenError> {
     let path = folder.join("lock");
     let wrong = |source| OpenError::File {
         path: path.clone(),
         source,
     };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(wrong)?;
+    let file = lock_file(&path).map_err(wrong)?;
     let until = Instant::now() + LET_GO;
     loop {
-        match file.try_lock() {
+        let locked = match company {
+            Company::Alone => file.try_lock(),
+            Company::Sharing => file.try_lock_shared(),
+        };
+        match locked {
             Ok(()) => return Ok(file),
             Err(std::fs::TryLockError::WouldBlock) if Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -53,6 +62,52 @@ pub(crate) async fn lock(folder: &Path) -> Result<File, OpenError> {
             Err(std::fs::TryLockError::Error(source)) => return Err(wrong(source)),
         }
     }
+}
+
+/// A file that is there to be locked.
+fn lock_file(path: &Path) -> std::io::Result<File> {
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Waits until no other server opens the data folder, and keeps others waiting as long as what is answered
+/// is open: what is made at the first start is made once.
+pub(crate) async fn opening(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join("opening.lock");
+    let opened = {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || {
+            let file = lock_file(&path)?;
+            file.lock()?;
+            Ok(file)
+        })
+    };
+    let opened = opened.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    opened.map_err(|source| OpenError::File { path, source })
+}
+
+/// Why somebody asks that nothing in the data folder goes, or that nobody counts on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// A backup counts on everything being kept.
+    Counting,
+    /// What was kept long enough is removed.
+    Sweeping,
+}
+
+/// Waits until nobody on this data folder is at the other thing, and keeps them waiting as long as what is
+/// answered is open. It blocks.
+pub(crate) fn keeping(folder: &Path, why: Keeping) -> std::io::Result<File> {
+    let file = lock_file(&folder.join("keeping.lock"))?;
+    match why {
+        Keeping::Counting => file.lock_shared()?,
+        Keeping::Sweeping => file.lock()?,
+    }
+    Ok(file)
 }
 
 /// Refuses file systems on which locks and durable writes cannot be relied on.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::changes::BUILD;
 use crate::changes::kinds::{CHANGE_ARRIVED, REF_UPDATED};
+use crate::duties::Duty;
 use crate::error::ServerError;
 use crate::house::House;
 
@@ -20,7 +21,8 @@ const PAGE: usize = 500;
 /// After how long what could not be done is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Takes up what was left, then follows. Returns when the server stops.
+/// Takes up what was left, then follows. Where another server leads the runs, it takes in what that one does,
+/// and takes over when that one has ended. Returns when the server stops.
 pub async fn follow(house: Arc<House>) {
     let mut position = match house.ledger.head().await {
         Ok(head) => head,
@@ -30,6 +32,7 @@ pub async fn follow(house: Arc<House>) {
         }
     };
     let mut head = house.ledger.follow();
+    let mut leads = house.engine.leads();
     let mut done = recover(&house).await;
     let mut due = Instant::now() + AGAIN;
     loop {
@@ -44,6 +47,16 @@ pub async fn follow(house: Arc<House>) {
             changed = head.changed() => if changed.is_err() { return },
             () = house.overdue.added.notified() => done = false,
             () = tokio::time::sleep_until(due), if !done => done = again(&house).await,
+            () = house.duties.led(Duty::Runs), if !leads => match house.take_over().await {
+                Ok(()) => {
+                    leads = true;
+                    done = recover(&house).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the runs could not be taken over; it is tried again soon");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            },
             () = house.stopping.cancelled() => return,
         }
         if was_done || due <= Instant::now() {
@@ -82,6 +95,9 @@ async fn recover(house: &Arc<House>) -> bool {
         house.look(&component.name, facts::Actor::System).await;
     }
     let all = built(house.builds.catch_up(0).await);
+    if !house.engine.leads() {
+        return all && house.overdue.is_empty();
+    }
     if let Err(error) = house.builds.recover().await {
         tracing::error!(%error, "ended builds could not be looked for");
         return false;
@@ -116,8 +132,15 @@ async fn catch_up(house: &Arc<House>, position: &mut Position) -> Result<bool, S
             house.builds.consider_held().await?;
         }
         for fact in &facts {
+            if house.settings.database.is_some() {
+                house.take_in(fact).await?;
+                house.engine.hear(fact).await?;
+            }
             if fact.kind() == engine::kinds::FINISHED {
-                ended(house, fact).await?;
+                match house.engine.leads() {
+                    true => ended(house, fact).await?,
+                    false => house.builds.consider_held().await?,
+                }
             }
         }
         *position = last.seq;

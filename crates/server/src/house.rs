@@ -14,18 +14,20 @@ use delivery::{ActionParts, Delivery, Parts};
 use engine::Engine;
 use executor::{Executor, LocalExecutor, LocalOptions};
 use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, SystemEntropy};
-use ledger::{Lease, Ledger};
+use ledger::Ledger;
 use pipeline::Environments;
 use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::backup::restored::{self, FirstStart};
+use crate::changes::kinds::{COMPONENT_PLACED, POLICY_CHANGED};
 use crate::changes::{
     BuildParts, Builds, Intake, Rebuilds, Register, RegisterError, RemoteParts, Remotes, Repositories, TagAction,
     Versions,
 };
 use crate::checkpoints::{CheckpointParts, Checkpoints};
-use crate::data::{lock, private_folder, refuse_network};
+use crate::data::{Company, lock, opening, private_folder, refuse_network};
+use crate::duties::{Duties, Duty};
 use crate::error::ServerError;
 use crate::notifications::Outgoing;
 use crate::policy::Policy;
@@ -33,72 +35,14 @@ use crate::ports::{
     ClaimedNames, EnvironmentDatabases, EnvironmentTargets, HeldChanges, KeptLogs, StepScripts, StoredPackages,
     StoredSecrets,
 };
+use crate::problem::Problem;
+use crate::servers::Servers;
 use crate::settings::Settings;
 use crate::store;
 use crate::views;
 use crate::watch::Watched;
 
-/// Why the house could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another server uses the data folder.
-    #[error("{} is used by another server\nhint: stop it with `throughline down`, or choose another folder with --data", .0.display())]
-    Used(PathBuf),
-    /// The data folder lies on a file system over a network.
-    #[error("{} lies on a network file system ({kind}), where locks and durable writes cannot be relied on\nhint: choose a folder on a local disk with --data", folder.display())]
-    Network {
-        /// The folder.
-        folder: PathBuf,
-        /// Its kind.
-        kind: &'static str,
-    },
-    /// A folder or file cannot be used.
-    #[error("{} cannot be used: {source}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The facts that belong to the data folder are in a database, which was not named.
-    #[error(
-        "what is in the data folder belongs to facts in {0}\nhint: say --database, or choose another folder with --data"
-    )]
-    FactsElsewhere(String),
-    /// The facts that belong to the data folder are in it, and a database was named.
-    #[error("{} holds facts already, and a database holds others\nhint: leave --database out, or choose another folder with --data", .0.display())]
-    FactsHere(PathBuf),
-    /// What was put back into the data folder from a backup is not whole.
-    #[error("{} was not filled to its end\nhint: remove it, and say `throughline restore` again", .0.display())]
-    HalfRestored(PathBuf),
-    /// The data folder was filled from a backup, and nobody has said that this server may act.
-    #[error("{} was filled from the backup of {taken_at:.0}, and the server that this is of may still be at work: both would deploy, tag and tell people\nhint: when it has ended for good, say `throughline restore --take-over --data {}`", folder.display(), folder.display())]
-    Restored {
-        /// The folder.
-        folder: PathBuf,
-        /// When the backup was taken.
-        taken_at: facts::Timestamp,
-    },
-    /// The database holds other facts than those that belong to the data folder.
-    #[error(
-        "{0} does not hold the facts that belong to the data folder\nhint: name the database that the folder was used with, or choose another folder with --data"
-    )]
-    OtherFacts(String),
-    /// The policy of environments is wrong.
-    #[error("{0}")]
-    Policy(String),
-    /// The file of notifications is wrong.
-    #[error("{0}")]
-    Notifications(String),
-    /// A room could not be opened.
-    #[error("{room} could not be opened: {reason}")]
-    Room {
-        /// Which.
-        room: &'static str,
-        /// Why.
-        reason: String,
-    },
-}
+pub use crate::open_error::OpenError;
 
 /// All rooms, connected.
 pub struct House {
@@ -154,13 +98,15 @@ pub struct House {
     pub(crate) overdue: Overdue,
     /// What the watch over the rules has seen.
     pub(crate) watched: Watched,
+    /// What this server does by itself, and what others do.
+    pub(crate) duties: Arc<Duties>,
+    /// This server among those of its data folder.
+    pub(crate) servers: Arc<Servers>,
     /// Held by whoever counts on everything being kept; what is removed after a while waits for them.
     pub(crate) keeping: Arc<RwLock<()>>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     url: OnceLock<String>,
-    /// Under which facts are written, where others could write them too.
-    lease: Mutex<Option<Lease>>,
     _lock: File,
 }
 
@@ -221,6 +167,39 @@ async fn settle(register: &Register, repositories: &Repositories) -> Result<(), 
     Ok(())
 }
 
+/// Enters this process among the servers of the folder, which are of one version.
+fn enter(data: &std::path::Path, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<Arc<Servers>, OpenError> {
+    let servers = Servers::enter(data, clock, entropy).map_err(|source| OpenError::File {
+        path: data.join("servers"),
+        source,
+    })?;
+    let others = servers.others();
+    let own = env!("CARGO_PKG_VERSION");
+    if let Some(other) = others.iter().find(|other| other.about.version != own) {
+        let url = other.about.url.clone();
+        return Err(OpenError::OtherVersion {
+            url: url.unwrap_or_else(|| format!("process {}", other.about.pid)),
+            theirs: other.about.version.clone(),
+            own,
+        });
+    }
+    if others.is_empty() {
+        // Copies of a backup that was not taken to its end.
+        let _ = std::fs::remove_dir_all(data.join(crate::backup::DRAFTS));
+    }
+    Ok(Arc::new(servers))
+}
+
+/// Takes up again what an earlier server left running.
+async fn resume(targets: &EnvironmentTargets) {
+    for (placement, resumed) in targets.resume().await {
+        if let Err(error) = resumed {
+            tracing::error!(component = %placement.component_name, environment = %placement.environment, %error,
+                "what runs there could not be taken up again");
+        }
+    }
+}
+
 impl House {
     /// Opens every room below the data folder, and takes up what was left unfinished.
     ///
@@ -233,10 +212,13 @@ impl House {
             .canonicalize()
             .map_err(|source| OpenError::File { path: data, source })?;
         refuse_network(&data)?;
-        let lock = lock(&data).await?;
+        let company = match settings.database {
+            Some(_) => Company::Sharing,
+            None => Company::Alone,
+        };
+        let lock = lock(&data, company).await?;
+        let opening = opening(&data).await?;
         let restored = restored::may_start(&data)?;
-        // Copies of a backup that was not taken to its end.
-        let _ = std::fs::remove_dir_all(data.join(crate::backup::DRAFTS));
         for name in [
             "blobs",
             "repositories",
@@ -251,7 +233,8 @@ impl House {
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let store::Store { ledger, lease } = store::open(
+        let servers = enter(&data, clock.clone(), &*entropy)?;
+        let store::Store { ledger, leases } = store::open(
             &data,
             settings.database.as_ref(),
             views::all(),
@@ -259,6 +242,9 @@ impl House {
             entropy.as_ref(),
         )
         .await?;
+        let duties = Duties::start(leases, &ledger, servers.clone()).await;
+        let duties = duties.map_err(room("the leases of the ledger"))?;
+        let leads = duties.leads(Duty::Runs);
         let access = Access::open(&data, settings.secret_key.as_deref(), clock.clone(), entropy.clone())
             .map_err(room("the store of access"))?;
         let access = Arc::new(access);
@@ -269,7 +255,7 @@ impl House {
             .map_err(OpenError::Notifications)?
             .map(Arc::new);
         let checkpoints = CheckpointParts {
-            ledger: ledger.clone(),
+            ledger: duties.ledger(Duty::Checkpoints),
             clock: clock.clone(),
             entropy: entropy.clone(),
             folder: settings.checkpoints.clone(),
@@ -277,6 +263,9 @@ impl House {
         };
         let checkpoints = Checkpoints::open(&data, checkpoints).await;
         let checkpoints = Arc::new(checkpoints.map_err(room("the key of checkpoints"))?);
+        if duties.leads(Duty::Checkpoints) {
+            checkpoints.take_over().await.map_err(room("the key of checkpoints"))?;
+        }
         let store = Arc::new(BlobStore::open(&data.join("blobs")).map_err(room("the blob store"))?);
         let unpacked = UnpackCache::open(&data.join("packages")).map_err(room("the folder of packages"))?;
         let packages = Arc::new(StoredPackages::new(store.clone(), unpacked));
@@ -296,8 +285,10 @@ impl House {
         options.containers = settings.containers;
         options.hidden = settings.hidden.clone();
         let executor: Arc<dyn Executor> = Arc::new(LocalExecutor::new(options).map_err(room("the executor"))?);
-        let sweeping = executor.clone();
-        tokio::spawn(async move { sweeping.sweep().await });
+        if leads {
+            let sweeping = executor.clone();
+            tokio::spawn(async move { sweeping.sweep().await });
+        }
 
         let policy = Policy::open(&settings, &store, &register).await?;
         let targets = EnvironmentTargets::new(
@@ -307,7 +298,7 @@ impl House {
             policy.current(),
         );
         let targets = Arc::new(targets);
-        if let Some(mark) = restored {
+        if let Some(mark) = restored.filter(|_| leads) {
             let first = FirstStart {
                 data: &data,
                 ledger: &ledger,
@@ -317,11 +308,8 @@ impl House {
             };
             first.look(mark).await.map_err(room("what was put back"))?;
         }
-        for (placement, resumed) in targets.resume().await {
-            if let Err(error) = resumed {
-                tracing::error!(component = %placement.component_name, environment = %placement.environment, %error,
-                    "what runs there could not be taken up again");
-            }
+        if leads {
+            resume(&targets).await;
         }
         let databases = EnvironmentDatabases::new(data.join("databases"), policy.current());
         let secrets = Arc::new(StoredSecrets::new(access.clone()));
@@ -373,8 +361,8 @@ impl House {
             clock.clone(),
         )));
         actions.push(Arc::new(LeaveOutAction));
-        let engine = Engine::start(engine::Ports {
-            ledger: ledger.clone(),
+        let ports = engine::Ports {
+            ledger: duties.ledger(Duty::Runs),
             clock: clock.clone(),
             entropy: entropy.clone(),
             actions,
@@ -383,16 +371,24 @@ impl House {
             max_parallel: settings.max_parallel,
             memory: executor::machine::memory(),
             grace: engine::GRACE,
-        });
-        let engine = Arc::new(engine.await.map_err(room("the engine"))?);
+        };
+        let engine = match leads {
+            true => Engine::start(ports).await.map_err(room("the engine"))?,
+            false => Engine::stand_by(ports),
+        };
+        let engine = Arc::new(engine);
         let parts = Parts {
-            ledger: ledger.clone(),
+            ledger: duties.ledger(Duty::Runs),
             engine: engine.clone(),
             packages: packages.clone(),
             commits: Arc::new(HeldChanges::new(ledger.clone(), repositories.clone())),
             clock: clock.clone(),
         };
-        let delivery = Delivery::start(parts, policy.path()).await.map_err(room("delivery"))?;
+        let delivery = match leads {
+            true => Delivery::start(parts, policy.path()).await,
+            false => Delivery::stand_by(parts, policy.path()).await,
+        };
+        let delivery = delivery.map_err(room("delivery"))?;
         let builds = Builds::new(BuildParts {
             ledger: ledger.clone(),
             clock: clock.clone(),
@@ -417,10 +413,13 @@ impl House {
             register: register.clone(),
             repositories: repositories.clone(),
             intake: intake.clone(),
+            own_intake: Intake::new(duties.ledger(Duty::Sources), register.clone(), repositories.clone()),
             access: access.clone(),
             interval: settings.poll_interval,
             clock: clock.clone(),
+            duties: duties.clone(),
         });
+        drop(opening);
         Ok(Arc::new(Self {
             registry: Arc::new(Registry::new((*store).clone())),
             rebuilds,
@@ -451,30 +450,24 @@ impl House {
             overdue: Overdue::default(),
             keeping: Arc::default(),
             stopping: CancellationToken::new(),
-            lease: Mutex::new(lease),
+            duties,
+            servers,
             _lock: lock,
         }))
     }
 
-    /// Waits until another server has taken over the database, and says which. Never ends without a database.
-    pub(crate) async fn replaced(&self) -> String {
-        let lost = self
-            .lease
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .map(Lease::lost);
-        match lost {
-            Some(lost) => lost.await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Nothing is recorded any more: another server need not wait for the end of the lease.
-    pub(crate) async fn give_back(&self) {
-        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // It is told to the database, which takes its time.
-        let _ = tokio::task::spawn_blocking(move || drop(lease)).await;
+    /// Takes up the runs, and what follows from them, in the place of the server that led them.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) async fn take_over(&self) -> Result<(), ServerError> {
+        let sweeping = self.executor.clone();
+        tokio::spawn(async move { sweeping.sweep().await });
+        self.policy.read_again(&self.store, &self.register).await?;
+        resume(&self.targets).await;
+        self.engine.lead().await?;
+        self.delivery.lead().await;
+        Ok(())
     }
 
     /// Another policy of environments is in force from now on.
@@ -482,6 +475,9 @@ impl House {
     /// # Errors
     /// When it cannot be recorded or written.
     pub async fn use_policy(&self, environments: Environments, text: String, actor: Actor) -> Result<(), ServerError> {
+        // A server that is being opened reads the file, which is written after the fact.
+        let opening = opening(&self.settings.data).await;
+        let _opening = opening.map_err(|error| ServerError::Internal(error.to_string()))?;
         self.policy
             .change(environments, text, &self.store, &self.register, actor)
             .await?;
@@ -493,6 +489,52 @@ impl House {
     pub fn url(&self) -> String {
         let known = self.settings.public_url.clone().or_else(|| self.url.get().cloned());
         known.unwrap_or_else(|| format!("http://{}", self.settings.address))
+    }
+
+    /// Refuses what only the server does that leads the duty, and says which that is.
+    pub(crate) async fn must_lead(&self, duty: Duty) -> Result<(), Problem> {
+        if self.duties.leads(duty) {
+            return Ok(());
+        }
+        let all = self.duties.all().await?;
+        let holder = all
+            .into_iter()
+            .find(|lease| lease.duty == duty.name())
+            .map(|lease| lease.holder.id);
+        let led_by = self
+            .servers
+            .others()
+            .into_iter()
+            .find(|one| Some(&one.about.id) == holder.as_ref());
+        let place = led_by.and_then(|one| one.about.url);
+        let status = axum::http::StatusCode::CONFLICT;
+        let problem = Problem::new(
+            status,
+            "not-leading",
+            format!("another server leads the duty `{}`", duty.name()),
+        );
+        Err(match place {
+            Some(url) => problem.hint(format!("ask {url}")),
+            None => problem.hint("ask again in some seconds: nobody leads it yet"),
+        })
+    }
+
+    /// Takes in what another server did: a policy that it was told, components that came with a push to it.
+    ///
+    /// # Errors
+    /// When the ledger or the policy's file cannot be read.
+    pub(crate) async fn take_in(&self, fact: &facts::Fact) -> Result<(), ServerError> {
+        match fact.kind() {
+            POLICY_CHANGED => {
+                let another = self.policy.read_again(&self.store, &self.register).await?;
+                if another {
+                    self.delivery.set_path(self.policy.path()).await;
+                }
+            }
+            COMPONENT_PLACED => settle(&self.register, &self.repositories).await?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The server listens at `address` now, with a certificate for `name` where that names one.

@@ -11,6 +11,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use crate::auth::Caller;
+use crate::duties::Duty;
 use crate::error::ServerError;
 use crate::house::House;
 use crate::problem::Problem;
@@ -55,6 +56,14 @@ pub(crate) async fn measurements(State(house): State<Arc<House>>, caller: Caller
         &[],
         open.len() as u64,
     );
+    for duty in Duty::ALL {
+        page.gauge(
+            "throughline_leads",
+            "Whether this server leads a duty.",
+            &[("duty", duty.name())],
+            u64::from(house.duties.leads(duty)),
+        );
+    }
     page.gauge(
         "throughline_invariants_position",
         "The fact up to which the rules of the protocol were checked.",

@@ -17,6 +17,9 @@ use crate::settings::Settings;
 /// The name of the file.
 pub const FILE: &str = pipeline::environments::FILE;
 
+/// The largest text of a policy, in bytes.
+const LARGEST: u64 = crate::api::LARGEST_BODY as u64;
+
 /// The environments in force, shared with whoever asks.
 pub type Current = Arc<RwLock<Arc<Environments>>>;
 
@@ -67,6 +70,32 @@ impl Policy {
         })
     }
 
+    /// Takes in the policy that another server was told last. Whether it is another one.
+    ///
+    /// # Errors
+    /// When it cannot be read or is wrong.
+    pub async fn read_again(&self, store: &BlobStore, register: &Register) -> Result<bool, ServerError> {
+        let Some(revision) = register.policy().await? else {
+            return Ok(false);
+        };
+        if revision == self.environments().revision() {
+            return Ok(false);
+        }
+        // Its file may not be written yet; the revision is in the store before it is recorded.
+        let wrong = |error: &dyn std::fmt::Display| {
+            ServerError::Internal(format!("the policy {} cannot be used: {error}", revision.short()))
+        };
+        let text = String::from_utf8(store.read(&revision, LARGEST)?).map_err(|error| wrong(&error))?;
+        let environments = Environments::parse(&text, FILE).map_err(|errors| wrong(&errors))?;
+        self.put(environments, text);
+        Ok(true)
+    }
+
+    fn put(&self, environments: Environments, text: String) {
+        *self.text.write().unwrap_or_else(PoisonError::into_inner) = text;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(environments);
+    }
+
     /// The environments in force, for whoever follows their changes.
     pub fn current(&self) -> Current {
         self.current.clone()
@@ -104,8 +133,7 @@ impl Policy {
         // The next start reads it: no power cut may leave a part of it.
         disk::replace(&disk::LocalDisk, &self.path, 0o644, text.as_bytes())
             .map_err(|error| ServerError::Internal(format!("{} cannot be written: {error}", self.path.display())))?;
-        *self.text.write().unwrap_or_else(PoisonError::into_inner) = text;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(environments);
+        self.put(environments, text);
         Ok(())
     }
 }

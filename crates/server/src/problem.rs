@@ -172,6 +172,12 @@ fn with_hint(problem: impl Fn(String) -> Problem, text: &str) -> Problem {
     }
 }
 
+/// Another server has taken over what this one was to do.
+fn replaced(error: &ledger::AppendError) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "replaced", error.to_string())
+        .hint("ask the server that has taken over; `throughline status` lists those that live")
+}
+
 impl From<ServerError> for Problem {
     fn from(error: ServerError) -> Self {
         match error {
@@ -182,6 +188,7 @@ impl From<ServerError> for Problem {
             | ServerError::Query(engine::query::QueryError::Ledger(error @ ledger::LedgerError::Cursor(_))) => {
                 with_hint(Self::bad_input, &error.to_string())
             }
+            ServerError::Append(error @ ledger::AppendError::Fenced { .. }) => replaced(&error),
             ServerError::Blob(error) if error.is_full() => full(error.to_string()),
             ServerError::Delivery(error) => error.into(),
             other => Self::inside(&other),
@@ -207,6 +214,7 @@ impl From<DeliveryError> for Problem {
                 Self::new(status, code, ask.to_string())
             }
             DeliveryError::Append(ledger::AppendError::Full) => full("the disk that holds the ledger is full"),
+            DeliveryError::Append(error @ ledger::AppendError::Fenced { .. }) => replaced(&error),
             other => Self::inside(&other),
         }
     }

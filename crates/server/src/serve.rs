@@ -7,7 +7,7 @@ use std::sync::Arc;
 use access::{Rights, Role};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response, map_response_with_state};
 use axum::response::Response;
 use axum::routing::get;
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::duties::{self, Duty};
 use crate::house::{House, OpenError};
 use crate::settings::Settings;
 use crate::tls::{Certificates, TlsError, TlsListener, renew};
@@ -52,9 +53,9 @@ pub enum ServeError {
     /// Serving ended by itself.
     #[error("the server stopped: {0}")]
     Stopped(#[from] std::io::Error),
-    /// Another server works on the database now.
+    /// Another server has taken over what this one led.
     #[error(
-        "{0}\nhint: one server works on a database at a time; started again, this one waits until the other has ended"
+        "another server has taken over the runs from this one, which did not answer for too long: {0}\nhint: start this one again; it works beside the other then"
     )]
     Replaced(String),
     /// The first token could not be made.
@@ -96,6 +97,7 @@ pub fn router(house: Arc<House>) -> Router {
         .nest("/git", git::routes().layer(DefaultBodyLimit::disable()))
         .merge(registry::routes())
         .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz/leader", get(leads))
         .route(
             "/metrics",
             get(measurements::measurements).layer(map_response(problem::always)),
@@ -104,6 +106,14 @@ pub fn router(house: Arc<House>) -> Router {
         .layer(map_response(no_guessing))
         .layer(map_response_with_state(house.clone(), always_encrypted))
         .with_state(house)
+}
+
+/// Whether this server leads the runs; for whoever shares requests out among several.
+async fn leads(State(house): State<Arc<House>>) -> (StatusCode, &'static str) {
+    match house.duties.leads(Duty::Runs) {
+        true => (StatusCode::OK, "leads"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "stands by"),
+    }
 }
 
 /// A browser that came over the server's own TLS never comes without it again.
@@ -144,17 +154,17 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let name = certificates.as_ref().and_then(|certificates| certificates.name());
     house.listens(address, name.as_deref());
     let first_token = first_token(&house).await?;
-    let told = serde_json::json!({ "url": house.url(), "pid": std::process::id() });
-    let place = house.settings.data.join(WHERE);
-    std::fs::write(&place, format!("{told}\n"))?;
+    house.servers.listens(&house.url())?;
     let following = tokio::spawn(follower::follow(house.clone()));
-    let checkpoints = house.checkpoints.clone();
-    let stopping = house.stopping.clone();
-    let covering = tokio::spawn(async move { checkpoints.keep_making(stopping).await });
-    let telling = tokio::spawn(notifications::keep_telling(house.clone()));
-    let watching = tokio::spawn(watch::keep_watching(house.clone()));
-    let looking = tokio::spawn(watch::keep_looking(house.clone()));
-    let tidying = tokio::spawn(retention::keep_tidy(house.clone()));
+    let covering = tokio::spawn(duties::lead(house.clone(), Duty::Checkpoints, keep_making));
+    let telling = tokio::spawn(duties::lead(
+        house.clone(),
+        Duty::Notifications,
+        notifications::keep_telling,
+    ));
+    let watching = tokio::spawn(duties::lead(house.clone(), Duty::Rules, watch::keep_watching));
+    let looking = tokio::spawn(duties::lead(house.clone(), Duty::Stores, watch::keep_looking));
+    let tidying = tokio::spawn(duties::lead(house.clone(), Duty::Retention, retention::keep_tidy));
     // From here on whoever was told that it is ready may end it.
     let signals = tokio::spawn(stop_on_signal(house.stopping.clone())?);
     ready(&Ready {
@@ -184,8 +194,8 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let served = tokio::select! {
         served = serving => served,
         // At once: whatever this one still did would be done beside the other.
-        by = house.replaced() => {
-            let _ = std::fs::remove_file(&place);
+        by = house.duties.replaced(Duty::Runs) => {
+            house.servers.leave();
             return Err(ServeError::Replaced(by));
         },
         () = async { stopping.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(3)).await } => Ok(()),
@@ -206,9 +216,17 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     // A sweep that is not done goes on at the next start.
     tidying.abort();
     looking.abort();
-    let _ = std::fs::remove_file(&place);
-    house.give_back().await;
+    house.servers.leave();
+    house.duties.give_back().await;
     Ok(served?)
+}
+
+/// Makes checkpoints, after what the server left that made them before.
+async fn keep_making(house: Arc<House>) {
+    if let Err(error) = house.checkpoints.take_over().await {
+        tracing::error!(%error, "what the last server was at with checkpoints could not be finished");
+    }
+    house.checkpoints.keep_making(house.stopping.clone()).await;
 }
 
 /// Listens to the signals that end a server from now on; what is returned stops it when one comes.
@@ -226,6 +244,10 @@ fn stop_on_signal(stopping: CancellationToken) -> std::io::Result<impl Future<Ou
 
 /// At the first start, an admin's token.
 async fn first_token(house: &Arc<House>) -> Result<Option<access::MadeToken>, ServeError> {
+    if !house.duties.leads(Duty::Runs) {
+        // The server that leads has made it, and shows it.
+        return Ok(None);
+    }
     let access = house.access.clone();
     let made = tokio::task::spawn_blocking(move || access.first_token()).await;
     let made = made.map_err(of_token)?.map_err(of_token)?;

@@ -1,16 +1,19 @@
 //! Where facts and views are kept: in a file in the data folder, or in a database of the organisation's.
 //!
 //! Everything else stays in the data folder, and belongs to these facts. So the folder remembers whether
-//! its facts are elsewhere, and of several servers on one database one works, under a lease.
+//! its facts are elsewhere, and the database whose folder it is: several servers on one database share the
+//! folder too, because repositories, packages, tokens and secrets are in it.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use facts::{Clock, Entropy, FactId};
-use ledger::{Address, Holder, Lease, Ledger, PostgresLedger, SqliteLedger, View};
+use ledger::{Address, Holder, Lease, Leases, Ledger, PostgresLedger, SqliteLedger, Taking, View};
 use serde::{Deserialize, Serialize};
 
 use crate::house::OpenError;
+use crate::servers::{new_id, place_in, place_of};
 
 /// The ledger's file in the data folder.
 pub(crate) const FILE: &str = "ledger.db";
@@ -18,13 +21,16 @@ pub(crate) const FILE: &str = "ledger.db";
 /// The file in the data folder that says that its facts are in a database.
 const ELSEWHERE: &str = "database.json";
 
-/// The duty that one server on a database has: everything.
-const DUTY: &str = "server";
+/// The lease by which a database knows whose data folder belongs to it. It is never given back.
+const BELONGS: &str = "data folder";
+
+/// For good.
+const EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What stands in [`ELSEWHERE`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Elsewhere {
-    /// What the lease knows this folder by. The folder is locked, so one process at a time has it.
+    /// What the database knows this folder by.
     id: String,
     /// Where the database was, without its password.
     database: String,
@@ -32,10 +38,10 @@ struct Elsewhere {
     ledger: Option<FactId>,
 }
 
-/// An open ledger, and the lease under which it is written where it is shared.
+/// An open ledger, and its leases.
 pub(crate) struct Store {
     pub ledger: Arc<dyn Ledger>,
-    pub lease: Option<Lease>,
+    pub leases: Arc<dyn Leases>,
 }
 
 fn room(reason: impl std::fmt::Display) -> OpenError {
@@ -45,8 +51,7 @@ fn room(reason: impl std::fmt::Display) -> OpenError {
     }
 }
 
-/// Opens the ledger that belongs to the data folder. Where another server works on the database, this
-/// waits until that has ended, and says so.
+/// Opens the ledger that belongs to the data folder.
 pub(crate) async fn open(
     data: &Path,
     database: Option<&Address>,
@@ -61,8 +66,8 @@ pub(crate) async fn open(
         }
         let ledger = SqliteLedger::open(&data.join(FILE), views, clock).map_err(room)?;
         return Ok(Store {
+            leases: ledger.leases(),
             ledger: Arc::new(ledger),
-            lease: None,
         });
     };
     if known.is_none() && data.join(FILE).exists() {
@@ -73,17 +78,8 @@ pub(crate) async fn open(
         database: address.to_string(),
         ledger: None,
     });
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let holder = Holder {
-        id: own.id.clone(),
-        place: format!("the server on {host} with the data folder {}", data.display()),
-    };
-    let waiting = |held: &ledger::Held| {
-        tracing::warn!("{} works on this database; waiting until it has ended", held.place);
-    };
-    let lease = Lease::take(address, DUTY, holder, waiting).await.map_err(room)?;
-    let ledger = PostgresLedger::open(address, views, clock, Some(lease.fence()));
-    let ledger = ledger.await.map_err(room)?;
+    let ledger = PostgresLedger::open(address, views, clock).await.map_err(room)?;
+    let leases = ledger.leases();
     let first = ledger.read(0, 1).await.map_err(room)?.first().map(|fact| fact.new.id);
     match (own.ledger, first) {
         (Some(known), first) if first != Some(known) => {
@@ -92,18 +88,57 @@ pub(crate) async fn open(
         (None, Some(_)) => own.ledger = first,
         _ => {}
     }
+    claim(&leases, &own, data, address).await?;
     own.database = address.to_string();
     write(data, &own)?;
     Ok(Store {
         ledger: Arc::new(ledger),
-        lease: Some(lease),
+        leases,
     })
 }
 
-fn new_id(entropy: &dyn Entropy) -> String {
-    let mut bytes = [0; 16];
-    entropy.fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Makes this folder the one that belongs to the database; refuses where it is another, or a copy of one that
+/// is in use.
+async fn claim(leases: &Arc<dyn Leases>, own: &Elsewhere, data: &Path, address: &Address) -> Result<(), OpenError> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let here = place_of(data).map_err(|source| wrong(data, source))?;
+    let folder = Holder {
+        id: format!("{}@{here}", own.id),
+        place: format!("{} on {host}", data.display()),
+    };
+    let (leases, database, own) = (leases.clone(), address.to_string(), own.id.clone());
+    let claimed = tokio::task::spawn_blocking(move || {
+        let all = leases.all().map_err(room)?;
+        let before = all.iter().find(|lease| lease.duty == BELONGS);
+        let before = before.map(|lease| lease.holder.clone());
+        let other = |folder| OpenError::OtherFolder {
+            database: database.clone(),
+            folder,
+        };
+        if let Some(before) = &before {
+            if before.id.split('@').next() != Some(&own) {
+                return Err(other(before.place.clone()));
+            }
+            let in_use = |lease: &&Lease| lease.duty != BELONGS && !lease.left.is_zero();
+            if let Some(lease) = all
+                .iter()
+                .filter(in_use)
+                .find(|lease| place_in(&lease.holder.id) != here)
+            {
+                return Err(OpenError::CopyInUse {
+                    database: database.clone(),
+                    folder: before.place.clone(),
+                    server: lease.holder.place.clone(),
+                });
+            }
+        }
+        let before: Vec<String> = before.into_iter().map(|before| before.id).collect();
+        match leases.take(BELONGS, &folder, &before, EVER).map_err(room)? {
+            Taking::Taken(_) => Ok(()),
+            Taking::Held(lease) => Err(other(lease.holder.place)),
+        }
+    });
+    claimed.await.map_err(room)?
 }
 
 fn wrong(path: &Path, source: std::io::Error) -> OpenError {

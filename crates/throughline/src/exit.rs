@@ -33,6 +33,8 @@ exits! {
     NotReachable = 5,
     /// A file that was handed in is wrong.
     BadFile = 6,
+    /// Another server has the data folder, or the database belongs to another folder.
+    Taken = 7,
     /// Ended by Ctrl-C, as shells count it.
     Interrupted = 130,
 }

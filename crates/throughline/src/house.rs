@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::settings::ServeSettings;
 use crate::settings::value::{ContainersChoice, IsolationChoice, Secret};
 
-pub(crate) use server::backup;
+pub(crate) use server::{backup, living, wait_for};
 
 /// After how long a server asks for shared results again that did not answer.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -89,6 +89,12 @@ pub(crate) fn serve(settings: ServeSettings, ready: impl FnOnce(&Started)) -> Re
         let exit = match &error {
             ServeError::Exposed(_) | ServeError::Tls(_) => Exit::Usage,
             ServeError::Open(OpenError::Restored { .. }) => Exit::Refused,
+            ServeError::Open(
+                OpenError::Used(_)
+                | OpenError::OtherFolder { .. }
+                | OpenError::CopyInUse { .. }
+                | OpenError::OtherVersion { .. },
+            ) => Exit::Taken,
             ServeError::Open(OpenError::Policy(_) | OpenError::Notifications(_)) => Exit::BadFile,
             _ => Exit::Failed,
         };

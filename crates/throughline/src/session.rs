@@ -15,6 +15,7 @@ use crate::client::{Address, Answer, Client, Contact};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::git::{Checkout, checkout};
+use crate::house;
 use crate::printer::Printer;
 use crate::settings::resolve::Token;
 use crate::settings::value::Secret;
@@ -47,6 +48,8 @@ impl std::fmt::Debug for Session {
 #[derive(Debug, Deserialize)]
 struct ServerFile {
     url: String,
+    #[serde(default)]
+    pid: u32,
 }
 
 /// The address of the server that runs, or ran, on a data folder.
@@ -68,7 +71,14 @@ pub fn local_server(data: &Path) -> Result<Option<String>, Failure> {
         }
     };
     match serde_json::from_str::<ServerFile>(&text) {
-        Ok(file) => Ok(Some(tidy(&file.url))),
+        Ok(file) => {
+            // Several servers may work on the folder, and the one that was named there may have been killed.
+            let mut living = house::living(data);
+            living.retain(|one| one.about.url.is_some());
+            let named = living.iter().any(|one| one.about.pid == file.pid);
+            let another = living.into_iter().find_map(|one| one.about.url).filter(|_| !named);
+            Ok(Some(tidy(&another.unwrap_or(file.url))))
+        }
         Err(error) => Err(Failure::new(
             Exit::BadFile,
             format!("{} does not name a server: {error}", path.display()),

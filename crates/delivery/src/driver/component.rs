@@ -74,6 +74,13 @@ impl Loaded {
         Ok(())
     }
 
+    /// Takes in what came, with what gates ask about, and decides nothing.
+    pub(crate) async fn look_on(&mut self, reach: &Reach, path: &Path) -> Result<(), DeliveryError> {
+        self.catch_up(reach).await?;
+        self.verdicts.bring(&mut self.state, reach, path).await?;
+        self.neighbours.bring(&mut self.state, reach, path).await
+    }
+
     /// Decides and records until nothing is left to decide.
     pub(crate) async fn settle(
         &mut self,

@@ -6,6 +6,7 @@ pub(crate) mod runs;
 mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use facts::published::{Judgement, VERDICT_RECORDED};
@@ -99,6 +100,8 @@ struct Inner {
     /// The last state of each component, for whoever only reads.
     states: Mutex<HashMap<ComponentId, Arc<State>>>,
     nudges: mpsc::UnboundedSender<ComponentId>,
+    /// Whether what happens next is decided here; else another server does, and this one looks on.
+    leads: AtomicBool,
 }
 
 impl Delivery {
@@ -107,6 +110,27 @@ impl Delivery {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn start(parts: Parts, path: Path) -> Result<Self, DeliveryError> {
+        Self::begin(parts, path, true).await
+    }
+
+    /// Reads what is known and follows it, and decides nothing by itself, because another server does. What
+    /// people ask for is recorded here as there. Until it is told to [lead](Self::lead).
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn stand_by(parts: Parts, path: Path) -> Result<Self, DeliveryError> {
+        Self::begin(parts, path, false).await
+    }
+
+    /// Decides from now on what happens next. Nobody else may.
+    pub async fn lead(&self) {
+        self.0.leads.store(true, Ordering::SeqCst);
+        for component in self.0.components.lock().await.keys() {
+            self.nudge(*component);
+        }
+    }
+
+    async fn begin(parts: Parts, path: Path, leads: bool) -> Result<Self, DeliveryError> {
         let (path, _) = watch::channel(Arc::new(path));
         let (nudges, nudged) = mpsc::unbounded_channel();
         let delivery = Self(Arc::new(Inner {
@@ -115,6 +139,7 @@ impl Delivery {
             components: tokio::sync::Mutex::default(),
             states: Mutex::default(),
             nudges,
+            leads: AtomicBool::new(leads),
         }));
         let head = delivery.0.reach.ledger.head().await?;
         let rows = delivery.0.reach.ledger.select(Select::from(COMPONENTS)).await?.rows;
@@ -320,7 +345,10 @@ impl Delivery {
     async fn settle(&self, component: ComponentId) -> Result<Option<Timestamp>, DeliveryError> {
         let mut components = self.0.components.lock().await;
         let loaded = components.entry(component).or_insert_with(|| Loaded::new(component));
-        let wake_at = loaded.settle(&self.0.reach, || self.path()).await;
+        let wake_at = match self.0.leads.load(Ordering::SeqCst) {
+            true => loaded.settle(&self.0.reach, || self.path()).await,
+            false => loaded.look_on(&self.0.reach, &self.path()).await.map(|()| None),
+        };
         self.publish(loaded);
         wake_at
     }

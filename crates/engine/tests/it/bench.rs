@@ -217,14 +217,24 @@ impl Bench {
         }
     }
 
+    /// An engine that drives.
     pub async fn engine(&self) -> Engine {
+        Engine::start(self.ports()).await.unwrap()
+    }
+
+    /// An engine that drives nothing yet.
+    pub fn standing_by(&self) -> Engine {
+        Engine::stand_by(self.ports())
+    }
+
+    fn ports(&self) -> Ports {
         let scripted = |kind| -> Arc<dyn StepAction> {
             Arc::new(Scripted {
                 world: Arc::clone(&self.world),
                 kind,
             })
         };
-        Engine::start(Ports {
+        Ports {
             ledger: Arc::clone(&self.ledger),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -234,9 +244,7 @@ impl Bench {
             max_parallel: self.max_parallel,
             memory: None,
             grace: self.grace,
-        })
-        .await
-        .unwrap()
+        }
     }
 
     /// Asks for a run and waits for its end.

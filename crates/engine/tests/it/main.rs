@@ -12,3 +12,4 @@ mod refusals;
 mod retries;
 mod running;
 mod sharing;
+mod standby;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use facts::{Digest, Fact, FactId, Position, Stream, Timestamp};
 
 use super::failure::Failure;
+use super::lease::Counted;
 use super::rows::{Overlay, Place};
 use super::schema::{self, get};
 use super::session::{Ask, Parameter, Session};
@@ -48,6 +49,7 @@ struct Known {
 /// Appends that are decided in one transaction.
 pub(super) struct Batch<'a> {
     appends: Vec<&'a Append>,
+    counted: Counted,
     known: Known,
     sealed: Vec<Sealed>,
     /// The last fact before this batch.
@@ -74,6 +76,7 @@ impl<'a> Batch<'a> {
         };
         Self {
             appends,
+            counted: Counted::default(),
             known: Known::default(),
             sealed: Vec::new(),
             start: nothing,
@@ -99,13 +102,13 @@ impl<'a> Batch<'a> {
         self.facts().filter_map(|fact| fact.external_key.as_ref()).collect()
     }
 
-    /// The questions about these appends.
-    pub(super) fn questions(&self) -> [Ask; 3] {
+    /// The questions about these appends: three, and one more where they count on leases.
+    pub(super) fn questions(&self) -> Vec<Ask> {
         let digest = |text: &str| Some(Digest::of(text).as_bytes().to_vec());
         let ids = self.facts().map(|fact| fact.id.to_string()).collect();
         let streams = self.streams().iter().map(|stream| digest(stream.as_str())).collect();
         let claims = self.claims().iter().map(|key| digest(key)).collect();
-        [
+        let mut questions = vec![
             Ask::new("SELECT id, seq FROM facts WHERE id = ANY ($1)", [Parameter::Names(ids)]),
             Ask::new(
                 "SELECT asked.number, last.seq, last.version
@@ -118,7 +121,9 @@ impl<'a> Batch<'a> {
                 "SELECT external_key, seq FROM facts WHERE sha256(external_key) = ANY ($1) AND external_key IS NOT NULL",
                 [Parameter::ManyBytes(claims)],
             ),
-        ]
+        ];
+        questions.extend(Counted::question(self.appends.iter().copied()));
+        questions
     }
 
     /// Takes the answers in; `last` is the last fact there is.
@@ -129,9 +134,12 @@ impl<'a> Batch<'a> {
         recorded_at: Timestamp,
     ) -> Result<(), Failure> {
         (self.start, self.last, self.recorded_at) = (last, last, recorded_at);
-        let [ids, streams, claims] = answers else {
+        let [ids, streams, claims, leases @ ..] = answers else {
             return Err(Failure::Other("an answer of the database is missing".into()));
         };
+        if let Some(leases) = leases.first() {
+            self.counted = Counted::learn(leases)?;
+        }
         let damaged = |what: &str| Failure::Other(format!("the ledger holds an {what} that cannot be read"));
         for row in ids {
             let id: FactId = get::<&str>(row, 0)?.parse().map_err(|_| damaged("id"))?;
@@ -174,6 +182,7 @@ impl<'a> Batch<'a> {
     }
 
     fn decide_one(&mut self, append: &Append, means: &mut Means<'_>) -> Result<Appended, Stop> {
+        self.counted.check(append).map_err(Stop::Refused)?;
         if let Some(repeated) = self.repetition(append, means.session)? {
             return Ok(repeated);
         }

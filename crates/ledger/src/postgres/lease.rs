@@ -1,267 +1,193 @@
-//! Leases: of several servers on one database, one has a duty at a time.
+//! The leases of a ledger in PostgreSQL: a row for each duty, by the database's clock.
 //!
-//! A lease has an epoch, which grows whenever it is taken. Whoever holds it says so again and again; who
-//! has not done so for its term, by the database's clock, may be replaced. A server that was stopped
-//! meanwhile does not know that it was replaced, so every append names the epoch it counts on, and the
-//! database looks in the same transaction: of two servers that both believe to have the duty, one alone
-//! can record anything.
+//! Each question is a transaction of its own about one row, so that nobody who renews waits for somebody
+//! who waits for them.
 
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use facts::Timestamp;
 use tokio_postgres::Row;
 
 use super::address::Address;
 use super::failure::Failure;
-use super::schema::{self, get};
+use super::schema::get;
 use super::session::{Ask, Parameter, Session};
+use crate::append::{Append, AppendError};
 use crate::contract::LedgerError;
+use crate::lease::{Fence, Holder, Lease, Leases, Taking};
 
-/// For how long a lease is held without being renewed.
-pub const TERM: Duration = Duration::from_secs(15);
-
-/// How often it is renewed; and how often somebody who waits for it looks again.
-const RENEW: Duration = Duration::from_secs(4);
-const LOOK: Duration = Duration::from_secs(1);
-
-/// How soon after it could not be renewed that is tried again: sooner than others look.
-const AGAIN: Duration = Duration::from_millis(400);
-
-/// Who takes a lease.
-#[derive(Debug, Clone)]
-pub struct Holder {
-    /// What it is known by. Whoever comes with the same one replaces it at once: it must be something
-    /// that only one process at a time can have, such as what a locked folder holds.
-    pub id: String,
-    /// Where it is, for people.
-    pub place: String,
+/// The leases of a database, over a connection of their own: whoever renews waits for no reader.
+pub(super) struct DatabaseLeases {
+    address: Address,
+    session: Mutex<Option<Session>>,
 }
 
-/// A duty that this process has, until it is dropped or [`Lease::lost`].
-pub struct Lease {
-    fence: Fence,
-    lost: watch::Receiver<Option<String>>,
-    ending: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// What every append of a lease's holder is checked against.
-#[derive(Debug, Clone)]
-pub struct Fence {
-    name: Arc<str>,
-    epoch: i64,
-}
-
-impl Fence {
-    /// The question that goes with an append. The row stays locked until the append is committed, so that
-    /// nobody takes the lease between.
-    pub(super) fn question(&self) -> Ask {
-        Ask::new(
-            "SELECT epoch, place FROM ledger_leases WHERE name = $1 FOR SHARE",
-            [Parameter::name(&*self.name)],
-        )
+impl DatabaseLeases {
+    pub(super) fn new(address: &Address) -> Self {
+        Self {
+            address: address.clone(),
+            session: Mutex::default(),
+        }
     }
 
-    /// Whether the lease is still the one that was taken; else who has it.
-    pub(super) fn check(&self, answer: &[Row]) -> Result<Result<(), String>, Failure> {
-        let Some(row) = answer.first() else {
-            return Ok(Err(
-                "the lease of the database is gone; this server records nothing more".into(),
-            ));
+    /// Runs `work` on the connection; once more on another one where the first turns out to be gone.
+    fn ask<T>(&self, work: impl Fn(&Session) -> Result<T, Failure>) -> Result<T, LedgerError> {
+        let mut kept = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = kept.take() {
+            match work(&session) {
+                Err(failure) if failure.is_passing() => {}
+                Err(failure) => return Err(failure.into()),
+                Ok(done) => {
+                    *kept = Some(session);
+                    return Ok(done);
+                }
+            }
+        }
+        let session = Session::open(&self.address)?;
+        let done = work(&session)?;
+        *kept = Some(session);
+        Ok(done)
+    }
+}
+
+/// What is asked about a lease. Microseconds and milliseconds, since these are numbers that every driver reads.
+const SEEN: &str = "name, epoch, holder, place, (extract(epoch FROM since) * 1000000)::bigint,
+    greatest(0, extract(epoch FROM until - clock_timestamp()) * 1000)::bigint";
+
+fn seen(row: &Row) -> Result<Lease, Failure> {
+    let millis: i64 = get(row, 5)?;
+    Ok(Lease {
+        duty: get(row, 0)?,
+        epoch: get(row, 1)?,
+        holder: Holder {
+            id: get(row, 2)?,
+            place: get(row, 3)?,
+        },
+        since: Timestamp::from_microsecond(get(row, 4)?).unwrap_or_default(),
+        left: Duration::from_millis(u64::try_from(millis).unwrap_or(0)),
+    })
+}
+
+fn milliseconds(term: Duration) -> Parameter {
+    Parameter::Real(Some(term.as_millis() as f64))
+}
+
+impl Leases for DatabaseLeases {
+    fn take(&self, duty: &str, holder: &Holder, ended: &[String], term: Duration) -> Result<Taking, LedgerError> {
+        let take = Ask::new(
+            "INSERT INTO ledger_leases AS l (name, epoch, holder, place, until, since)
+             VALUES ($1, 1, $2, $3, clock_timestamp() + $4::float8 * interval '1 millisecond', clock_timestamp())
+             ON CONFLICT (name) DO UPDATE
+               SET epoch = l.epoch + 1, holder = EXCLUDED.holder, place = EXCLUDED.place, until = EXCLUDED.until,
+                   since = EXCLUDED.since
+               WHERE l.until <= clock_timestamp() OR l.holder = EXCLUDED.holder OR l.holder = ANY ($5::text[])
+             RETURNING epoch",
+            [
+                Parameter::name(duty),
+                Parameter::name(&holder.id),
+                Parameter::name(&holder.place),
+                milliseconds(term),
+                Parameter::Names(ended.to_vec()),
+            ],
+        );
+        loop {
+            let taking = self.ask(|session| {
+                if let Some(row) = session.first(&take.sql, &take.parameters)? {
+                    return Ok(Some(Taking::Taken(Fence {
+                        duty: duty.into(),
+                        epoch: get(&row, 0)?,
+                    })));
+                }
+                let sql = format!("SELECT {SEEN} FROM ledger_leases WHERE name = $1");
+                let row = session.first(&sql, &[Parameter::name(duty)])?;
+                Ok(row.as_ref().map(seen).transpose()?.map(Taking::Held))
+            })?;
+            // A row that was there a moment ago and is gone was removed by hand: it is taken now.
+            if let Some(taking) = taking {
+                return Ok(taking);
+            }
+        }
+    }
+
+    fn renew(&self, fences: &[Fence], term: Duration) -> Result<Vec<Lease>, LedgerError> {
+        let renew = |fence: &Fence| {
+            Ask::new(
+                "UPDATE ledger_leases SET until = clock_timestamp() + $3::float8 * interval '1 millisecond'
+                 WHERE name = $1 AND epoch = $2 RETURNING epoch",
+                [
+                    Parameter::name(&*fence.duty),
+                    Parameter::Integer(Some(fence.epoch)),
+                    milliseconds(term),
+                ],
+            )
         };
-        let (epoch, place): (i64, String) = (get(row, 0)?, get(row, 1)?);
-        Ok(match epoch == self.epoch {
-            true => Ok(()),
-            false => Err(format!(
-                "another server has taken over the database: {place}; this one records nothing more"
-            )),
+        let asks: Vec<Ask> = fences.iter().map(renew).collect();
+        self.ask(|session| {
+            let answers = session.all(&asks)?;
+            let lost = fences.iter().zip(answers).filter(|(_, answer)| answer.is_empty());
+            let mut taken = Vec::new();
+            for (fence, _) in lost {
+                let sql = format!("SELECT {SEEN} FROM ledger_leases WHERE name = $1");
+                let row = session.first(&sql, &[Parameter::name(&*fence.duty)])?;
+                taken.push(match row {
+                    Some(row) => seen(&row)?,
+                    None => gone(fence),
+                });
+            }
+            Ok(taken)
+        })
+    }
+
+    fn all(&self) -> Result<Vec<Lease>, LedgerError> {
+        self.ask(|session| {
+            let rows = session.query(&format!("SELECT {SEEN} FROM ledger_leases ORDER BY name"), &[])?;
+            rows.iter().map(seen).collect()
         })
     }
 }
 
-/// Who has a lease that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Where it is.
-    pub place: String,
-}
-
-impl Lease {
-    /// Takes the lease `name`, and waits for it while somebody else holds it; `held` is told who, each
-    /// time it is somebody else. Makes the ledger's tables where there are none.
-    ///
-    /// # Errors
-    /// When the database cannot be used, or holds something else.
-    pub async fn take(
-        address: &Address,
-        name: &'static str,
-        holder: Holder,
-        mut held: impl FnMut(&Held) + Send,
-    ) -> Result<Self, LedgerError> {
-        let mut told = None;
-        loop {
-            let (address, holder) = (address.clone(), holder.clone());
-            let attempt = tokio::task::spawn_blocking(move || take(address, name, holder));
-            match attempt.await.map_err(|error| LedgerError::Store(error.to_string()))?? {
-                Ok(lease) => return Ok(lease),
-                Err(by) => {
-                    if told.as_ref() != Some(&by) {
-                        held(&by);
-                        told = Some(by);
-                    }
-                }
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    /// What the ledger is opened with, so that it records for this lease's holder alone.
-    pub fn fence(&self) -> Fence {
-        self.fence.clone()
-    }
-
-    /// Waits until somebody else has the duty, and says who. Never ends where the lease is given back.
-    pub fn lost(&self) -> impl Future<Output = String> + Send + use<> {
-        let mut lost = self.lost.clone();
-        async move {
-            let text = lost.wait_for(Option::is_some).await.map(|text| text.clone());
-            match text {
-                Ok(text) => text.unwrap_or_default(),
-                Err(_) => std::future::pending().await,
-            }
-        }
+/// A lease whose row somebody has removed: it holds for nobody.
+fn gone(fence: &Fence) -> Lease {
+    Lease {
+        duty: fence.duty.to_string(),
+        epoch: fence.epoch,
+        holder: Holder {
+            id: String::new(),
+            place: "nobody: somebody has removed the lease".into(),
+        },
+        since: Timestamp::default(),
+        left: Duration::ZERO,
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.ending = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("what renews the lease of the database has panicked");
-        }
-    }
-}
+/// The leases that some appends count on, as they are in the transaction that records them.
+#[derive(Default)]
+pub(super) struct Counted(HashMap<String, (i64, String)>);
 
-/// Takes the lease, or says who has it.
-fn take(address: Address, name: &'static str, holder: Holder) -> Result<Result<Lease, Held>, LedgerError> {
-    let session = Session::open(&address)?;
-    schema::open(&session, &address)?;
-    let row = session.first(
-        "INSERT INTO ledger_leases AS l VALUES ($1, 1, $2, $3, clock_timestamp() + $4 * interval '1 millisecond')
-         ON CONFLICT (name) DO UPDATE
-           SET epoch = l.epoch + 1, holder = EXCLUDED.holder, place = EXCLUDED.place, until = EXCLUDED.until
-           WHERE l.until < clock_timestamp() OR l.holder = EXCLUDED.holder
-         RETURNING epoch",
-        &[
-            Parameter::name(name),
-            Parameter::name(holder.id),
-            Parameter::name(holder.place),
-            Parameter::Real(Some(TERM.as_millis() as f64)),
-        ],
-    )?;
-    let Some(row) = row else {
-        let row = session.first(
-            "SELECT place FROM ledger_leases WHERE name = $1",
-            &[Parameter::name(name)],
-        )?;
-        let place = row.map(|row| get(&row, 0)).transpose()?.unwrap_or_default();
-        return Ok(Err(Held { place }));
-    };
-    let fence = Fence {
-        name: name.into(),
-        epoch: get(&row, 0)?,
-    };
-    let (tell, lost) = watch::channel(None);
-    let (ending, mut ended) = oneshot::channel::<()>();
-    let keeper = Keeper {
-        address,
-        fence: fence.clone(),
-        session: Some(session),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let no_thread = |error: std::io::Error| LedgerError::Store(format!("no thread for the lease: {error}"));
-    let runtime = runtime.map_err(no_thread)?;
-    let thread = std::thread::Builder::new()
-        .name("ledger-lease".into())
-        .spawn(move || keeper.keep(&runtime, &mut ended, &tell))
-        .map_err(no_thread)?;
-    Ok(Ok(Lease {
-        fence,
-        lost,
-        ending: Some(ending),
-        thread: Some(thread),
-    }))
-}
-
-/// Renews a lease.
-struct Keeper {
-    address: Address,
-    fence: Fence,
-    session: Option<Session>,
-}
-
-impl Keeper {
-    fn keep(
-        mut self,
-        runtime: &tokio::runtime::Runtime,
-        ended: &mut oneshot::Receiver<()>,
-        tell: &watch::Sender<Option<String>>,
-    ) {
-        let mut well = true;
-        loop {
-            let pause = if well { RENEW } else { AGAIN };
-            let waited = runtime.block_on(async { tokio::time::timeout(pause, &mut *ended).await });
-            if waited.is_ok() {
-                // Given back, so that nobody has to wait for its end.
-                if let Err(failure) = self.renew("clock_timestamp()") {
-                    tracing::debug!(?failure, "the lease of the database was not given back");
-                }
-                return;
-            }
-            let until = format!("clock_timestamp() + interval '{} seconds'", TERM.as_secs());
-            match self.renew(&until) {
-                Ok(Ok(())) => well = true,
-                Ok(Err(text)) => {
-                    tell.send_replace(Some(text));
-                    return;
-                }
-                // Nobody can have taken it over who reaches as little; whether somebody has is seen at the
-                // next renewal, and by every append.
-                Err(failure) => {
-                    if well {
-                        tracing::warn!(?failure, "the lease of the database could not be renewed");
-                    }
-                    well = false;
-                    self.session = None;
-                }
-            }
-        }
+impl Counted {
+    /// The question that goes with the appends, if they count on any. The rows stay locked until the appends
+    /// are committed, so that nobody takes such a lease between.
+    pub(super) fn question<'a>(appends: impl Iterator<Item = &'a Append>) -> Option<Ask> {
+        let fences = appends.filter_map(|append| append.fence.as_ref());
+        let mut duties: Vec<String> = fences.map(|fence| fence.duty.to_string()).collect();
+        duties.sort_unstable();
+        duties.dedup();
+        let sql = "SELECT name, epoch, place FROM ledger_leases WHERE name = ANY ($1) ORDER BY name FOR SHARE";
+        (!duties.is_empty()).then(|| Ask::new(sql, [Parameter::Names(duties)]))
     }
 
-    fn renew(&mut self, until: &str) -> Result<Result<(), String>, Failure> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => Session::open(&self.address)?,
-        };
-        let sql =
-            format!("UPDATE ledger_leases SET until = {until} WHERE name = $1 AND epoch = $2 RETURNING epoch, place");
-        let parameters = [
-            Parameter::name(&*self.fence.name),
-            Parameter::Integer(Some(self.fence.epoch)),
-        ];
-        let renewed = session.query(&sql, &parameters)?;
-        let answer = match renewed.is_empty() {
-            false => renewed,
-            true => {
-                let sql = "SELECT epoch, place FROM ledger_leases WHERE name = $1";
-                session.query(sql, &[Parameter::name(&*self.fence.name)])?
-            }
-        };
-        self.session = Some(session);
-        self.fence.check(&answer)
+    /// Takes the answer in.
+    pub(super) fn learn(answer: &[Row]) -> Result<Self, Failure> {
+        let row = |row: &Row| Ok::<_, Failure>((get(row, 0)?, (get(row, 1)?, get(row, 2)?)));
+        Ok(Self(answer.iter().map(row).collect::<Result<_, _>>()?))
+    }
+
+    /// Refuses what counts on a lease that somebody else has.
+    pub(super) fn check(&self, append: &Append) -> Result<(), AppendError> {
+        let Some(fence) = &append.fence else { return Ok(()) };
+        let now = self.0.get(&*fence.duty);
+        fence.check(now.map(|(epoch, place)| (*epoch, place.as_str())))
     }
 }

@@ -3,8 +3,7 @@
 //! As in SQLite, one thread writes: it takes all appends that wait, decides each on its own, folds the
 //! views, and commits them together. Other processes may do the same with the same ledger: whoever
 //! appends holds one row, so that positions are in the order of commit. What others append is heard of by
-//! notifications. A [`Lease`] says which of several servers has a duty, and keeps appends of a server out
-//! that has lost it without knowing.
+//! notifications. Leases are rows, looked at in the transaction of each append that counts on one.
 //!
 //! A connection that is lost is made again; an append that was being committed is looked for before it is
 //! sent again.
@@ -36,16 +35,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::append::{Append, AppendError, Appended};
 use crate::contract::{Exported, Ledger, LedgerError, Rebuilt};
+use crate::lease::Leases;
 use crate::select::{Select, Selected};
 use crate::upcast::Upcasters;
 use crate::verify::{Checkpoint, Verification, Verifier};
 use crate::view::{Folding, View, Views};
 
 pub use address::{Address, AddressError};
-pub use lease::{Fence, Held, Holder, Lease, TERM};
 pub(crate) use restore::Restore;
 
 use follower::Follower;
+use lease::DatabaseLeases;
 use listener::Listener;
 use rebuild::{Rebuild, Step};
 use session::{Readers, Session};
@@ -57,6 +57,7 @@ pub struct PostgresLedger {
     views: Views,
     upcasters: Upcasters,
     readers: Readers,
+    leases: Arc<DatabaseLeases>,
     head: watch::Receiver<Position>,
     /// Held so that the value that others follow stays.
     _heard: Arc<watch::Sender<Position>>,
@@ -71,8 +72,7 @@ pub struct PostgresLedger {
 
 impl PostgresLedger {
     /// Opens the ledger at `address`, and makes its tables when there are none. Views that are new, have
-    /// changed or have gone are brought in order first, which goes through all facts. With a `fence`,
-    /// appends are refused once its lease has gone to somebody else.
+    /// changed or have gone are brought in order first, which goes through all facts.
     ///
     /// # Errors
     /// When the database cannot be reached, is older than PostgreSQL 15, holds something else or a newer
@@ -82,9 +82,8 @@ impl PostgresLedger {
         address: &Address,
         views: Vec<Arc<dyn View>>,
         clock: Arc<dyn Clock>,
-        fence: Option<Fence>,
     ) -> Result<Self, LedgerError> {
-        Self::open_with_upcasters(address, views, Upcasters::new(), clock, fence).await
+        Self::open_with_upcasters(address, views, Upcasters::new(), clock).await
     }
 
     /// Opens the ledger as [`PostgresLedger::open`] does; its readers and views see bodies in the newest
@@ -97,11 +96,10 @@ impl PostgresLedger {
         views: Vec<Arc<dyn View>>,
         upcasters: Upcasters,
         clock: Arc<dyn Clock>,
-        fence: Option<Fence>,
     ) -> Result<Self, LedgerError> {
         let views = Views::new(views)?;
         let address = address.clone();
-        let opening = tokio::task::spawn_blocking(move || Self::open_blocking(address, views, upcasters, clock, fence));
+        let opening = tokio::task::spawn_blocking(move || Self::open_blocking(address, views, upcasters, clock));
         opening
             .await
             .map_err(|error| LedgerError::Store(format!("the ledger could not be opened: {error}")))?
@@ -112,7 +110,6 @@ impl PostgresLedger {
         views: Views,
         upcasters: Upcasters,
         clock: Arc<dyn Clock>,
-        fence: Option<Fence>,
     ) -> Result<Self, LedgerError> {
         let (inline, followed) = (views.of(Folding::Inline), views.of(Folding::Followed));
         let session = Session::open(&address)?;
@@ -128,7 +125,6 @@ impl PostgresLedger {
             upcasters: upcasters.clone(),
             clock,
             head: head.clone(),
-            fence,
             ending: ending.clone(),
             session: None,
             rows: rows::Overlay::default(),
@@ -140,6 +136,7 @@ impl PostgresLedger {
         let (jobs, thread) = writer.start().map_err(no_thread)?;
         let mut ledger = Self {
             readers: Readers::new(&address),
+            leases: Arc::new(DatabaseLeases::new(&address)),
             head: head.subscribe(),
             _heard: head.clone(),
             jobs: Some(jobs),
@@ -157,6 +154,13 @@ impl PostgresLedger {
             ledger.follower = Some(follower?);
         }
         Ok(ledger)
+    }
+}
+
+impl PostgresLedger {
+    /// The leases of this ledger.
+    pub fn leases(&self) -> Arc<dyn Leases> {
+        self.leases.clone()
     }
 }
 

@@ -95,6 +95,8 @@ CREATE TABLE ledger_leases (
   place  text NOT NULL,
   until  timestamptz NOT NULL
 );
+", "
+ALTER TABLE ledger_leases ADD COLUMN since timestamptz NOT NULL DEFAULT clock_timestamp();
 "];
 
 /// The format that this version writes.

@@ -17,7 +17,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::address::Address;
 use super::batch::{Batch, Means};
 use super::failure::Failure;
-use super::lease::Fence;
 use super::read;
 use super::rows::{Overlay, Place};
 use super::schema::{self, get};
@@ -61,7 +60,6 @@ pub(super) struct Writer {
     pub upcasters: Upcasters,
     pub clock: Arc<dyn Clock>,
     pub head: Arc<watch::Sender<Position>>,
-    pub fence: Option<Fence>,
     /// Set when nobody should wait for the database any longer.
     pub ending: Arc<AtomicBool>,
     pub session: Option<Session>,
@@ -86,8 +84,6 @@ enum Stopped {
         /// What was lost.
         text: String,
     },
-    /// Nobody's appends are taken any more.
-    Fenced(String),
 }
 
 impl<E: Into<Failure>> From<E> for Stopped {
@@ -111,7 +107,7 @@ impl Writer {
         match self.attempt(Vec::new()) {
             Ok(_) => Ok(()),
             Err(Stopped::Before(failure)) => Err(failure),
-            Err(Stopped::Fenced(text) | Stopped::Within { text, .. }) => Err(Failure::Other(text)),
+            Err(Stopped::Within { text, .. }) => Err(Failure::Other(text)),
         }
     }
 
@@ -137,7 +133,6 @@ impl Writer {
             let attempt = self.attempt(batch.iter().map(|(append, _)| append).collect());
             match attempt {
                 Ok(results) => return answer(batch, results),
-                Err(Stopped::Fenced(text)) => break AppendError::Store(text),
                 Err(Stopped::Before(Failure::Lost(text))) => {
                     if !self.wait(until) {
                         break AppendError::Store(text);
@@ -266,13 +261,9 @@ impl Writer {
             Ask::new("SELECT seq, hash FROM facts ORDER BY seq DESC LIMIT 1", []),
         ];
         asks.extend(batch.questions());
-        asks.extend(self.fence.as_ref().map(Fence::question));
         let answers = session.all(&asks)?;
-        if let (Some(fence), Some(answer)) = (&self.fence, answers.get(6)) {
-            fence.check(answer)?.map_err(Stopped::Fenced)?;
-        }
         let last = self.learn(session, &answers[1], &answers[2])?;
-        batch.learn(&answers[3..6], last, crate::append::recording_time(self.clock.as_ref()))?;
+        batch.learn(&answers[3..], last, crate::append::recording_time(self.clock.as_ref()))?;
         let mut means = Means {
             session,
             views: &self.views,

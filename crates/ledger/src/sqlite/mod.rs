@@ -8,7 +8,8 @@
 //! there. What they do takes nothing from those who append, and the file can be removed: it is folded
 //! again.
 //!
-//! Only one process may have the file open for writing; the server holds a lock on its data folder.
+//! Only one process may have the file open for writing; the server holds a lock on its data folder. So
+//! leases live in memory here, and end with the process.
 
 mod failure;
 mod followed;
@@ -33,6 +34,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::append::{Append, AppendError, Appended};
 use crate::contract::{Exported, Ledger, LedgerError, Rebuilt};
+use crate::lease::{self, Leases};
 use crate::select::{Select, Selected};
 use crate::upcast::Upcasters;
 use crate::verify::{Checkpoint, Fault, Verification, Verifier};
@@ -51,6 +53,7 @@ pub struct SqliteLedger {
     upcasters: Upcasters,
     readers: Readers,
     head: watch::Receiver<Position>,
+    leases: Arc<lease::Table>,
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     /// Where there are followed views.
@@ -84,7 +87,8 @@ impl SqliteLedger {
         let (inline, followed) = (views.of(Folding::Inline), views.of(Folding::Followed));
         let mut connection = schema::open(path)?;
         schema::open_views(&mut connection, &inline, &upcasters)?;
-        let writer = Writer::new(connection, inline, upcasters.clone(), clock)?;
+        let leases = lease::Table::new(clock.clone());
+        let writer = Writer::new(connection, inline, upcasters.clone(), clock, leases.clone())?;
         let head = writer.follow();
         let (jobs, thread) = writer
             .start()
@@ -97,11 +101,17 @@ impl SqliteLedger {
             upcasters,
             readers: Readers::new(path),
             head,
+            leases,
             jobs: Some(jobs),
             thread: Some(thread),
             follower,
             rebuilding: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// The leases of this ledger.
+    pub fn leases(&self) -> Arc<dyn Leases> {
+        self.leases.clone()
     }
 
     /// How the store would answer a question, in its own words: a line for each table or index that it goes through,

@@ -14,6 +14,7 @@ use super::read::integer;
 use super::rows::Place;
 use super::schema;
 use crate::append::{self, Append, AppendError, Appended, MAX_APPEND_BYTES};
+use crate::lease::{self, Table};
 use crate::upcast::Upcasters;
 use crate::verify::Checkpoint;
 use crate::view::{FoldError, Views};
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     pub views: Views,
     pub upcasters: Upcasters,
     clock: Arc<dyn Clock>,
+    leases: Arc<Table>,
     head: watch::Sender<Position>,
     /// The last fact that this writer has committed or found.
     last: Checkpoint,
@@ -73,6 +75,7 @@ impl Writer {
         views: Views,
         upcasters: Upcasters,
         clock: Arc<dyn Clock>,
+        leases: Arc<Table>,
     ) -> Result<Self, Failure> {
         let last = schema::head(&connection)?;
         let head = watch::Sender::new(last.position);
@@ -81,6 +84,7 @@ impl Writer {
             views,
             upcasters,
             clock,
+            leases,
             head,
             last,
             broken: None,
@@ -178,8 +182,11 @@ impl Writer {
         &mut self,
         appends: impl Iterator<Item = &'a Append>,
     ) -> Result<Vec<Result<Appended, AppendError>>, Failure> {
+        // Nobody takes a lease in the middle of an append.
+        let leases = self.leases.clone();
+        let leases = leases.rows();
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let decided = self.decide_all(appends);
+        let decided = self.decide_all(appends, &leases);
         let (results, last) = match decided {
             Ok(decided) => decided,
             Err(failure) => {
@@ -231,6 +238,7 @@ impl Writer {
     fn decide_all<'a>(
         &self,
         appends: impl Iterator<Item = &'a Append>,
+        leases: &lease::Rows,
     ) -> Result<(Vec<Result<Appended, AppendError>>, Checkpoint), Failure> {
         let mut last = schema::head(&self.connection)?;
         if last.position < self.last.position {
@@ -245,6 +253,10 @@ impl Writer {
         let mut size = 0;
         let mut results = Vec::new();
         for append in appends {
+            if let Err(fenced) = lease::check(leases, append.fence.as_ref()) {
+                results.push(Err(fenced));
+                continue;
+            }
             self.run("SAVEPOINT one")?;
             let result = match self.decide(append, recorded_at, last, &mut size) {
                 Ok((appended, now_last)) => {

@@ -21,7 +21,7 @@ const ENDLESS: &str = "LEDGER_TEST_ENDLESS";
 async fn open(place: &str) -> Arc<dyn Ledger> {
     let clock = Arc::new(ManualClock::new());
     match place.parse() {
-        Ok(address) => Arc::new(PostgresLedger::open(&address, views(), clock, None).await.unwrap()),
+        Ok(address) => Arc::new(PostgresLedger::open(&address, views(), clock).await.unwrap()),
         Err(_) => Arc::new(SqliteLedger::open(&Path::new(place).join("ledger.db"), views(), clock).unwrap()),
     }
 }

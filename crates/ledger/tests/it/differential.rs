@@ -114,7 +114,7 @@ impl Place {
             Self::File(path) => Arc::new(SqliteLedger::open_with_upcasters(path, views, upcasters(), clock).unwrap()),
             Self::Database(address) => {
                 let address = address.parse().unwrap();
-                let opening = PostgresLedger::open_with_upcasters(&address, views, upcasters(), clock, None);
+                let opening = PostgresLedger::open_with_upcasters(&address, views, upcasters(), clock);
                 Arc::new(opening.await.unwrap())
             }
         }

@@ -47,7 +47,7 @@ impl Store {
         let clock = Arc::new(ManualClock::new());
         Ok(match self {
             Self::File(path) => Box::new(SqliteLedger::open(path, views(), clock)?),
-            Self::Database(address) => Box::new(PostgresLedger::open(address, views(), clock, None).await?),
+            Self::Database(address) => Box::new(PostgresLedger::open(address, views(), clock).await?),
         })
     }
 

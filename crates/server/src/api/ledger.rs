@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::auth::Caller;
+use crate::duties::Duty;
 use crate::error::ServerError;
 use crate::house::House;
 use crate::problem::Problem;
@@ -91,6 +92,7 @@ pub async fn keys(State(house): State<Arc<House>>, caller: Caller) -> Result<Jso
 #[utoipa::path(post, path = "/api/v1/ledger/keys", tag = "ledger", responses((status = 200, body = wire::SigningKeys)))]
 pub async fn change_key(State(house): State<Arc<House>>, caller: Caller) -> Result<Json<wire::SigningKeys>, Problem> {
     let actor = caller.may(Action::Operate, &Resource::Server)?;
+    house.must_lead(Duty::Checkpoints).await?;
     house.checkpoints.change_key(actor).await.map_err(internal)?;
     known(&house).await.map(Json)
 }

@@ -18,6 +18,7 @@ pub(crate) mod recorded;
 mod repositories;
 pub(crate) mod runs;
 mod search;
+pub(crate) mod servers;
 mod settings;
 
 use std::sync::Arc;
@@ -82,6 +83,7 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/packages/{digest}", get(packages::one))
         .route("/packages/{digest}/difference/{other}", get(packages::differing))
         .route("/settings", get(settings::settings))
+        .route("/servers", get(servers::servers))
         .route("/notifications", get(notifications::list))
         .route("/notifications/test", post(notifications::test))
         .route("/search", get(search::search))

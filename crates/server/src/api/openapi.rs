@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use super::{
     access, backup, changes, environments, events, ledger, logs, notifications, operate, packages, rebuilds, recorded,
-    repositories, runs, search, settings,
+    repositories, runs, search, servers, settings,
 };
 
 /// The document's source.
@@ -60,6 +60,7 @@ use super::{
         packages::one,
         packages::differing,
         settings::settings,
+        servers::servers,
         notifications::list,
         notifications::test,
         events::events

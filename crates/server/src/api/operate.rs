@@ -5,7 +5,7 @@ use std::sync::Arc;
 use access::{Action, Resource};
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pipeline::Environments;
 
@@ -53,6 +53,17 @@ pub async fn down(
 ) -> Result<Json<wire::Done>, Problem> {
     caller.may(Action::Operate, &Resource::Server)?;
     let message = if ask.everything {
+        let others = house.servers.others();
+        if let Some(other) = others.first() {
+            let url = other
+                .about
+                .url
+                .clone()
+                .unwrap_or_else(|| format!("process {}", other.about.pid));
+            let text = format!("{url} works on the same data folder, and would start again what is stopped");
+            return Err(Problem::new(StatusCode::CONFLICT, "not-alone", text)
+                .hint(format!("stop it first, with `throughline down --server {url}`")));
+        }
         house.stop_everything().await?;
         "the server, the instances of all environments and their proxies are stopping"
     } else {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::kinds::{TAKEN, Taken, stream};
 use super::{BLOBS, DATABASES, FACTS, OPERATIONS, POLICY, REPOSITORIES};
+use crate::data::{Keeping, keeping};
 use crate::error::ServerError;
 use crate::house::House;
 use crate::wire::{Backup, BackupFile, BackupPiece};
@@ -41,6 +42,15 @@ enum Stop {
     Failed(String),
 }
 
+impl Stop {
+    fn again(&self) -> Self {
+        match self {
+            Self::Gone => Self::Gone,
+            Self::Failed(why) => Self::Failed(why.clone()),
+        }
+    }
+}
+
 impl<E: Into<ServerError>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Failed(error.into().to_string())
@@ -56,13 +66,20 @@ pub(crate) fn take(house: &Arc<House>, known: BTreeSet<Digest>, actor: Actor, pi
     let runtime = Handle::current();
     // Nothing that was kept long enough is removed meanwhile, and no repository is packed.
     let _held = runtime.block_on(house.keeping.clone().read_owned());
+    // Nor by another server.
+    let held = keeping(&house.settings.data, Keeping::Counting);
+    let held = held.map_err(wrong(&house.settings.data));
     let mut sink = Sink {
         pieces,
         known,
         count: 0,
         bytes: 0,
     };
-    let sent = Drafts::make(&house.settings.data).and_then(|drafts| send(house, &runtime, &drafts, actor, &mut sink));
+    let sent = held
+        .as_ref()
+        .map_err(Stop::again)
+        .and_then(|_| Drafts::make(&house.settings.data))
+        .and_then(|drafts| send(house, &runtime, &drafts, actor, &mut sink));
     match sent {
         Ok(backup) => {
             let taken = Taken {

@@ -307,6 +307,10 @@ impl Builds {
             return Ok(());
         }
         self.release(change);
+        if !self.engine.leads() {
+            // Whoever leads builds it.
+            return Ok(());
+        }
         build::beside::join(&mut beside, met.beside);
         if let Some(why) = refused {
             return self.refuse(&component, change, why, change.actor).await.map(drop);

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::intake::Intake;
 use super::register::{Component, Register};
 use super::repositories::Repositories;
+use crate::duties::{Duties, Duty};
 use crate::ports::open_secret;
 
 /// Why a remote cannot be followed.
@@ -39,14 +40,18 @@ pub struct RemoteParts {
     pub register: Register,
     /// Their repositories.
     pub repositories: Arc<Repositories>,
-    /// Where pushes go in.
+    /// Where pushes go in, and what somebody asked to be looked at.
     pub intake: Intake,
+    /// Where goes in what the looks bring that nobody asked for.
+    pub own_intake: Intake,
     /// The credentials.
     pub access: Arc<Access>,
     /// The pause between two looks.
     pub interval: Duration,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Which server looks now and then.
+    pub(crate) duties: Arc<Duties>,
 }
 
 impl Remotes {
@@ -75,8 +80,14 @@ async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<Comp
     let mut ticks = tokio::time::interval(parts.interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
+        let leads = parts.duties.leads(Duty::Sources);
         let only = tokio::select! {
-            _ = ticks.tick() => None,
+            _ = ticks.tick(), if leads => None,
+            () = parts.duties.led(Duty::Sources), if !leads => {
+                ticks.reset_immediately();
+                continue;
+            }
+            () = parts.duties.lost(Duty::Sources), if leads => continue,
             component = asked.recv() => match component {
                 Some(component) => Some(component),
                 None => return,
@@ -91,7 +102,7 @@ async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<Comp
         };
         for component in components {
             if component.place.is_none() && component.remote.is_some() && only.is_none_or(|only| only == component.id) {
-                let looked = look(&parts, &component).await;
+                let looked = look(&parts, &component, only.is_some()).await;
                 let mut troubles = troubles.lock().unwrap_or_else(PoisonError::into_inner);
                 match looked {
                     Ok(()) => {
@@ -111,7 +122,7 @@ async fn follow(parts: Arc<RemoteParts>, mut asked: mpsc::UnboundedReceiver<Comp
 }
 
 /// Makes the repository what its remote is, and takes in what is new.
-async fn look(parts: &RemoteParts, component: &Component) -> Result<(), String> {
+async fn look(parts: &RemoteParts, component: &Component, asked: bool) -> Result<(), String> {
     let Some(url) = &component.remote else { return Ok(()) };
     let credential = credential(&parts.access, component)
         .map_err(|error| format!("the remote's credentials cannot be used: {error}"))?;
@@ -123,7 +134,8 @@ async fn look(parts: &RemoteParts, component: &Component) -> Result<(), String> 
             None => told,
         }
     })?;
-    let taken = parts.intake.take_in(component, Actor::System).await;
+    let intake = if asked { &parts.intake } else { &parts.own_intake };
+    let taken = intake.take_in(component, Actor::System).await;
     taken
         .map(drop)
         .map_err(|error| format!("what was fetched cannot be recorded: {error}"))

@@ -110,6 +110,8 @@ pub struct Checkpoints {
 struct State {
     key: SigningKey,
     last: Option<Last>,
+    /// How many facts about checkpoints were read.
+    version: u64,
 }
 
 /// The last checkpoint.
@@ -129,38 +131,59 @@ impl Checkpoints {
     pub async fn open(data: &Path, parts: CheckpointParts) -> Result<Self, CheckpointError> {
         let files = KeyFiles::below(data);
         let key = files.open(&*parts.entropy)?;
-        let mut last = None;
-        let mut version = 0;
+        let state = State {
+            key,
+            last: None,
+            version: 0,
+        };
+        let checkpoints = Self {
+            parts,
+            files,
+            state: Mutex::new(state),
+        };
+        let mut state = checkpoints.state.lock().await;
+        checkpoints.announce(&state.key, Actor::System).await?;
+        checkpoints.catch_up(&mut state).await?;
+        drop(state);
+        Ok(checkpoints)
+    }
+
+    /// Finishes what the server was at that made checkpoints before.
+    ///
+    /// # Errors
+    /// When the key or the ledger cannot be used.
+    pub async fn take_over(&self) -> Result<(), CheckpointError> {
+        let mut state = self.state.lock().await;
+        self.catch_up(&mut state).await?;
+        if let Some(next) = self.files.begun(&*self.parts.ledger).await? {
+            self.take(&mut state, next, Actor::System).await?;
+        }
+        if let (Some(_), Some(last)) = (&self.parts.folder, state.last) {
+            // The server may have ended before the newest one was put there.
+            let newest = self.recorded(last).await?;
+            let known = keys::known(&*self.parts.ledger).await?;
+            if let Some((_, added)) = known.iter().find(|(_, added)| added.key == newest.key) {
+                self.put(&newest, &added.public_key).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what other servers did: the checkpoints that they made, and the key that they changed to.
+    async fn catch_up(&self, state: &mut State) -> Result<(), CheckpointError> {
+        let ledger = &self.parts.ledger;
         loop {
-            let facts = parts.ledger.read_stream(&checkpoints_stream(), version, PAGE).await?;
+            let facts = ledger.read_stream(&checkpoints_stream(), state.version, PAGE).await?;
             let Some(newest) = facts.last() else { break };
-            version = newest.stream_version;
+            state.version = newest.stream_version;
             let body: CheckpointSigned = body_of(newest.new.body.clone())?;
-            last = Some(Last {
+            state.last = Some(Last {
                 covers: body.position,
                 recorded: newest.seq,
             });
         }
-        let checkpoints = Self {
-            parts,
-            files,
-            state: Mutex::new(State { key, last }),
-        };
-        let mut state = checkpoints.state.lock().await;
-        checkpoints.announce(&state.key, Actor::System).await?;
-        if let Some(next) = checkpoints.files.begun(&*checkpoints.parts.ledger).await? {
-            checkpoints.take(&mut state, next, Actor::System).await?;
-        }
-        if let (Some(_), Some(last)) = (&checkpoints.parts.folder, state.last) {
-            // The server may have ended before the newest one was put there.
-            let newest = checkpoints.recorded(last).await?;
-            let known = keys::known(&*checkpoints.parts.ledger).await?;
-            if let Some((_, added)) = known.iter().find(|(_, added)| added.key == newest.key) {
-                checkpoints.put(&newest, &added.public_key).await;
-            }
-        }
-        drop(state);
-        Ok(checkpoints)
+        state.key = self.files.open(&*self.parts.entropy)?;
+        Ok(())
     }
 
     /// Says by a fact that a key signs from now on; once.
@@ -211,6 +234,7 @@ impl Checkpoints {
     /// When it cannot be signed or recorded.
     pub async fn make(&self, actor: Actor) -> Result<Made, CheckpointError> {
         let mut state = self.state.lock().await;
+        self.catch_up(&mut state).await?;
         self.make_with(&mut state, actor).await
     }
 
@@ -243,6 +267,7 @@ impl Checkpoints {
         let recorded = self
             .record(checkpoints_stream(), CHECKPOINT_SIGNED, &body, actor, None)
             .await?;
+        // It is read again the next time, which does no harm.
         state.last = Some(Last {
             covers: body.position,
             recorded,
@@ -278,7 +303,8 @@ impl Checkpoints {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn keys(&self) -> Result<Vec<Known>, CheckpointError> {
-        let state = self.state.lock().await;
+        let mut state = self.state.lock().await;
+        self.catch_up(&mut state).await?;
         let known = keys::known(&*self.parts.ledger).await?;
         Ok(known
             .into_iter()
@@ -297,6 +323,7 @@ impl Checkpoints {
     /// When the new key cannot be kept, or the ledger refuses; the earlier key stays then.
     pub async fn change_key(&self, actor: Actor) -> Result<KeyId, CheckpointError> {
         let mut state = self.state.lock().await;
+        self.catch_up(&mut state).await?;
         let next = SigningKey::create(&self.files.next, &*self.parts.entropy)?;
         self.announce(&next, actor).await?;
         crashpoint::reach("server.signing.announced");

@@ -18,6 +18,7 @@ use super::outgoing::Outgoing;
 use super::view::HAPPENINGS;
 use super::{people, waits};
 use crate::changes::Component;
+use crate::duties::Duty;
 use crate::error::ServerError;
 use crate::house::House;
 
@@ -398,7 +399,8 @@ impl Teller {
             external_key: Some(claim),
             body: serde_json::json!(ended),
         };
-        match self.house.ledger.append(Append::unconditional(vec![fact])).await {
+        let ledger = self.house.duties.ledger(Duty::Notifications);
+        match ledger.append(Append::unconditional(vec![fact])).await {
             Ok(_) | Err(AppendError::Claimed { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -11,6 +11,8 @@ use ledger::Append;
 use super::decide::{self, EndedRun};
 use super::kinds::{Removed, SWEPT, Swept, stream};
 use super::survey;
+use crate::data::{Keeping, keeping};
+use crate::duties::Duty;
 use crate::error::ServerError;
 use crate::house::House;
 
@@ -21,6 +23,9 @@ const GOING: &str = "going";
 pub(super) async fn sweep(house: &Arc<House>) -> Result<Swept, ServerError> {
     // Whoever takes a backup counts on what is there.
     let _alone = house.keeping.write().await;
+    let data = house.settings.data.clone();
+    let alone = blocking(move || keeping(&data, Keeping::Sweeping)).await?;
+    let _alone_in_the_folder = alone.map_err(|error| ServerError::Internal(error.to_string()))?;
     let now = house.clock.now();
     let keep = house.settings.keep;
     let mut swept = Swept {
@@ -207,7 +212,8 @@ async fn record(house: &House, now: Timestamp, swept: &Swept) -> Result<(), Serv
         external_key: None,
         body: serde_json::json!(swept),
     };
-    house.ledger.append(Append::unconditional(vec![fact])).await?;
+    let ledger = house.duties.ledger(Duty::Retention);
+    ledger.append(Append::unconditional(vec![fact])).await?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use engine::invariants::Violation;
 use facts::{Actor, FactId, NewFact, Position, Trust};
 use ledger::{Append, AppendError};
 
+use crate::duties::Duty;
 use crate::error::ServerError;
 use crate::house::House;
 use history::Histories;
@@ -120,7 +121,7 @@ impl Watch {
             };
             for fact in &facts {
                 if let Some(violation) = self.histories.check(fact).await? {
-                    tell(&self.house, &violation, Some(fact.new.id)).await?;
+                    tell(&self.house, Duty::Rules, &violation, Some(fact.new.id)).await?;
                 }
             }
             position = last;
@@ -148,8 +149,8 @@ impl Watch {
     }
 }
 
-/// Records that a rule does not hold, once. `cause` is the fact that shows it.
-async fn tell(house: &House, violation: &Violation, cause: Option<FactId>) -> Result<(), ServerError> {
+/// Records that a rule does not hold, once, for whoever has the duty to look. `cause` is the fact that shows it.
+async fn tell(house: &House, duty: Duty, violation: &Violation, cause: Option<FactId>) -> Result<(), ServerError> {
     tracing::error!(rule = violation.rule, position = violation.seq, stream = %violation.stream, what = %violation.text,
         "a rule of the protocol does not hold: this is a fault of the program, or of what it stands on");
     house
@@ -176,7 +177,8 @@ async fn tell(house: &House, violation: &Violation, cause: Option<FactId>) -> Re
         external_key: Some(claim),
         body: serde_json::json!(broken),
     };
-    match house.ledger.append(Append::unconditional(vec![fact])).await {
+    let ledger = house.duties.ledger(duty);
+    match ledger.append(Append::unconditional(vec![fact])).await {
         Ok(_) | Err(AppendError::Claimed { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }

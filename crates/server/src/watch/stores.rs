@@ -18,6 +18,7 @@ use facts::{Digest, Fact, FactId, Position, Timestamp};
 use ledger::{Ledger, Rebuilt};
 
 use super::{blocking, tell};
+use crate::duties::Duty;
 use crate::error::ServerError;
 use crate::house::House;
 use crate::retention::kinds::{SWEPT, Swept};
@@ -83,7 +84,7 @@ async fn look(house: &Arc<House>) -> Result<(), ServerError> {
     blocking(move || access.keep_read_position(LOOKED, seconds(now))).await?;
     let rebuilt = house.ledger.rebuild(&|_| {}).await?;
     if let Some(violation) = of_views(&rebuilt) {
-        tell(house, &violation, None).await?;
+        tell(house, Duty::Stores, &violation, None).await?;
     }
     let needed = needed(&*house.ledger, logs_since(house, now)).await?;
     let access = house.access.clone();
@@ -95,7 +96,7 @@ async fn look(house: &Arc<House>) -> Result<(), ServerError> {
     });
     let looked = looked.await.map_err(|panic| ServerError::Internal(panic.to_string()))?;
     for (violation, cause) in &looked.broken {
-        tell(house, violation, Some(*cause)).await?;
+        tell(house, Duty::Stores, violation, Some(*cause)).await?;
     }
     tracing::info!(
         blobs = looked.there,

@@ -14,6 +14,7 @@ mod package;
 mod rebuild;
 mod run;
 mod search;
+mod servers;
 mod settings;
 
 pub use self::facts::{Fact, FactLine, Facts};
@@ -40,6 +41,7 @@ pub use package::{Blob, DifferingEntry, Entry, Made, MadeDifferently, MadePart, 
 pub use rebuild::{DifferingFile, PackagedFile, Rebuild};
 pub use run::{AttemptLine, ModuleLine, Run, RunLine, Runs, StepLine};
 pub use search::{Search, SearchGroup, SearchHit};
+pub use servers::{Led, Server, Servers};
 pub use settings::{SettingLine, Settings};
 
 use serde::{Deserialize, Serialize};

@@ -40,6 +40,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ),
         ("get", "/api/v1/search", "viewer", none.clone()),
         ("get", "/api/v1/settings", "admin", none.clone()),
+        ("get", "/api/v1/servers", "viewer", none.clone()),
         ("get", "/api/v1/packages/{digest}", "viewer", none.clone()),
         (
             "get",

@@ -11,18 +11,19 @@ use crate::printer::Printer;
 use crate::session::Session;
 use crate::show;
 use crate::show::paint::{Tone, paint};
-use crate::wire::{Changes, Environments, Repositories};
+use crate::wire::{Changes, Environments, Repositories, Servers};
 
 /// How many of the newest changes the overview lists.
 const NEWEST: u32 = 10;
 
-/// What is where, what came last, and from where: three documents of the API in one.
+/// What is where, what came last, from where, and which servers do it: four documents of the API in one.
 #[derive(Debug, Serialize)]
 struct Overview<'a> {
     schema: &'static str,
     environments: &'a serde_json::Value,
     changes: &'a serde_json::Value,
     repositories: &'a serde_json::Value,
+    servers: &'a serde_json::Value,
 }
 
 /// Shows a change, or everything.
@@ -108,12 +109,14 @@ fn overview(args: &StatusArgs, session: &Session, printer: &mut Printer) -> Resu
         .with("limit", Some(NEWEST));
     let changes = session.client.get::<Changes>(&address)?;
     let repositories = session.client.get::<Repositories>(&Address::of(&["repositories"]))?;
+    let servers = session.client.get::<Servers>(&Address::of(&["servers"]))?;
     if args.json.json {
         return printer.document(&Overview {
             schema: "overview/1",
             environments: &environments.raw,
             changes: &changes.raw,
             repositories: &repositories.raw,
+            servers: &servers.raw,
         });
     }
     printer.sight.now = session.now();
@@ -135,5 +138,6 @@ fn overview(args: &StatusArgs, session: &Session, printer: &mut Printer) -> Resu
         sources.repositories.retain(|line| line.component == component.as_str());
     }
     text.push_str(&show::access::troubles(&sources, &printer.sight));
+    text.push_str(&show::servers::servers(&servers.document, &printer.sight));
     printer.data(&text)
 }

@@ -11,6 +11,7 @@ pub mod rebuild;
 pub mod run;
 pub(crate) mod screen;
 pub mod search;
+pub mod servers;
 pub mod time;
 
 use paint::Tone;

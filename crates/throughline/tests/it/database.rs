@@ -1,5 +1,5 @@
-//! The server with its facts in PostgreSQL: which folder belongs to which database, one server at a time,
-//! and what somebody reads who gave it a wrong one.
+//! The server with its facts in PostgreSQL: which folder belongs to which database, and what somebody reads
+//! who gave it a wrong one.
 
 use process::{Ending, Signal};
 use testkit::Postgres;
@@ -46,7 +46,7 @@ fn a_killed_server_finds_its_facts_in_the_database_and_the_folder_knows_them() {
     let (ending, log) = Server::start(&home, &runtime, "data", &from_file).ended();
     assert_eq!(ending, Ending::Code(1));
     assert!(
-        log.contains("the ledger has format 99, this version reads up to 1"),
+        log.contains("the ledger has format 99, this version reads up to 2"),
         "{log}"
     );
 }
@@ -66,45 +66,72 @@ fn a_folder_with_facts_of_its_own_is_not_used_with_a_database() {
 }
 
 #[test]
-fn a_server_that_was_stopped_and_woken_after_another_took_over_does_nothing_more() {
+fn another_folder_does_not_belong_to_the_facts_of_a_database() {
     let Some(database) = Postgres::start() else { return };
     let (home, runtime) = (Home::new(), runtime());
     let address = database.address();
     let on_it = ["--database", address.as_str()];
     let first = Server::start(&home, &runtime, "one", &on_it).ready();
     assert_eq!(first.record("first").exit, Exit::Done);
+    for is_there in [true, false] {
+        let (ending, log) = Server::start(&home, &runtime, "two", &on_it).ended();
+        assert_eq!(ending, Ending::Code(Exit::Taken.code().into()), "{is_there}: {log}");
+        assert!(
+            log.contains("belong to the data folder") && log.contains("/one on "),
+            "{log}"
+        );
+        assert!(log.contains("hint: start this server with that folder"), "{log}");
+        if is_there {
+            assert_eq!(first.record("second").exit, Exit::Done);
+            first.child.signal(Signal::KILL).unwrap();
+        }
+    }
+    first.ended();
+}
 
-    // The second waits as long as the first works.
-    let mut second = Server::start(&home, &runtime, "two", &on_it);
-    second.until("it waits", |second| {
-        second.log().contains("waiting until it has ended").then_some(())
-    });
-    assert!(second.log().contains("data folder") && second.log().contains("/one works on this database"));
-    assert_eq!(first.record("second").exit, Exit::Done);
-    assert!(second.url().is_none());
-
-    // Stopped as a whole, like a machine that sleeps, for longer than its lease holds.
-    assert!(first.child.signal(Signal::STOP).unwrap());
-    let second = second.ready();
-    assert_eq!(second.record("third").exit, Exit::Done);
-    let facts = verified(&second);
-
-    // Woken: it records nothing, says why, and ends.
-    assert!(first.child.signal(Signal::CONT).unwrap());
-    let late = first.record("late");
-    assert_ne!(late.exit, Exit::Done);
-    let (ending, log) = first.ended();
-    assert_eq!(ending, Ending::Code(1), "{log}");
-    assert!(log.contains("another server has taken over the database"), "{log}");
-    assert!(log.contains("/two"), "{log}");
-    assert_eq!(second.record("fourth").exit, Exit::Done);
-    assert!(verified(&second) > facts);
-    let (ending, log) = second.stop(Signal::TERM);
-    assert_eq!(ending, Ending::Code(0), "{log}");
-
-    // What was given back is free at once.
+#[test]
+fn a_copy_of_the_folder_is_used_once_no_server_has_the_other_any_more() {
+    let Some(database) = Postgres::start() else { return };
+    let (home, runtime) = (Home::new(), runtime());
+    let address = database.address();
+    let on_it = ["--database", address.as_str()];
     let first = Server::start(&home, &runtime, "one", &on_it).ready();
-    assert!(verified(&first) > facts);
+    assert_eq!(first.record("first").exit, Exit::Done);
+    let (from, to) = (home.current.join("one"), home.current.join("two"));
+    std::fs::create_dir(&to).unwrap();
+    for name in [
+        "database.json",
+        "operations.db",
+        "operations.db-wal",
+        "secrets.key",
+        "signing.key",
+    ] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let (ending, log) = Server::start(&home, &runtime, "two", &on_it).ended();
+    assert_eq!(ending, Ending::Code(Exit::Taken.code().into()), "{log}");
+    assert!(
+        log.contains("with another copy of this data folder") && log.contains("/one on "),
+        "{log}"
+    );
+    let facts = verified(&first);
+    let token = first.token();
+    let (ending, log) = first.stop(Signal::TERM);
+    assert_eq!(ending, Ending::Code(0), "{log}");
+    let second = Server::start(&home, &runtime, "two", &on_it).with_token(&token).ready();
+    assert!(verified(&second) >= facts);
+    second.stop(Signal::TERM);
+}
+
+#[test]
+fn a_second_server_on_a_folder_with_a_file_of_facts_says_that_it_is_used() {
+    let (home, runtime) = (Home::new(), runtime());
+    let first = Server::start(&home, &runtime, "data", &[]).ready();
+    let before = first.log();
+    let (ending, log) = Server::start(&home, &runtime, "data", &[]).ended();
+    assert_eq!(ending, Ending::Code(Exit::Taken.code().into()), "{log}");
+    assert!(log[before.len()..].contains("is used by another server"), "{log}");
+    assert_eq!(first.record("first").exit, Exit::Done);
     first.stop(Signal::TERM);
 }
 

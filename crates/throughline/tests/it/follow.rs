@@ -44,7 +44,8 @@ fn without_a_change_everything_is_shown() {
     let server = Server::new()
         .on("GET /api/v1/environments", &sample::environments())
         .on("GET /api/v1/changes?limit=10", &sample::changes())
-        .on("GET /api/v1/repositories", &sample::repositories());
+        .on("GET /api/v1/repositories", &sample::repositories())
+        .on("GET /api/v1/servers", &sample::servers());
     assert_snapshot!(Home::at(&server).call(&["status"]).shown());
     let json: serde_json::Value = serde_json::from_str(&Home::at(&server).call(&["status", "--json"]).out).unwrap();
     assert_eq!(json["schema"], "overview/1");
@@ -66,7 +67,8 @@ fn a_remote_that_cannot_be_reached_is_told_with_since_when_and_what_to_do() {
     let server = Server::new()
         .on("GET /api/v1/environments", &sample::environments())
         .on("GET /api/v1/changes?limit=10", &sample::changes())
-        .on("GET /api/v1/repositories", &repositories);
+        .on("GET /api/v1/repositories", &repositories)
+        .on("GET /api/v1/servers", &sample::servers());
     assert_snapshot!(Home::at(&server).call(&["repo", "list"]).shown());
     let status = Home::at(&server).call(&["status"]).out;
     assert!(
@@ -85,11 +87,46 @@ fn a_remote_that_cannot_be_reached_is_told_with_since_when_and_what_to_do() {
 }
 
 #[test]
+fn several_servers_are_listed_with_what_each_leads() {
+    let mut servers = sample::servers();
+    let mut second = servers.servers[0].clone();
+    second.url = Some("http://127.0.0.1:8401".into());
+    second.this = true;
+    second.leads.clear();
+    let third = throughline::wire::Server {
+        at_work: false,
+        this: false,
+        url: None,
+        ..second.clone()
+    };
+    servers.servers.extend([second, third]);
+    servers.unled = vec!["sources".into()];
+    let server = Server::new()
+        .on("GET /api/v1/environments", &sample::environments())
+        .on("GET /api/v1/changes?limit=10", &sample::changes())
+        .on("GET /api/v1/repositories", &sample::repositories())
+        .on("GET /api/v1/servers", &servers);
+    let shown = Home::at(&server).call(&["status"]).out;
+    let (_, listed) = shown.split_once("\n\nServers\n").unwrap();
+    assert_eq!(
+        listed,
+        "  ● http://127.0.0.1:8400  leads runs, retention, since 09:00:00
+  ○ http://127.0.0.1:8401  stands by  answered this
+  ✗ process 4711 on delta  has not been at work since 14:00:00
+  ! nobody leads sources now; a server takes over within 15 seconds
+"
+    );
+    let json: serde_json::Value = serde_json::from_str(&Home::at(&server).call(&["status", "--json"]).out).unwrap();
+    assert_eq!(json["servers"]["schema"], "servers/1");
+}
+
+#[test]
 fn titles_are_cut_to_the_terminal() {
     let server = Server::new()
         .on("GET /api/v1/environments", &sample::environments())
         .on("GET /api/v1/changes?limit=10", &sample::changes())
-        .on("GET /api/v1/repositories", &sample::repositories());
+        .on("GET /api/v1/repositories", &sample::repositories())
+        .on("GET /api/v1/servers", &sample::servers());
     let called = Home::at(&server)
         .on_terminal(72)
         .call(&["status", "--all", "--color", "never"]);
@@ -106,7 +143,8 @@ fn nothing_there_yet_is_said_so() {
     let server = Server::new()
         .on("GET /api/v1/environments", &environments)
         .on("GET /api/v1/changes?limit=10", &changes)
-        .on("GET /api/v1/repositories", &sample::repositories());
+        .on("GET /api/v1/repositories", &sample::repositories())
+        .on("GET /api/v1/servers", &sample::servers());
     assert_snapshot!(Home::at(&server).call(&["status"]).shown());
 }
 

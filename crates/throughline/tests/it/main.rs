@@ -31,5 +31,6 @@ mod steady_load;
 mod support;
 mod telling;
 mod tls;
+mod together;
 mod upgrade;
 mod world;

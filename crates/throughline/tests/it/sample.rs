@@ -342,6 +342,28 @@ pub fn repositories() -> Repositories {
     }
 }
 
+pub fn servers() -> Servers {
+    let led = |duty: &str| Led {
+        duty: duty.into(),
+        since: at("09:00:00"),
+    };
+    Servers {
+        schema: "servers/1".into(),
+        servers: vec![Server {
+            url: Some("http://127.0.0.1:8400".into()),
+            process: 4711,
+            host: "delta".into(),
+            version: "0.1.0".into(),
+            started_at: at("09:00:00"),
+            heard_at: at("14:00:00"),
+            at_work: true,
+            this: false,
+            leads: vec![led("runs"), led("retention")],
+        }],
+        unled: Vec::new(),
+    }
+}
+
 pub fn whoami() -> Whoami {
     Whoami {
         schema: "whoami/1".into(),

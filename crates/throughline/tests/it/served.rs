@@ -18,9 +18,13 @@ pub struct Server<'a> {
     home: &'a Home,
     runtime: &'a Runtime,
     data: &'static str,
+    /// What the files are called that it writes to.
+    name: &'static str,
     pub child: Child,
     /// Where it was when it was ready.
     pub at: String,
+    /// The token that another server of the folder has printed.
+    shared: Option<String>,
 }
 
 pub fn runtime() -> Runtime {
@@ -34,8 +38,31 @@ pub fn runtime() -> Runtime {
 impl<'a> Server<'a> {
     /// Starts the server; its address comes by the arguments.
     pub fn start(home: &'a Home, runtime: &'a Runtime, data: &'static str, arguments: &[&str]) -> Self {
+        Self::start_as(data, home, runtime, data, arguments)
+    }
+
+    /// Starts another server on the data folder of this one, and waits until it answers.
+    pub fn beside(&self, name: &'static str, arguments: &[&str]) -> Self {
+        let mut other = Self::start_as(name, self.home, self.runtime, self.data, arguments);
+        other.shared = Some(self.token());
+        other.ready()
+    }
+
+    /// The same, whose folder has been given its first token before.
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.shared = Some(token.to_owned());
+        self
+    }
+
+    fn start_as(
+        name: &'static str,
+        home: &'a Home,
+        runtime: &'a Runtime,
+        data: &'static str,
+        arguments: &[&str],
+    ) -> Self {
         let output = |ending: &str| {
-            let path = home.current.join(format!("{data}.{ending}"));
+            let path = home.current.join(format!("{name}.{ending}"));
             let file = std::fs::File::options().create(true).append(true).open(path);
             Channel::File(file.unwrap().into())
         };
@@ -52,13 +79,15 @@ impl<'a> Server<'a> {
             home,
             runtime,
             data,
+            name,
             child,
             at: String::new(),
+            shared: None,
         }
     }
 
     fn file(&self, ending: &str) -> String {
-        let path: PathBuf = self.home.current.join(format!("{}.{ending}", self.data));
+        let path: PathBuf = self.home.current.join(format!("{}.{ending}", self.name));
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
@@ -69,9 +98,13 @@ impl<'a> Server<'a> {
 
     /// Its address, once it has one.
     pub fn url(&self) -> Option<String> {
-        let told = std::fs::read(self.home.current.join(self.data).join("server.json")).ok()?;
-        let told: serde_json::Value = serde_json::from_slice(&told).ok()?;
-        (told["pid"] == self.child.pid()).then(|| told["url"].as_str().unwrap().to_owned())
+        let servers = std::fs::read_dir(self.home.current.join(self.data).join("servers")).ok()?;
+        servers.flatten().find_map(|server| {
+            let told = std::fs::read(server.path()).ok()?;
+            let told: serde_json::Value = serde_json::from_slice(&told).ok()?;
+            let url = told["url"].as_str().map(str::to_owned);
+            url.filter(|_| told["pid"] == self.child.pid())
+        })
     }
 
     pub fn until<T>(&mut self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
@@ -89,7 +122,7 @@ impl<'a> Server<'a> {
 
     pub fn ready(mut self) -> Self {
         self.at = self.until("it is ready", |server| {
-            server.url().filter(|_| !server.file("token").is_empty())
+            server.url().filter(|_| !server.token().is_empty())
         });
         self
     }
@@ -108,7 +141,8 @@ impl<'a> Server<'a> {
 
     /// The admin's token, which it has printed.
     pub fn token(&self) -> String {
-        self.file("token").trim().to_owned()
+        let shared = self.shared.clone();
+        shared.unwrap_or_else(|| self.file("token").trim().to_owned())
     }
 
     /// Makes a token of that name, which is a fact.

@@ -3,17 +3,19 @@
 mod append;
 mod followed;
 mod history;
+mod leases;
 mod views;
 
 use std::sync::Arc;
 
-use ledger::{Append, Ledger, MemoryLedger, PostgresLedger, Select, SqliteLedger};
+use ledger::{Append, Leases, Ledger, MemoryLedger, PostgresLedger, Select, SqliteLedger};
 use testkit::{ManualClock, Postgres};
 
 use crate::sample::{upcasters, views as sample_views};
 use append::*;
 use followed::*;
 use history::*;
+use leases::*;
 use views::*;
 
 pub use followed::{caught_up, count};
@@ -21,6 +23,7 @@ pub use followed::{caught_up, count};
 /// A ledger under test.
 pub struct Fixture {
     pub ledger: Arc<dyn Ledger>,
+    pub leases: Arc<dyn Leases>,
     pub clock: ManualClock,
     /// What goes with the ledger: a folder, a database.
     _place: Box<dyn std::any::Any>,
@@ -30,6 +33,7 @@ async fn memory() -> Option<Fixture> {
     let clock = ManualClock::new();
     let ledger = MemoryLedger::with_upcasters(sample_views(), upcasters(), Arc::new(clock.clone())).unwrap();
     Some(Fixture {
+        leases: ledger.leases(),
         ledger: Arc::new(ledger),
         clock,
         _place: Box::new(()),
@@ -43,6 +47,7 @@ async fn sqlite() -> Option<Fixture> {
     let ledger =
         SqliteLedger::open_with_upcasters(&path, sample_views(), upcasters(), Arc::new(clock.clone())).unwrap();
     Some(Fixture {
+        leases: ledger.leases(),
         ledger: Arc::new(ledger),
         clock,
         _place: Box::new(folder),
@@ -53,10 +58,11 @@ async fn postgres() -> Option<Fixture> {
     let clock = ManualClock::new();
     let database = Postgres::start()?;
     let address = database.address().parse().unwrap();
-    let opening =
-        PostgresLedger::open_with_upcasters(&address, sample_views(), upcasters(), Arc::new(clock.clone()), None);
+    let opening = PostgresLedger::open_with_upcasters(&address, sample_views(), upcasters(), Arc::new(clock.clone()));
+    let ledger = opening.await.unwrap();
     Some(Fixture {
-        ledger: Arc::new(opening.await.unwrap()),
+        leases: ledger.leases(),
+        ledger: Arc::new(ledger),
         clock,
         _place: Box::new(database),
     })
@@ -82,6 +88,9 @@ macro_rules! ledger_conformance {
                 each_of_many_appends_at_once_is_decided_on_its_own,
                 exactly_one_of_many_conflicting_appends_wins,
                 followers_wake_after_each_commit_and_see_no_gap,
+                a_lease_is_one_holders_until_it_runs_out_is_given_back_or_its_holder_has_ended,
+                who_was_replaced_without_knowing_records_nothing_more,
+                of_many_appends_at_once_those_of_the_replaced_are_refused_alone,
                 a_read_gives_what_was_asked_for,
                 old_bodies_are_read_in_todays_shape,
                 a_view_holds_what_the_facts_say,

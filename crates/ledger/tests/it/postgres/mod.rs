@@ -9,7 +9,7 @@ mod together;
 
 use std::sync::Arc;
 
-use ledger::{Address, Append, Appended, Fence, Ledger, LedgerError, PostgresLedger};
+use ledger::{Address, Append, Appended, Ledger, LedgerError, PostgresLedger};
 use testkit::{ManualClock, Postgres};
 
 use crate::sample::{changed, views};
@@ -19,12 +19,12 @@ fn address(database: &Postgres, schema: &str) -> Address {
     format!("{}&schema={schema}", database.address()).parse().unwrap()
 }
 
-async fn try_open(address: &Address, fence: Option<Fence>) -> Result<PostgresLedger, LedgerError> {
-    PostgresLedger::open(address, views(), Arc::new(ManualClock::new()), fence).await
+async fn try_open(address: &Address) -> Result<PostgresLedger, LedgerError> {
+    PostgresLedger::open(address, views(), Arc::new(ManualClock::new())).await
 }
 
 async fn open(address: &Address) -> PostgresLedger {
-    try_open(address, None).await.unwrap()
+    try_open(address).await.unwrap()
 }
 
 async fn record(ledger: &dyn Ledger, id: &str) -> Appended {

@@ -35,8 +35,8 @@ async fn a_ledger_of_a_newer_version_is_refused() {
     let place = address(&database, "newer");
     drop(open(&place).await);
     database.ask("UPDATE newer.ledger_format SET format = 99").unwrap();
-    let error = try_open(&place, None).await.err().unwrap();
-    assert!(matches!(error, LedgerError::Newer { found: 99, known: 1 }), "{error}");
+    let error = try_open(&place).await.err().unwrap();
+    assert!(matches!(error, LedgerError::Newer { found: 99, known: 2 }), "{error}");
     assert!(error.to_string().contains("hint: use the version"), "{error}");
 }
 
@@ -46,7 +46,7 @@ async fn tables_of_another_program_are_left_alone() {
     database
         .ask("CREATE SCHEMA theirs; CREATE TABLE theirs.facts (x int)")
         .unwrap();
-    let error = try_open(&address(&database, "theirs"), None).await.err().unwrap();
+    let error = try_open(&address(&database, "theirs")).await.err().unwrap();
     assert!(matches!(error, LedgerError::NotALedger { .. }), "{error}");
     assert!(error.to_string().contains("of another program"), "{error}");
 }
@@ -61,7 +61,7 @@ async fn changed_views_are_folded_again_when_the_ledger_opens() {
     let open_with = async |version, counts: Counts| {
         let views: Vec<Arc<dyn View>> = vec![Arc::new(Things { version }), Arc::new(Journal), Arc::new(counts)];
         let clock = Arc::new(ManualClock::new());
-        PostgresLedger::open(&place, views, clock, None).await.unwrap()
+        PostgresLedger::open(&place, views, clock).await.unwrap()
     };
     let total = async |ledger: &PostgresLedger| {
         let rows = ledger.select(Select::from("things")).await.unwrap().rows;
@@ -112,7 +112,7 @@ async fn changed_views_are_folded_again_when_the_ledger_opens() {
 async fn a_database_that_is_not_there_is_an_error_that_says_so() {
     let folder = testkit::folder();
     let place = format!("postgres://robin:s3cret@/x?host={}", folder.path().display());
-    let error = try_open(&place.parse().unwrap(), None).await.err().unwrap().to_string();
+    let error = try_open(&place.parse().unwrap()).await.err().unwrap().to_string();
     assert!(error.contains("error connecting to server"), "{error}");
     assert!(!error.contains("s3cret"), "{error}");
 }
@@ -148,7 +148,7 @@ async fn a_connection_to_another_machine_is_encrypted_and_the_name_of_the_server
 }
 
 async fn try_open_owned(text: String) -> Result<PostgresLedger, LedgerError> {
-    try_open(&text.parse().unwrap(), None).await
+    try_open(&text.parse().unwrap()).await
 }
 
 #[tokio::test]

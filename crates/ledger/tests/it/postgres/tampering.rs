@@ -150,7 +150,7 @@ async fn nothing_is_added_to_a_log_whose_end_was_changed() {
             "{error}"
         );
     }
-    let error = try_open(&address(&database, "end0"), None).await.err().unwrap();
+    let error = try_open(&address(&database, "end0")).await.err().unwrap();
     assert!(error.to_string().contains("ends at fact 6, not at fact 10"), "{error}");
 }
 
