@@ -371,10 +371,20 @@ impl RunAction {
 
     async fn start_and_wait(&self, step: &StepContext, job: Job) -> ActionOutcome {
         let key = job.key.clone();
-        if let Err(error) = self.executor.start(job).await {
-            return not_seen(&error);
+        let outcome = tokio::select! {
+            outcome = self.executor.run(job.clone()) => outcome,
+            () = step.cancel.cancelled() => {
+                // Whether it was started is not known. Who cancels before it is would be overtaken by the start.
+                return match self.executor.start(job).await {
+                    Ok(()) => self.wait(step, &key).await,
+                    Err(error) => not_seen(&error),
+                };
+            }
+        };
+        match outcome {
+            Ok(outcome) => ended(&outcome, step.resources),
+            Err(error) => not_seen(&error),
         }
-        self.wait(step, &key).await
     }
 
     async fn wait(&self, step: &StepContext, key: &AttemptKey) -> ActionOutcome {

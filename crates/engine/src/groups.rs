@@ -7,8 +7,8 @@
 //!
 //! That a turn has ended stays so, whoever says later that it goes on. And what a server knows of a run may be
 //! old, where another one has driven it further: whoever keeps others waiting looks in the ledger whether its
-//! turn still goes on ([`keeps_waiting`](GroupPool::keeps_waiting)), and so does whoever waits for a run that is
-//! not driven here ([`held_elsewhere`](GroupPool::held_elsewhere)). So nobody waits for a turn that is over.
+//! turn still goes on (`keeps_waiting`), and so does whoever waits for a run that is
+//! not driven here (`held_elsewhere`). So nobody waits for a turn that is over.
 //!
 //! Whose run was asked for first goes first. A rule may end those that wait, or stop who works, when a newer
 //! run comes; steps of one run always wait for one another.

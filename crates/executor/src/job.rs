@@ -211,6 +211,17 @@ pub trait Executor: Send + Sync {
     /// it is never run a second time under the same key.
     async fn start(&self, job: Job) -> Result<(), ExecutorError>;
 
+    /// [`start`](Self::start) and [`wait`](Self::wait) in one. Dropping it ends the wait alone: whether the attempt was
+    /// started by then, `start` tells.
+    ///
+    /// # Errors
+    /// Those of both.
+    async fn run(&self, job: Job) -> Result<Outcome, ExecutorError> {
+        let key = job.key.clone();
+        self.start(job).await?;
+        self.wait(&key).await
+    }
+
     /// Waits until the attempt has ended. Dropping the wait changes nothing.
     ///
     /// # Errors

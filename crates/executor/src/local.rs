@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use facts::RunId;
 use process::{Channel, Group, Spec};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
@@ -33,6 +34,9 @@ const LAST_BREATH: Duration = Duration::from_secs(60);
 
 /// How often a shim is asked that ends before it answers.
 const TRIES: u32 = 3;
+
+/// How many connections to one run's shim are kept that nobody uses.
+const MOST_CONNECTIONS: usize = 8;
 
 /// What a [`LocalExecutor`] is made of.
 #[derive(Debug, Clone)]
@@ -79,6 +83,8 @@ pub struct LocalExecutor {
     options: LocalOptions,
     /// One starter of a shim per run at a time.
     starting: Mutex<HashMap<RunId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Connections to the shims of runs on which nothing is being asked.
+    connections: Mutex<HashMap<RunId, Vec<UnixStream>>>,
     /// The container engine, once one was found.
     engine: tokio::sync::Mutex<Option<Engine>>,
 }
@@ -105,6 +111,7 @@ impl LocalExecutor {
         Ok(Self {
             options,
             starting: Mutex::default(),
+            connections: Mutex::default(),
             engine: tokio::sync::Mutex::default(),
         })
     }
@@ -148,27 +155,55 @@ impl LocalExecutor {
         self.options.folder.join("runs").join(run.to_string())
     }
 
-    /// Asks the run's shim; `None` when there is none, or it ended before it answered.
+    /// Asks the run's shim; `None` when there is none, or it ended before it answered. Asking is idempotent, so what a
+    /// connection cannot carry that was opened before is asked on a new one.
     async fn ask(&self, run: RunId, ask: Ask) -> Result<Option<Answer>, ExecutorError> {
-        let Some(mut stream) = self.connect(run).await? else {
-            return Ok(None);
+        let failed = || failed(format!("cannot talk to the shim of {run}"));
+        let request = Request {
+            protocol: PROTOCOL,
+            ask,
         };
-        let answer = async {
-            frame::write(
-                &mut stream,
-                &Request {
-                    protocol: PROTOCOL,
-                    ask,
-                },
-            )
-            .await?;
-            frame::read::<Answer>(&mut stream).await
-        };
-        match answer.await {
-            Ok(Some(Answer::Refused { reason })) => Err(ExecutorError::Refused { run, reason }),
-            Ok(answer) => Ok(answer),
-            Err(error) if is_gone(&error) => Ok(None),
-            Err(error) => Err(failed(format!("cannot talk to the shim of {run}"))(error)),
+        let question = frame::encode(&request).map_err(failed())?;
+        drop(request);
+        loop {
+            let kept = self.kept_connection(run);
+            let is_kept = kept.is_some();
+            let stream = match kept {
+                Some(stream) => Some(stream),
+                None => self.connect(run).await?,
+            };
+            let Some(mut stream) = stream else { return Ok(None) };
+            let answer = async {
+                stream.write_all(&question).await?;
+                frame::read::<Answer>(&mut stream).await
+            };
+            return match answer.await {
+                Ok(Some(Answer::Refused { reason })) => Err(ExecutorError::Refused { run, reason }),
+                Ok(None) if is_kept => continue,
+                Err(error) if is_kept && is_gone(&error) => continue,
+                Ok(answer) => {
+                    if answer.is_some() {
+                        self.keep_connection(run, stream);
+                    }
+                    Ok(answer)
+                }
+                Err(error) if is_gone(&error) => Ok(None),
+                Err(error) => Err(failed()(error)),
+            };
+        }
+    }
+
+    /// A connection to the run's shim on which nothing is being asked.
+    fn kept_connection(&self, run: RunId) -> Option<UnixStream> {
+        let mut all = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get_mut(&run)?.pop()
+    }
+
+    fn keep_connection(&self, run: RunId, stream: UnixStream) {
+        let mut all = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = all.entry(run).or_default();
+        if kept.len() < MOST_CONNECTIONS {
+            kept.push(stream);
         }
     }
 
@@ -311,6 +346,44 @@ impl LocalExecutor {
         Ok(spec.variable(shim::VARIABLE, format!("{lock},{listener},{idle}")))
     }
 
+    /// Starts the attempt, or finds it; the outcome where it has one already, or where it is waited for.
+    async fn begin(&self, job: &Job, until_end: bool) -> Result<Option<Outcome>, ExecutorError> {
+        check(job)?;
+        let run = job.key.run;
+        let is_contained = job.container.is_some() || job.services.iter().any(|service| service.container.is_some());
+        let engine = if is_contained { Some(self.engine().await) } else { None };
+        for _ in 0..TRIES {
+            let ask = Ask::Start {
+                job: Box::new(JobMessage::of(
+                    job,
+                    self.options.isolation == IsolationMode::Required,
+                    engine.as_ref(),
+                )),
+                grace_ms: milliseconds(self.options.grace),
+                until_end,
+            };
+            match self.ask(run, ask).await {
+                Ok(Some(Answer::Lost)) => return Err(ExecutorError::Lost(job.key.clone())),
+                Ok(Some(Answer::Finished(outcome))) => return Ok(Some(outcome)),
+                Ok(Some(_)) => return Ok(None),
+                Ok(None) => {}
+                Err(ExecutorError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {
+                    return Err(ExecutorError::Invalid {
+                        key: job.key.clone(),
+                        reason: source.to_string(),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+            // An attempt of a run that nobody holds any more may have ended long ago.
+            if let Stored::Finished(outcome) = self.stored(&job.key)? {
+                return Ok(Some(outcome));
+            }
+            self.ensure_shim(run).await?;
+        }
+        Err(self.complaints(run))
+    }
+
     /// Why shims of this run end as soon as they are started.
     fn complaints(&self, run: RunId) -> ExecutorError {
         let text = std::fs::read_to_string(self.run_folder(run).join(COMPLAINTS)).unwrap_or_default();
@@ -380,38 +453,15 @@ fn check(job: &Job) -> Result<(), ExecutorError> {
 #[async_trait]
 impl Executor for LocalExecutor {
     async fn start(&self, job: Job) -> Result<(), ExecutorError> {
-        check(&job)?;
-        let run = job.key.run;
-        let is_contained = job.container.is_some() || job.services.iter().any(|service| service.container.is_some());
-        let engine = if is_contained { Some(self.engine().await) } else { None };
-        for _ in 0..TRIES {
-            let ask = Ask::Start {
-                job: Box::new(JobMessage::of(
-                    &job,
-                    self.options.isolation == IsolationMode::Required,
-                    engine.as_ref(),
-                )),
-                grace_ms: milliseconds(self.options.grace),
-            };
-            match self.ask(run, ask).await {
-                Ok(Some(Answer::Lost)) => return Err(ExecutorError::Lost(job.key)),
-                Ok(Some(_)) => return Ok(()),
-                Ok(None) => {}
-                Err(ExecutorError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {
-                    return Err(ExecutorError::Invalid {
-                        key: job.key,
-                        reason: source.to_string(),
-                    });
-                }
-                Err(error) => return Err(error),
-            }
-            // An attempt of a run that nobody holds any more may have ended long ago.
-            if let Stored::Finished(_) = self.stored(&job.key)? {
-                return Ok(());
-            }
-            self.ensure_shim(run).await?;
+        self.begin(&job, false).await.map(drop)
+    }
+
+    async fn run(&self, job: Job) -> Result<Outcome, ExecutorError> {
+        match self.begin(&job, true).await? {
+            Some(outcome) => Ok(outcome),
+            // Its shim is of an earlier version, and answers as soon as it runs.
+            None => self.wait(&job.key).await,
         }
-        Err(self.complaints(run))
     }
 
     async fn wait(&self, key: &AttemptKey) -> Result<Outcome, ExecutorError> {
@@ -483,6 +533,10 @@ impl Executor for LocalExecutor {
             drop(lock);
         }
         self.starting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&run);
+        self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&run);

@@ -197,8 +197,7 @@ impl Shim {
                 accepted = listener.accept() => {
                     // An error here is that of one client, or a lack of files that may pass.
                     if let Ok((stream, _)) = accepted {
-                        let busy = self.busy();
-                        tokio::spawn(self.clone().talk(stream, busy));
+                        tokio::spawn(self.clone().talk(stream));
                     } else {
                         tokio::task::yield_now().await;
                     }
@@ -315,12 +314,26 @@ impl Shim {
         Listening(self.clone(), known.name.clone())
     }
 
-    async fn talk(self: Arc<Self>, mut stream: UnixStream, _busy: Busy) {
+    /// Answers one question after the other. Who asks is looked at once: a connection stays with the process that made
+    /// it, since no file of the server or of this shim is handed on to what they start.
+    async fn talk(self: Arc<Self>, mut stream: UnixStream) {
+        let mut busy = self.busy();
         if let Err(reason) = self.admit(&stream) {
             let _ = frame::write(&mut stream, &Answer::Refused { reason }).await;
             return;
         }
-        let answer = match tokio::time::timeout(PATIENCE, frame::read::<Request>(&mut stream)).await {
+        while self.clone().converse(&mut stream).await {
+            drop(busy);
+            if stream.readable().await.is_err() {
+                return;
+            }
+            busy = self.busy();
+        }
+    }
+
+    /// Answers one question; whether another one may follow.
+    async fn converse(self: Arc<Self>, stream: &mut UnixStream) -> bool {
+        let answer = match tokio::time::timeout(PATIENCE, frame::read::<Request>(stream)).await {
             Ok(Ok(Some(request))) if request.protocol != PROTOCOL => Answer::Refused {
                 reason: format!("this shim speaks protocol {PROTOCOL}, not {}", request.protocol),
             },
@@ -328,19 +341,20 @@ impl Shim {
                 // A client that goes away while it waits is not waited for.
                 tokio::select! {
                     answer = self.clone().answer(request.ask) => answer,
-                    () = closed(&stream) => return,
+                    () = closed(stream) => return false,
                 }
             }
-            Ok(Ok(None)) | Err(_) => return,
+            Ok(Ok(None)) | Err(_) => return false,
             Ok(Err(error)) => Answer::Refused {
                 reason: error.to_string(),
             },
         };
         let last = matches!(answer, Answer::Done) && self.is_closing();
-        let _ = frame::write(&mut stream, &answer).await;
+        let written = frame::write(stream, &answer).await;
         if last {
             self.exit.notify_one();
         }
+        written.is_ok() && !last && !matches!(answer, Answer::Refused { .. })
     }
 
     /// Only the user's own processes, and none of those that this shim itself has started: a step
@@ -358,7 +372,22 @@ impl Shim {
 
     async fn answer(self: Arc<Self>, ask: Ask) -> Answer {
         match ask {
-            Ask::Start { job, grace_ms } => attempt::start(&self, *job, Duration::from_millis(grace_ms)).await,
+            Ask::Start {
+                job,
+                grace_ms,
+                until_end,
+            } => {
+                let attempt = job.attempt.clone();
+                let begun = attempt::start(&self, *job, Duration::from_millis(grace_ms)).await;
+                match self.attempts.get(&attempt) {
+                    Some(running) if until_end && matches!(begun, Answer::Running) => {
+                        Answer::Finished(running.finished().await)
+                    }
+                    // It may have ended in between.
+                    None if until_end && matches!(begun, Answer::Running) => self.stored(&attempt),
+                    _ => begun,
+                }
+            }
             Ask::Wait { attempt } => match self.attempts.get(&attempt) {
                 Some(running) => Answer::Finished(running.finished().await),
                 None => self.stored(&attempt),

@@ -18,7 +18,8 @@ use crate::services::Service;
 /// The number of this language. A shim that was started by an older server may speak an older one.
 pub(crate) const PROTOCOL: u32 = 1;
 
-/// What a server asks a shim, one question a message.
+/// What a server asks a shim, one question a message. After the answer it may ask again on the same connection, unless
+/// it was refused.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) protocol: u32,
@@ -28,8 +29,14 @@ pub(crate) struct Request {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Ask {
-    /// Start the attempt, or say how far it is.
-    Start { job: Box<JobMessage>, grace_ms: u64 },
+    /// Start the attempt, or say how far it is; answer when it runs or, where that is wanted, when it has ended. A shim
+    /// of an earlier version does not know the wish and answers when it runs.
+    Start {
+        job: Box<JobMessage>,
+        grace_ms: u64,
+        #[serde(default)]
+        until_end: bool,
+    },
     /// Answer when the attempt has ended.
     Wait { attempt: Attempt },
     /// Say how far the attempt is.

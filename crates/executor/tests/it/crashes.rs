@@ -85,6 +85,29 @@ async fn a_killed_shim_takes_its_attempts_with_it_and_they_are_lost() {
 }
 
 #[tokio::test]
+async fn who_waits_for_what_it_started_hears_that_it_is_lost_and_reaches_the_next_shim() {
+    let bench = local();
+    assert_eq!(bench.make(bench.job("first", "true")).await.ended, Ended::Succeeded);
+    let job = bench.job("step", "echo ready; sleep 1000");
+    // Its log is there once it is started; running it then is waiting for it.
+    bench.executor.start(job.clone()).await.unwrap();
+    let running = {
+        let executor = bench.executor.clone();
+        tokio::spawn(async move { executor.run(job).await })
+    };
+    bench.until_said("step", "ready").await;
+    shim(&bench).unwrap().signal(Signal::KILL).unwrap();
+    assert!(matches!(in_time(running).await.unwrap(), Err(ExecutorError::Lost(_))));
+    assert_eq!(bench.make(bench.job("next", "true")).await.ended, Ended::Succeeded);
+    // A connection that was kept is of no use after this.
+    let shim = shim(&bench).unwrap();
+    shim.signal(Signal::KILL).unwrap();
+    shim.ended().await.unwrap();
+    assert_eq!(bench.make(bench.job("last", "true")).await.ended, Ended::Succeeded);
+    bench.executor.close(bench.run).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_attempt_is_not_lost_before_the_last_of_its_processes_has_ended() {
     let bench = local();
     let script = "echo $$ > step; echo ready; sleep 1000";

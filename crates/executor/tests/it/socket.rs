@@ -84,6 +84,28 @@ async fn garbage_is_refused_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn one_connection_carries_many_questions_until_one_is_refused() {
+    let bench = running().await;
+    let state = message(r#"{"protocol":1,"ask":{"state":{"attempt":{"step":"step","number":1}}}}"#);
+    let folder = std::fs::File::open(run_folder(&bench)).unwrap();
+    let path = format!("/proc/self/fd/{}/shim.sock", std::os::fd::AsRawFd::as_raw_fd(&folder));
+    let mut stream = UnixStream::connect(path).unwrap();
+    for _ in 0..3 {
+        stream.write_all(&state).unwrap();
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, br#""running""#);
+    }
+    stream.write_all(&message("{}")).unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(String::from_utf8_lossy(&rest).contains("not understood"));
+    unharmed(&bench).await;
+}
+
+#[tokio::test]
 async fn another_protocol_is_named() {
     let bench = running().await;
     let answer = send(&bench, &message("{\"protocol\":999,\"ask\":\"close\"}"), false);
