@@ -161,3 +161,25 @@ fn took_too_long(limit: Option<Duration>) -> String {
         None => "it took longer than it may".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_after_a_loss_doubles_from_the_second_on_and_is_a_minute_at_most() {
+        let seconds: Vec<u64> = (0..=10).map(|losses| pause_after_loss(losses).as_secs()).collect();
+        assert_eq!(seconds, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(pause_after_loss(u32::MAX), Duration::from_secs(60));
+        assert_eq!(pause_after_loss(1), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_took_too_long_is_said_with_its_limit_where_there_is_one() {
+        assert_eq!(
+            took_too_long(Some(Duration::from_secs(3))),
+            "it took longer than the 3 s it may"
+        );
+        assert_eq!(took_too_long(None), "it took longer than it may");
+    }
+}
