@@ -135,7 +135,7 @@ pub(super) fn begin(session: &Session, view: &dyn View, place: Place) -> Result<
     for table in view.tables() {
         rows::create(session, table, place)?;
         if place == Place::InUse {
-            rows::create_indexes(session, table)?;
+            rows::create_indexes(session, table, Place::InUse)?;
         }
     }
     let [name, place] = named(view.name(), place);
@@ -252,6 +252,7 @@ pub(super) fn swap(session: &Session, view: &dyn View, compare: bool) -> Result<
             forget(session, view.name(), Place::InUse, &in_use.tables)?;
         }
         for table in view.tables() {
+            rows::create_indexes(session, table, Place::Fresh)?;
             rows::exchange(session, table)?;
         }
         let sql = "UPDATE followed SET place = 'in use' WHERE name = $1 AND place = 'fresh'";

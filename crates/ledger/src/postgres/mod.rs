@@ -158,6 +158,16 @@ impl PostgresLedger {
 }
 
 impl PostgresLedger {
+    /// How the store would answer a question of tables of any size, in its own words: a line for each part, with `Seq Scan`
+    /// or `Sort` in it where no index fits. For whoever wants to know why something is slow.
+    ///
+    /// # Errors
+    /// As for [`Ledger::select`].
+    pub async fn plan(&self, query: Select) -> Result<Vec<String>, LedgerError> {
+        let query = query.check(&self.views)?;
+        self.readers.run(move |session| select::plan(session, &query)).await
+    }
+
     /// The leases of this ledger.
     pub fn leases(&self) -> Arc<dyn Leases> {
         self.leases.clone()

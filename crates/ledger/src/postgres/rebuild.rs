@@ -1,17 +1,18 @@
-//! Folding all inline views again beside the ones in use, and swapping them in. Appends go on meanwhile;
-//! the last step alone holds them up.
+//! Folding all inline views again beside the ones in use, and swapping them in. Appends go on meanwhile, also
+//! while what was folded is compared with what is in use: both as of one moment, which a transaction sees
+//! however long it takes. The last step alone holds appends up, for as long as it takes to fold the last few
+//! facts and to give the tables other names.
 
 use facts::Position;
 
 use super::address::Address;
-use super::failure::Failure;
 use super::read;
 use super::rows::{self, Overlay, Place};
 use super::schema::{self, get};
-use super::session::{BEGIN, Parameter, Session};
+use super::session::{BEGIN, BEGIN_BESIDE, Parameter, Session};
 use crate::contract::{LedgerError, Rebuilt, RebuiltView};
 use crate::upcast::Upcasters;
-use crate::view::{View, Views};
+use crate::view::Views;
 
 /// A rebuild under way, with a connection of its own.
 pub(super) struct Rebuild {
@@ -20,6 +21,8 @@ pub(super) struct Rebuild {
     upcasters: Upcasters,
     position: Position,
     overlay: Overlay,
+    /// What the comparison found, once it was made.
+    compared: Option<Vec<RebuiltView>>,
 }
 
 /// How far a rebuild has come after a step.
@@ -55,13 +58,68 @@ impl Rebuild {
             upcasters,
             position: 0,
             overlay: Overlay::default(),
+            compared: None,
         })
     }
 
-    /// Folds some more facts; when few are left, holds up those who append, folds the rest, compares and
-    /// swaps, all in the same transaction. What a failed step has made is removed.
+    /// Folds some more facts; when few are left for the first time, compares; and when few are left after
+    /// that, holds up those who append, folds the rest and swaps, all in the same transaction. What a failed
+    /// step has made is removed.
     pub(super) fn step(&mut self) -> Result<Step, LedgerError> {
-        let step = self.session.transaction(BEGIN, || {
+        let step = self.fold_on();
+        let step = match step {
+            Ok(None) => self.compare(),
+            Ok(Some(step)) => Ok(step),
+            Err(error) => Err(error),
+        };
+        if step.is_err() {
+            self.abandon();
+        }
+        if !matches!(step, Ok(Step::At(_))) {
+            self.release();
+        }
+        step
+    }
+
+    /// Somebody else may fold the views again, before this connection has ended.
+    fn release(&self) {
+        if let Err(failure) = self.session.batch("SELECT pg_advisory_unlock_all()") {
+            tracing::debug!(?failure, "the lock of a rebuild is released with its connection");
+        }
+    }
+
+    /// Folds to the end of the log and compares with what is in use, both as of one moment; makes the indexes
+    /// that the tables in use have. Nobody waits for it.
+    fn compare(&mut self) -> Result<Step, LedgerError> {
+        self.session.transaction(BEGIN_BESIDE, || {
+            while !fold(
+                &self.session,
+                &self.views,
+                &self.upcasters,
+                &mut self.position,
+                &mut self.overlay,
+            )? {}
+            let mut compared = Vec::new();
+            for view in self.views.iter() {
+                let mut differed = false;
+                for table in view.tables() {
+                    differed = differed || schema::differs(&self.session, table)?;
+                    rows::create_indexes(&self.session, table, Place::Fresh)?;
+                }
+                compared.push(RebuiltView {
+                    name: view.name(),
+                    differed,
+                });
+            }
+            self.session.batch("COMMIT")?;
+            self.compared = Some(compared);
+            Ok(Step::At(self.position))
+        })
+    }
+
+    /// One step of folding; `None` when it is time to compare.
+    fn fold_on(&mut self) -> Result<Option<Step>, LedgerError> {
+        self.session.transaction(BEGIN, || {
             let few = fold(
                 &self.session,
                 &self.views,
@@ -71,8 +129,12 @@ impl Rebuild {
             )?;
             if !few {
                 self.session.batch("COMMIT")?;
-                return Ok(Step::At(self.position));
+                return Ok(Some(Step::At(self.position)));
             }
+            let Some(views) = self.compared.clone() else {
+                self.session.batch("COMMIT")?;
+                return Ok(None);
+            };
             schema::hold(&self.session)?;
             while !fold(
                 &self.session,
@@ -81,20 +143,18 @@ impl Rebuild {
                 &mut self.position,
                 &mut self.overlay,
             )? {}
-            let views = swap(&self.session, &self.views)?;
+            for table in self.views.iter().flat_map(|view| view.tables()) {
+                rows::exchange(&self.session, table)?;
+            }
             schema::next_generation(&self.session)?;
             crashpoint::reach("ledger.before-swap");
             self.session.batch("COMMIT")?;
             crashpoint::reach("ledger.after-swap");
-            Ok(Step::Done(Rebuilt {
+            Ok(Some(Step::Done(Rebuilt {
                 position: self.position,
                 views,
-            }))
-        });
-        if step.is_err() {
-            self.abandon();
-        }
-        step
+            })))
+        })
     }
 
     fn abandon(&self) {
@@ -126,19 +186,4 @@ fn fold(
     schema::write_out(session, overlay, Place::Fresh)?;
     *position = facts.last().map_or(*position, |last| last.seq);
     Ok(facts.len() < read::CHUNK)
-}
-
-fn swap(session: &Session, views: &Views) -> Result<Vec<RebuiltView>, Failure> {
-    let swapped = |view: &dyn View| {
-        let mut differed = false;
-        for table in view.tables() {
-            differed |= schema::differs(session, table)?;
-            rows::exchange(session, table)?;
-        }
-        Ok(RebuiltView {
-            name: view.name(),
-            differed,
-        })
-    };
-    views.iter().map(|view| swapped(view.as_ref())).collect()
 }

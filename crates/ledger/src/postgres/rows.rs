@@ -86,17 +86,30 @@ pub(super) fn create(session: &Session, table: &Table, place: Place) -> Result<(
     session.batch(&sql)
 }
 
-/// Makes the indexes of a table in use.
-pub(super) fn create_indexes(session: &Session, table: &Table) -> Result<(), Failure> {
+/// Makes the indexes of a table. They keep their names, which PostgreSQL chooses, where the table gets another.
+pub(super) fn create_indexes(session: &Session, table: &Table, place: Place) -> Result<(), Failure> {
+    // Where rows are numbered, those that are alike in an index are in their order, as in SQLite.
+    let number = match table.key {
+        [key]
+            if table
+                .column(key)
+                .is_some_and(|column| column.kind == ColumnKind::Integer) =>
+        {
+            Some(*key)
+        }
+        _ => None,
+    };
     for columns in table.indexes {
         let columns: Vec<_> = columns
             .iter()
+            .copied()
+            .chain(number.filter(|number| !columns.contains(number)))
             .map(|name| {
                 let nullable = table.column(name).is_some_and(|column| column.nullable);
                 format!("\"{name}\"{}", if nullable { " NULLS FIRST" } else { "" })
             })
             .collect();
-        let name = Place::InUse.name(table.name);
+        let name = place.name(table.name);
         session.batch(&format!("CREATE INDEX ON \"{name}\" ({})", columns.join(", ")))?;
     }
     Ok(())
@@ -107,14 +120,13 @@ pub(super) fn drop(session: &Session, table: &str, place: Place) -> Result<(), F
     session.batch(&format!("DROP TABLE IF EXISTS \"{}\"", place.name(table)))
 }
 
-/// Puts the table that a rebuild filled in the place of the one in use.
+/// Puts the table that a rebuild filled, with its indexes, in the place of the one in use.
 pub(super) fn exchange(session: &Session, table: &Table) -> Result<(), Failure> {
     drop(session, table.name, Place::InUse)?;
     let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
     session.batch(&format!(
         "ALTER TABLE \"{fresh}\" RENAME TO \"{in_use}\"; ALTER INDEX \"{fresh}_pkey\" RENAME TO \"{in_use}_pkey\""
-    ))?;
-    create_indexes(session, table)
+    ))
 }
 
 pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -261,7 +261,7 @@ fn fold_anew(session: &Session, views: &[&dyn View], upcasters: &Upcasters) -> R
     }
     for view in views {
         for table in view.tables() {
-            rows::create_indexes(session, table)?;
+            rows::create_indexes(session, table, Place::InUse)?;
         }
         let parameters = [
             Parameter::name(view.name()),

@@ -296,6 +296,9 @@ impl Drop for Session {
 /// Begins a transaction that writes.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
 
+/// Begins a transaction that sees one state, and writes what nobody else does.
+pub(super) const BEGIN_BESIDE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ WRITE";
+
 /// Begins a transaction that sees one state.
 pub(super) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 

@@ -264,9 +264,11 @@ impl Ledger for SqliteLedger {
         let _one_at_a_time = self.rebuilding.lock().await;
         self.between_commits(rebuild::begin).await?;
         let mut position = 0;
+        let mut compared = None;
         let mut rebuilt = loop {
+            let known = compared.clone();
             let step = self.between_commits(move |writer| {
-                let step = rebuild::step(writer, position);
+                let step = rebuild::step(writer, position, known);
                 if step.is_err() {
                     rebuild::abandon(writer);
                 }
@@ -274,6 +276,22 @@ impl Ledger for SqliteLedger {
             });
             match step.await? {
                 Step::At(at) => position = at,
+                Step::Whole(at, comparing) => {
+                    position = at;
+                    let found = tokio::task::spawn_blocking(move || comparing.compare()).await;
+                    let stopped = |error| LedgerError::Store(format!("the comparison stopped: {error}"));
+                    match found.map_err(stopped).and_then(|found| found) {
+                        Ok(found) => compared = Some(found),
+                        Err(error) => {
+                            let abandon = |writer: &mut Writer| {
+                                rebuild::abandon(writer);
+                                Ok(())
+                            };
+                            self.between_commits(abandon).await?;
+                            return Err(error);
+                        }
+                    }
+                }
                 Step::Done(rebuilt) => break rebuilt,
             }
             progress(position);

@@ -7,6 +7,7 @@ use facts::{Digest, Fact, Position, Stream};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::Semaphore;
 
+use super::failure::Failure;
 use crate::contract::{Exported, LedgerError};
 use crate::upcast::Upcasters;
 use crate::verify::{Checkpoint, Fault, Held, named_otherwise};
@@ -69,12 +70,17 @@ impl Pool {
         if let Some(connection) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(connection);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        connection.set_prepared_statement_cache_capacity(64);
-        Ok(connection)
+        Ok(open(&self.path)?)
     }
+}
+
+/// A connection that cannot write.
+pub(super) fn open(path: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
 }
 
 /// Up to `limit` facts after `after`.

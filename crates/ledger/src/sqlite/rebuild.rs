@@ -1,4 +1,6 @@
-//! Folding all inline views again beside the ones in use, and swapping them in.
+//! Folding all inline views again beside the ones in use, and swapping them in. Appends go on meanwhile, also
+//! while what was folded is compared with what is in use: both as of one moment, over a connection that sees
+//! that moment however long it takes.
 
 use facts::Position;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
@@ -15,8 +17,45 @@ use crate::view::{Table, Views};
 pub(super) enum Step {
     /// It has folded the facts up to here.
     At(Position),
+    /// It has folded all there is up to here; who compares sees this moment.
+    Whole(Position, Comparing),
     /// It is done.
     Done(Rebuilt),
+}
+
+/// A view of the moment at which what is in use and what is folded beside it are of the same position.
+pub(super) struct Comparing {
+    connection: Connection,
+    views: Views,
+}
+
+impl Comparing {
+    /// Begins to see the moment; nothing may be written meanwhile.
+    fn begin(writer: &Writer) -> Result<Self, Failure> {
+        let connection = read::open(std::path::Path::new(writer.connection.path().unwrap_or_default()))?;
+        connection.execute_batch("BEGIN")?;
+        schema::head(&connection)?;
+        Ok(Self {
+            connection,
+            views: writer.views.clone(),
+        })
+    }
+
+    /// Which views are not what their facts say. Nobody waits for it.
+    pub(super) fn compare(self) -> Result<Vec<RebuiltView>, LedgerError> {
+        let mut compared = Vec::new();
+        for view in self.views.iter() {
+            let mut differed = false;
+            for table in view.tables() {
+                differed = differed || differs(&self.connection, table)?;
+            }
+            compared.push(RebuiltView {
+                name: view.name(),
+                differed,
+            });
+        }
+        Ok(compared)
+    }
 }
 
 /// Makes empty tables beside the ones in use.
@@ -32,8 +71,12 @@ pub(super) fn begin(writer: &mut Writer) -> Result<(), LedgerError> {
     Ok(transaction.commit()?)
 }
 
-/// Folds some more facts; when none is left, compares and swaps, all in the same transaction.
-pub(super) fn step(writer: &mut Writer, after: Position) -> Result<Step, LedgerError> {
+/// Folds some more facts. When none is left and both were `compared`, swaps in the same transaction.
+pub(super) fn step(
+    writer: &mut Writer,
+    after: Position,
+    compared: Option<Vec<RebuiltView>>,
+) -> Result<Step, LedgerError> {
     writer.usable()?;
     let transaction = writer
         .connection
@@ -50,7 +93,11 @@ pub(super) fn step(writer: &mut Writer, after: Position) -> Result<Step, LedgerE
         transaction.commit()?;
         return Ok(Step::At(position));
     }
-    let views = swap(&transaction, &writer.views)?;
+    let Some(views) = compared else {
+        transaction.commit()?;
+        return Ok(Step::Whole(position, Comparing::begin(writer)?));
+    };
+    swap(&transaction, &writer.views)?;
     crashpoint::reach("ledger.before-swap");
     transaction.commit()?;
     crashpoint::reach("ledger.after-swap");
@@ -65,23 +112,14 @@ pub(super) fn abandon(writer: &mut Writer) {
     }
 }
 
-fn swap(connection: &Connection, views: &Views) -> Result<Vec<RebuiltView>, Failure> {
-    let mut swapped = Vec::new();
-    for view in views.iter() {
-        let mut differed = false;
-        for table in view.tables() {
-            differed |= differs(connection, table)?;
-            rows::drop(connection, table.name, Place::InUse)?;
-            let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
-            connection.execute_batch(&format!("ALTER TABLE \"{fresh}\" RENAME TO \"{in_use}\""))?;
-            rows::create_indexes(connection, table)?;
-        }
-        swapped.push(RebuiltView {
-            name: view.name(),
-            differed,
-        });
+fn swap(connection: &Connection, views: &Views) -> Result<(), Failure> {
+    for table in views.iter().flat_map(|view| view.tables()) {
+        rows::drop(connection, table.name, Place::InUse)?;
+        let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
+        connection.execute_batch(&format!("ALTER TABLE \"{fresh}\" RENAME TO \"{in_use}\""))?;
+        rows::create_indexes(connection, table)?;
     }
-    Ok(swapped)
+    Ok(())
 }
 
 /// Whether what was folded beside the table differs from it.

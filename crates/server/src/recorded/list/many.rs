@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use facts::{
     Actor, ActorId, Commit, ComponentId, Digest, FactId, NewFact, RunId, Stream, SystemClock, SystemEntropy, Trust,
 };
-use ledger::SqliteLedger;
+use ledger::{Ledger, PostgresLedger, SqliteLedger};
 use serde_json::{Value, json};
 
 use super::*;
@@ -88,13 +88,16 @@ impl Generator {
     }
 }
 
+fn views() -> Vec<Arc<dyn ledger::View>> {
+    vec![Arc::new(RecordedView), Arc::new(SearchView)]
+}
+
 fn opened(folder: &std::path::Path) -> SqliteLedger {
-    let views: Vec<Arc<dyn ledger::View>> = vec![Arc::new(RecordedView), Arc::new(SearchView)];
-    SqliteLedger::open(&folder.join("ledger.db"), views, Arc::new(SystemClock)).unwrap()
+    SqliteLedger::open(&folder.join("ledger.db"), views(), Arc::new(SystemClock)).unwrap()
 }
 
 /// Records at least so many facts, and waits until the views know of them.
-async fn filled(ledger: &SqliteLedger, facts: u64) {
+async fn filled(ledger: &dyn Ledger, facts: u64) {
     let mut generator = Generator {
         at: Timestamp::from_second(1_790_000_000).unwrap(),
         number: 0,
@@ -162,6 +165,32 @@ async fn no_question_about_facts_goes_through_all_of_them_or_sorts_them() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_question_about_facts_goes_through_all_of_them_or_sorts_them_on_postgresql() {
+    let Some(database) = testkit::Postgres::start() else {
+        return;
+    };
+    let address = database.address().parse().unwrap();
+    let ledger = PostgresLedger::open(&address, views(), Arc::new(SystemClock))
+        .await
+        .unwrap();
+    filled(&ledger, 1).await;
+    let mut wrong = Vec::new();
+    for (named, filter) in filters() {
+        let next = list(&ledger, &filter, None, 1).await.unwrap().next;
+        for after in [None, next.map(|next| next.to_string())] {
+            let plan = ledger.plan(filter.question(after, 50)).await.unwrap();
+            if plan
+                .iter()
+                .any(|line| line.contains("Seq Scan") || line.contains("Sort"))
+            {
+                wrong.push(format!("{named}: {plan:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong[0]);
 }
 
 /// Without any filter the facts are gone through from the newest, and no further than the page.
