@@ -164,19 +164,26 @@ impl<'a> Task<'a> {
                 Turn::Idle => {}
             }
             if self.open.is_over() {
-                let mut handles = self.inner.handles();
-                // Whoever sends holds the same lock, so nothing comes after this look.
-                match inbox.try_recv() {
-                    Ok(message) => {
-                        drop(handles);
-                        self.take(message);
-                        continue;
-                    }
-                    Err(_) => {
-                        handles.remove(&self.run);
-                        return Ok(());
+                {
+                    let mut handles = self.inner.handles();
+                    // Whoever sends or tells holds the same lock, so nothing comes after this look.
+                    let further = *self.heard.borrow() > self.open.read_at();
+                    match inbox.try_recv() {
+                        Ok(message) => {
+                            drop(handles);
+                            self.take(message);
+                            continue;
+                        }
+                        Err(_) if further => {}
+                        Err(_) => {
+                            handles.remove(&self.run);
+                            return Ok(());
+                        }
                     }
                 }
+                // Somebody has asked for another attempt meanwhile.
+                self.reload().await?;
+                continue;
             }
             let groups = self.inner.places.groups();
             let (elsewhere, keeps_waiting) = (groups.held_elsewhere(self.run), groups.keeps_waiting(self.run));

@@ -220,22 +220,24 @@ impl Engine {
         let Ok(run) = fact.stream().key().parse::<RunId>() else {
             return Ok(());
         };
-        let handle = self.inner.handles().get(&run).cloned();
-        match handle {
-            Some(handle) => {
+        let driven = {
+            let handles = self.inner.handles();
+            let handle = handles.get(&run);
+            if let Some(handle) = handle {
+                // Under the lock: a task that ends looks at it before.
                 handle.heard.send_if_modified(|heard| {
                     let further = fact.seq > *heard;
                     *heard = fact.seq.max(*heard);
                     further
                 });
             }
-            None if [kinds::REQUESTED, kinds::REOPENED].contains(&fact.kind()) => {
-                let row = query::run(&*self.inner.ledger, run).await?;
-                if row.is_some_and(|row| row.result.is_none()) {
-                    self.inner.send(run, None);
-                }
+            handle.is_some()
+        };
+        if !driven && [kinds::REQUESTED, kinds::REOPENED].contains(&fact.kind()) {
+            let row = query::run(&*self.inner.ledger, run).await?;
+            if row.is_some_and(|row| row.result.is_none()) {
+                self.inner.send(run, None);
             }
-            None => {}
         }
         Ok(())
     }

@@ -267,6 +267,18 @@ impl Keeper {
             }
             if let Err(error) = self.take_what_is_free() {
                 self.trouble(&error);
+                self.later();
+            }
+        }
+    }
+
+    /// What is due now is asked for again in a moment.
+    fn later(&mut self) {
+        let (now, again) = (Instant::now(), Instant::now() + AGAIN);
+        for duty in Duty::ALL.into_iter().filter(|duty| !self.held.contains_key(duty)) {
+            let (_, at) = self.due.entry(duty).or_insert_with(|| (String::new(), again));
+            if *at <= now {
+                *at = again;
             }
         }
     }
