@@ -57,6 +57,10 @@ impl StepVariables {
         "GOPATH",
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "PIP_CERT",
     ];
 
     /// Takes the passed ones from `variable`.

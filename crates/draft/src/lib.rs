@@ -10,6 +10,7 @@
 mod arrange;
 mod beside;
 mod components;
+mod newer;
 mod part;
 mod service;
 mod stacks;
@@ -17,7 +18,7 @@ mod taken;
 mod view;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::Tree;
 
@@ -57,9 +58,19 @@ pub struct Machine {
     pub programs: BTreeSet<String>,
     /// The toolchains of Rust by the names that `cargo +NAME` knows.
     pub toolchains: Vec<String>,
+    /// The versions of [`Machine::VERSIONED`] that are there, by program.
+    pub versions: BTreeMap<String, String>,
 }
 
 impl Machine {
+    /// The programs of whose versions a draft speaks, and how they are asked.
+    pub const VERSIONED: &[(&str, &str)] = &[
+        ("node", "--version"),
+        ("python3", "--version"),
+        ("rustc", "--version"),
+        ("go", "version"),
+    ];
+
     /// The programs that a draft may depend on.
     pub const PROGRAMS: &[&str] = &[
         "postgres",
@@ -217,6 +228,10 @@ pub fn draft(tree: &dyn Tree, wishes: &Wishes) -> Option<Draft> {
     let mut notes = sorted.notes;
     notes.extend(sorted.parts.iter().flat_map(|part| part.notes.clone()));
     notes.extend(taken.notes);
+    for part in &sorted.parts {
+        let newer = newer::notes(&view, part, &wishes.machine).into_iter();
+        notes.extend(newer.filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+    }
     let found: Vec<Found> = sorted.parts.iter().map(found_of).collect();
     let programs = programs(&sorted.parts);
     let mut components = Vec::new();

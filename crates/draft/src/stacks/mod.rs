@@ -9,7 +9,7 @@ mod make;
 mod maven;
 mod node;
 mod python;
-mod toml_file;
+pub(crate) mod toml_file;
 
 pub(crate) use node::wants_browser;
 pub(crate) use python::OPEN;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Reads a text; nothing where it is broken.
-pub(super) fn read(text: &str) -> Option<Value> {
+pub(crate) fn read(text: &str) -> Option<Value> {
     toml::from_str::<toml::Value>(text)
         .ok()
         .and_then(|value| serde_json::to_value(value).ok())
@@ -15,7 +15,7 @@ pub(super) fn at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
 }
 
 /// The text at a path of keys.
-pub(super) fn text<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
+pub(crate) fn text<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
     at(value, path)?.as_str()
 }
 

@@ -164,7 +164,11 @@ impl Fit {
                     other.from
                 ));
             }
-            if self.wanted.iter().all(|known| known.part != at || known.run != run) {
+            if self
+                .wanted
+                .iter()
+                .all(|known| known.part != at || !is_same(&known.run, &run))
+            {
                 self.wanted.push(Wanted {
                     part: at,
                     role,
@@ -378,6 +382,16 @@ impl Fit {
             }
         }
     }
+}
+
+/// Whether two commands do the same: a folder is the same with its last slash.
+fn is_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        text.split_whitespace()
+            .map(|word| word.trim_end_matches('/').to_owned())
+            .collect()
+    };
+    one == other || words(one) == words(other)
 }
 
 /// Puts what is wanted into the place of what a part's step of a role starts.

@@ -12,6 +12,7 @@ const PYTHON: (&str, &str) = (
 fn machine(containers: bool, programs: &[&str]) -> Wishes {
     Wishes {
         machine: Machine {
+            versions: Default::default(),
             containers,
             programs: programs.iter().map(|program| (*program).to_owned()).collect(),
             toolchains: vec!["stable".to_owned(), "nightly".to_owned()],

@@ -103,6 +103,7 @@ fn wishes() -> impl Strategy<Value = Wishes> {
             one,
             services,
             machine: Machine {
+                versions: Default::default(),
                 containers,
                 programs: programs.map(|program| (*program).to_owned()).collect(),
                 toolchains: vec!["stable".to_owned(), "a b".to_owned()],

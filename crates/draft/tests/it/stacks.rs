@@ -270,3 +270,31 @@ fn a_go_program_in_a_folder_that_says_nothing_is_called_as_its_module() {
         draft.text
     );
 }
+
+#[test]
+fn a_tool_that_is_older_than_what_the_repository_wants_is_said() {
+    let versions = [("node", "20.20.2"), ("go", "1.19.8")].map(|(name, number)| (name.to_owned(), number.to_owned()));
+    let machine = draft::Machine {
+        versions: versions.into(),
+        ..draft::Machine::default()
+    };
+    let wishes = draft::Wishes {
+        machine,
+        ..draft::Wishes::default()
+    };
+    let files = [
+        (
+            "package.json",
+            "{\"name\":\"a\",\"engines\":{\"node\":\">=22.12\"},\"scripts\":{\"test\":\"node a.js\"}}",
+        ),
+        (".nvmrc", "v18\n"),
+    ];
+    let told =
+        "package.json wants Node >=22.12, and 20.20.2 is here: its steps may fail until a newer one is installed";
+    let draft = crate::drafted_with(&files, &wishes);
+    assert!(draft.notes.iter().any(|note| note == told), "{:?}", draft.notes);
+    assert!(draft.text.contains(&format!("# note: {told}\n")), "{}", draft.text);
+    assert!(!draft.text.contains(".nvmrc wants"), "{}", draft.text);
+    // Where nothing is known of the machine, nothing is said.
+    assert!(!drafted(&files).text.contains("is here"));
+}

@@ -241,3 +241,21 @@ fn a_check_whose_program_nothing_installs_is_left_and_named() {
     let draft = drafted(&[("package.json", &with), ("package-lock.json", "")]);
     assert!(crate::names(&draft).contains(&"lint"));
 }
+
+#[test]
+fn a_folder_is_the_same_with_its_last_slash() {
+    let draft = drafted(&[
+        (
+            "pyproject.toml",
+            "[tool.poetry]\nname = \"a\"\nversion = \"1\"\n[build-system]\nrequires = [\"poetry-core\"]\n",
+        ),
+        ("poetry.lock", ""),
+        ("a/__init__.py", ""),
+        ("tests/test_a.py", "import pytest"),
+        (
+            ".github/workflows/ci.yml",
+            "on: [push]\njobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n      - run: poetry run pytest -q tests/\n      - run: poetry run pytest -q tests\n",
+        ),
+    ]);
+    assert_eq!(commands(&draft, "test"), "poetry run pytest -q tests/");
+}

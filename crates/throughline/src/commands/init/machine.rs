@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use draft::Machine;
 
@@ -10,8 +11,11 @@ use crate::tools;
 /// Where Debian puts the programs of a PostgreSQL server, a folder for each version.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
 
-/// Looks at what there is.
-pub(super) fn look(variables: &BTreeMap<String, String>) -> Machine {
+/// How long a program may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks at what there is, for the repository in `root`.
+pub(super) fn look(root: &Path, variables: &BTreeMap<String, String>) -> Machine {
     let path = variables.get("PATH").map_or("", String::as_str);
     // A shim is there for every version that some project wants, whether it can be started here or not.
     let real = std::env::split_paths(path).filter(|folder| !folder.ends_with("shims"));
@@ -27,6 +31,7 @@ pub(super) fn look(variables: &BTreeMap<String, String>) -> Machine {
         containers: ["podman", "docker"].iter().any(|engine| tools::is_there(engine, path)),
         programs,
         toolchains: toolchains(variables),
+        versions: versions(root, variables),
     }
 }
 
@@ -34,6 +39,50 @@ pub(super) fn look(variables: &BTreeMap<String, String>) -> Machine {
 pub(super) fn is_postgres(program: &str, path: &str) -> bool {
     let versions = || std::fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
     program == "postgres" && !path.is_empty() && versions().any(|version| version.path().join("bin/postgres").is_file())
+}
+
+/// The versions that programs say of themselves; of those that say none, nothing.
+fn versions(root: &Path, variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let path = variables.get("PATH").map_or("", String::as_str);
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return BTreeMap::new();
+    };
+    let there = Machine::VERSIONED
+        .iter()
+        .filter(|(program, _)| tools::is_there(program, path));
+    let asked = there.map(|(program, question)| async move {
+        // In the repository rustup and Go would fetch what it wants.
+        let folder = if matches!(*program, "rustc" | "go") {
+            Path::new("/")
+        } else {
+            root
+        };
+        let spec = process::Spec::new(*program)
+            .arg(question)
+            .folder(folder)
+            .variables(variables);
+        let said = process::run(spec, b"", PATIENCE, 4096)
+            .await
+            .ok()
+            .filter(process::Output::is_success)?;
+        Some(((*program).to_owned(), number(&said.text())?))
+    });
+    let asked: Vec<_> = asked.collect();
+    runtime.block_on(async {
+        let mut all = BTreeMap::new();
+        for one in asked {
+            all.extend(one.await);
+        }
+        all
+    })
+}
+
+/// The number in what a program says about its version: `go version go1.19.8 linux/amd64` is `1.19.8`.
+fn number(said: &str) -> Option<String> {
+    let words = said.split_whitespace();
+    let mut numbers = words.map(|word| word.trim_start_matches("go").trim_start_matches('v'));
+    let number = numbers.find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'))?;
+    Some(number.to_owned())
 }
 
 /// The toolchains that rustup has, by what comes before the platform in their names.
@@ -73,6 +122,19 @@ fn short(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_is_found_in_what_programs_say() {
+        for (said, expected) in [
+            ("v20.20.2\n", Some("20.20.2")),
+            ("Python 3.11.7", Some("3.11.7")),
+            ("rustc 1.95.0 (59807616e 2026-04-14)", Some("1.95.0")),
+            ("go version go1.19.8 linux/amd64", Some("1.19.8")),
+            ("no version", None),
+        ] {
+            assert_eq!(number(said).as_deref(), expected);
+        }
+    }
 
     #[test]
     fn toolchains_are_called_as_cargo_takes_them() {

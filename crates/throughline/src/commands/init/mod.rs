@@ -96,7 +96,7 @@ pub(super) fn init(args: &InitArgs, around: &Around, printer: &mut Printer) -> R
             ServicesAs::Container => draft::ServicesAs::Container,
             ServicesAs::Process => draft::ServicesAs::Process,
         },
-        machine: machine::look(&around.variables),
+        machine: machine::look(&root, &around.variables),
     };
     let Some(draft) = draft::draft(&tree, &wishes) else {
         return Err(nothing(&root));
