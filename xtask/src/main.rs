@@ -3,6 +3,7 @@
 //! - [`mod@test`]: everything that is checked, once, in one command.
 //! - [`tidy`]: what no compiler checks: borders between crates, words, documents that must not lie.
 //! - [`soak`]: what takes too long for every change.
+//! - [`fuzz`]: what no bytes may do to their readers, searched for.
 //! - [`mutants`]: whether the tests notice when a decision is wrong.
 //! - [`mod@bench`]: how fast something is, beside what a user would take instead.
 //! - [`dist`]: what is given to others: archives, built and tried.
@@ -14,6 +15,7 @@ mod bench;
 mod command;
 mod dist;
 mod document;
+mod fuzz;
 mod generate;
 mod lock;
 mod mutants;
@@ -49,6 +51,11 @@ const COMMANDS: &[Command] = &[
         name: "soak",
         about: "kills at random, crash points, seeds and steady load for an hour, or for `--minutes N`",
         perform: soak::perform,
+    },
+    Command {
+        name: "fuzz",
+        about: "readers of foreign bytes under a search guided by what was reached; takes `--seconds N` and `--target NAME`",
+        perform: fuzz::perform,
     },
     Command {
         name: "mutants",

@@ -66,24 +66,35 @@ pub(crate) async fn write<M: Serialize>(stream: &mut (impl AsyncWrite + Unpin), 
     stream.write_all(&encode(message)?).await
 }
 
+/// Reads messages of a kind until the stream ends or cannot be understood; how many there were.
+#[cfg(any(test, fuzzing))]
+fn read_all<M: DeserializeOwned>(mut bytes: &[u8]) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime of one thread");
+    runtime.block_on(async {
+        let mut count = 0;
+        while let Ok(Some(_)) = read::<M>(&mut bytes).await {
+            count += 1;
+        }
+        count
+    })
+}
+
+/// Reads bytes as messages to the shim and from it, to the keeper and from it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_as_every_side(bytes: &[u8]) {
+    use crate::wire::{Answer, Order, Report, Request};
+    read_all::<Request>(bytes);
+    read_all::<Answer>(bytes);
+    read_all::<Order>(bytes);
+    read_all::<Report>(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::{Answer, Order, Report, Request};
-
-    /// Reads messages of a kind until the stream ends or cannot be understood; how many there were.
-    fn read_all<M: DeserializeOwned>(mut bytes: &[u8]) -> usize {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let mut count = 0;
-            while let Ok(Some(_)) = read::<M>(&mut bytes).await {
-                count += 1;
-            }
-            count
-        })
-    }
+    use crate::wire::Answer;
 
     #[test]
     fn a_message_comes_back_and_one_that_is_too_large_is_refused_before_it_is_read() {
@@ -114,10 +125,7 @@ mod tests {
         ) {
             let mut all = length.map(|length| length.to_be_bytes().to_vec()).unwrap_or_default();
             all.extend(bytes);
-            read_all::<Request>(&all);
-            read_all::<Answer>(&all);
-            read_all::<Order>(&all);
-            read_all::<Report>(&all);
+            read_as_every_side(&all);
         }
 
         /// A message of the other side's with something changed: understood as some message, or refused.
@@ -139,10 +147,7 @@ mod tests {
             }
             let mut all = u32::try_from(text.len()).unwrap().to_be_bytes().to_vec();
             all.extend(text.as_bytes());
-            read_all::<Request>(&all);
-            read_all::<Answer>(&all);
-            read_all::<Order>(&all);
-            read_all::<Report>(&all);
+            read_as_every_side(&all);
         }
     }
 }

@@ -49,3 +49,13 @@ pub use limits::{Held, Limits};
 pub use local::{LocalExecutor, LocalOptions};
 pub use services::{Served, Service, variable_prefix};
 pub use shim::shim_main;
+
+/// For a search that is guided by what code was reached.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Reads bytes as messages to the shim and from it, to the keeper and from it.
+    pub fn read_as_every_side(bytes: &[u8]) {
+        crate::frame::read_as_every_side(bytes);
+    }
+}

@@ -33,3 +33,13 @@ pub use environments::{Environment, Environments};
 pub use globs::{GlobError, Globs};
 pub use plan::{EffectClass, Plan, PlannedStep};
 pub use yaml::Place;
+
+/// For a search that is guided by what code was reached.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Whether both ways to read YAML read a text alike.
+    pub fn readers_agree(text: &str) -> bool {
+        crate::yaml::readers_agree(text)
+    }
+}

@@ -435,6 +435,12 @@ impl Node {
     }
 }
 
+/// Whether both ways to read a text read it alike.
+#[cfg(fuzzing)]
+pub(crate) fn readers_agree(text: &str) -> bool {
+    quick::agrees(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -185,32 +185,41 @@ pub fn mask_all(secrets: &Secrets, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The definition, word for word: every needle at every place.
+#[cfg(any(test, fuzzing))]
+fn naive(needles: &[Vec<u8>], text: &[u8]) -> Vec<u8> {
+    let mut marks = vec![false; text.len()];
+    for needle in needles {
+        for start in 0..text.len() {
+            if text[start..].starts_with(needle) {
+                marks[start..start + needle.len()].fill(true);
+            }
+        }
+    }
+    let mut out = Vec::new();
+    for (at, byte) in text.iter().enumerate() {
+        if !marks[at] {
+            out.push(*byte);
+        } else if at == 0 || !marks[at - 1] {
+            out.extend_from_slice(b"***");
+        }
+    }
+    out
+}
+
+/// What is to become of a text, straight from the definition.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn by_definition(secrets: &[Vec<u8>], text: &[u8]) -> Vec<u8> {
+    let all: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| needles(secret)).collect();
+    naive(&all, text)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// The definition, word for word: every needle at every place.
-    fn naive(needles: &[Vec<u8>], text: &[u8]) -> Vec<u8> {
-        let mut marks = vec![false; text.len()];
-        for needle in needles {
-            for start in 0..text.len() {
-                if text[start..].starts_with(needle) {
-                    marks[start..start + needle.len()].fill(true);
-                }
-            }
-        }
-        let mut out = Vec::new();
-        for (at, byte) in text.iter().enumerate() {
-            if !marks[at] {
-                out.push(*byte);
-            } else if at == 0 || !marks[at - 1] {
-                out.extend_from_slice(b"***");
-            }
-        }
-        out
-    }
 
     fn in_pieces(secrets: &Secrets, text: &[u8], cuts: &[usize]) -> Vec<u8> {
         let mut masker = Masker::new(secrets.clone());

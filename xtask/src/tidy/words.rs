@@ -15,6 +15,7 @@ const EXEMPT: &[&str] = &[
     "xtask/src/tidy/words.rs",
     "Cargo.lock",
     "examples/guestbook/service/Cargo.lock",
+    "fuzz/Cargo.lock",
 ];
 
 /// No text holds them, and no prose refers to a number in somebody's list of things to do.

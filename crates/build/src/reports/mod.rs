@@ -181,3 +181,18 @@ fn short(text: &str, most: usize) -> String {
         None => text.to_owned(),
     }
 }
+
+/// For a search that is guided by what code was reached.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    use super::{TestReport, junit, tap};
+
+    /// What each reader makes of a text; where it refuses, of what stands before.
+    pub fn every_reading(text: &str) -> [TestReport; 2] {
+        let mut reports = [TestReport::default(), TestReport::default()];
+        let _ = junit::read(text, &mut reports[0]);
+        let _ = tap::read(text, &mut reports[1]);
+        reports
+    }
+}

@@ -153,32 +153,34 @@ fn judge(text: &str) -> Option<Kind> {
     }
 }
 
+/// Whether two trees are the same, places included.
+#[cfg(any(test, fuzzing))]
+fn same(a: &Node, b: &Node) -> bool {
+    let kinds = match (&a.kind, &b.kind) {
+        (Kind::List(a), Kind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Kind::Map(a), Kind::Map(b)) => {
+            let member = |((a_key, a), (b_key, b)): (&(Key, Node), &(Key, Node))| {
+                (a_key.place, &a_key.name) == (b_key.place, &b_key.name) && same(a, b)
+            };
+            a.len() == b.len() && a.iter().zip(b).all(member)
+        }
+        (a, b) => format!("{a:?}") == format!("{b:?}"),
+    };
+    kinds && a.place == b.place
+}
+
+/// What the quick way takes, the full reader takes and reads alike.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn agrees(text: &str) -> bool {
+    let Some(quick) = read(text) else { return true };
+    full(text).is_ok_and(|full| same(&quick, &full))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Whether two trees are the same, places included.
-    fn same(a: &Node, b: &Node) -> bool {
-        let kinds = match (&a.kind, &b.kind) {
-            (Kind::List(a), Kind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-            (Kind::Map(a), Kind::Map(b)) => {
-                let member = |((a_key, a), (b_key, b)): (&(Key, Node), &(Key, Node))| {
-                    (a_key.place, &a_key.name) == (b_key.place, &b_key.name) && same(a, b)
-                };
-                a.len() == b.len() && a.iter().zip(b).all(member)
-            }
-            (a, b) => format!("{a:?}") == format!("{b:?}"),
-        };
-        kinds && a.place == b.place
-    }
-
-    /// What the quick way takes, the full reader takes and reads alike.
-    fn agrees(text: &str) -> bool {
-        let Some(quick) = read(text) else { return true };
-        full(text).is_ok_and(|full| same(&quick, &full))
-    }
 
     /// Texts that are nearly YAML: lines that begin at some depth and hold pieces that mean something.
     fn nearly() -> impl Strategy<Value = String> {
