@@ -69,7 +69,9 @@ pub(crate) async fn write<M: Serialize>(stream: &mut (impl AsyncWrite + Unpin), 
 /// Reads messages of a kind until the stream ends or cannot be understood; how many there were.
 #[cfg(any(test, fuzzing))]
 fn read_all<M: DeserializeOwned>(mut bytes: &[u8]) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime of one thread");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime of one thread");
     runtime.block_on(async {
         let mut count = 0;
         while let Ok(Some(_)) = read::<M>(&mut bytes).await {

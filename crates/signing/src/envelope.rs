@@ -227,6 +227,9 @@ mod tests {
             let text = serde_json::to_string(&Envelope::sign(TYPE, b"{\"position\":7}", ours)).unwrap();
             let mut bytes = text.into_bytes();
             for (at, what, byte, piece) in edits {
+                if bytes.is_empty() {
+                    break;
+                }
                 let at = at.index(bytes.len());
                 match what {
                     0 => bytes[at] = byte,
