@@ -14,7 +14,7 @@ use super::session::{BEGIN, Parameter, Session};
 use crate::contract::LedgerError;
 use crate::upcast::Upcasters;
 use crate::verify::Checkpoint;
-use crate::view::{FoldError, View, Views, shape};
+use crate::view::{FoldError, View, Views};
 
 /// A view as it stands in the database.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ pub(super) fn prepare(session: &Session, views: &Views) -> Result<(), LedgerErro
             };
             let declared = views.iter().find(|view| view.name() == name);
             let fits = declared.is_some_and(|view| {
-                let same = shape(view.as_ref()) == standing.shape;
+                let same = schema::shape(view.as_ref()) == standing.shape;
                 // What is in use is read until its next version is there; what is fresh is to be that.
                 same && (place == Place::InUse || i64::from(view.version()) == standing.version)
             });
@@ -143,7 +143,7 @@ pub(super) fn begin(session: &Session, view: &dyn View, place: Place) -> Result<
         name,
         place,
         Parameter::natural(view.version().into()),
-        Parameter::name(shape(view)),
+        Parameter::name(schema::shape(view)),
         Parameter::name(schema::tables(view)),
         Parameter::bytes(GENESIS.as_bytes()),
     ];

@@ -9,6 +9,7 @@
 //! sent again.
 
 mod address;
+mod aside;
 mod batch;
 mod failure;
 mod followed;

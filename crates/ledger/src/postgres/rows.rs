@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::aside;
 use super::failure::Failure;
 use super::select::values;
 use super::session::{Ask, Parameter, ReadFailure, Session};
@@ -26,6 +27,14 @@ impl Place {
         match self {
             Self::InUse => format!("view_{table}"),
             Self::Fresh => format!("fresh_{table}"),
+        }
+    }
+
+    /// The name in the database of the table with those rows of a view's table that no index takes.
+    pub(super) fn beside(self, table: &str) -> String {
+        match self {
+            Self::InUse => format!("long_{table}"),
+            Self::Fresh => format!("freshlong_{table}"),
         }
     }
 }
@@ -83,7 +92,8 @@ pub(super) fn create(session: &Session, table: &Table, place: Place) -> Result<(
         );
     }
     let _ = write!(sql, "PRIMARY KEY ({}))", quoted(table.key.iter().copied()));
-    session.batch(&sql)
+    session.batch(&sql)?;
+    aside::create(session, table, place)
 }
 
 /// Makes the indexes of a table. They keep their names, which PostgreSQL chooses, where the table gets another.
@@ -117,7 +127,8 @@ pub(super) fn create_indexes(session: &Session, table: &Table, place: Place) -> 
 
 /// Removes the table with its indexes, if it is there.
 pub(super) fn drop(session: &Session, table: &str, place: Place) -> Result<(), Failure> {
-    session.batch(&format!("DROP TABLE IF EXISTS \"{}\"", place.name(table)))
+    session.batch(&format!("DROP TABLE IF EXISTS \"{}\"", place.name(table)))?;
+    aside::drop(session, table, place)
 }
 
 /// Puts the table that a rebuild filled, with its indexes, in the place of the one in use.
@@ -126,7 +137,8 @@ pub(super) fn exchange(session: &Session, table: &Table) -> Result<(), Failure> 
     let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
     session.batch(&format!(
         "ALTER TABLE \"{fresh}\" RENAME TO \"{in_use}\"; ALTER INDEX \"{fresh}_pkey\" RENAME TO \"{in_use}_pkey\""
-    ))
+    ))?;
+    aside::exchange(session, table)
 }
 
 pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -208,13 +220,31 @@ impl Overlay {
         let mut asks = Vec::new();
         for (table, rows) in self.tables.values() {
             let changed = || rows.iter().filter(|(_, known)| known.changed);
-            let gone: Vec<_> = changed().filter(|(_, known)| known.values.is_none()).collect();
-            if !gone.is_empty() {
-                asks.push(delete(table, place, gone.iter().map(|(key, _)| key.as_slice())));
+            let place = |beside| Put { table, place, beside };
+            let is_beside = |known: &Known| known.values.as_ref().map(|values| aside::has(table, values));
+            // A row goes, or stands in the other table from now on, which its key alone may rule out.
+            let goes = |key: &[Value], known: &Known, beside: bool| {
+                is_beside(known) != Some(beside)
+                    && if aside::has_key(key) {
+                        beside
+                    } else {
+                        !beside || aside::is_open(table)
+                    }
+            };
+            for beside in [false, true] {
+                let gone: Vec<_> = changed().filter(|(key, known)| goes(key, known, beside)).collect();
+                if !gone.is_empty() {
+                    asks.push(place(beside).delete(gone.iter().map(|(key, _)| key.as_slice())));
+                }
             }
-            let put: Vec<_> = changed().filter_map(|(_, known)| known.values.as_deref()).collect();
-            if !put.is_empty() {
-                asks.push(upsert(table, place, &put));
+            for beside in [false, true] {
+                let put: Vec<_> = changed()
+                    .filter(|(_, known)| is_beside(known) == Some(beside))
+                    .filter_map(|(_, known)| known.values.as_deref())
+                    .collect();
+                if !put.is_empty() {
+                    asks.push(place(beside).upsert(&put));
+                }
             }
         }
         asks
@@ -231,59 +261,84 @@ impl Overlay {
     }
 }
 
-fn upsert(table: &Table, place: Place, rows: &[&[Value]]) -> Ask {
-    let parameters: Vec<_> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(place, one)| column(one.kind, rows.iter().map(|values| &values[place])))
-        .collect();
-    let arrays: Vec<_> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(place, column)| format!("${}::{}[]", place + 1, kind(column.kind)))
-        .collect();
-    let others: Vec<_> = table
-        .columns
-        .iter()
-        .filter(|column| !table.key.contains(&column.name))
-        .map(|column| format!("\"{0}\" = EXCLUDED.\"{0}\"", column.name))
-        .collect();
-    let conflict = match others.is_empty() {
-        true => "NOTHING".to_owned(),
-        false => format!("UPDATE SET {}", others.join(", ")),
-    };
-    let sql = format!(
-        "INSERT INTO \"{}\" SELECT * FROM unnest({}) ON CONFLICT ({}) DO {conflict}",
-        place.name(table.name),
-        arrays.join(", "),
-        quoted(table.key.iter().copied()),
-    );
-    Ask::new(sql, parameters)
+/// Where rows are written: a view's table, or the one beside it.
+struct Put {
+    table: &'static Table,
+    place: Place,
+    beside: bool,
 }
 
-fn delete<'a>(table: &Table, place: Place, keys: impl Iterator<Item = &'a [Value]> + Clone) -> Ask {
-    let kinds = table
-        .key
-        .iter()
-        .filter_map(|name| table.column(name))
-        .map(|column| column.kind);
-    let (mut parameters, mut arrays, mut names, mut terms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (number, (one, name)) in kinds.zip(table.key).enumerate() {
-        parameters.push(column(one, keys.clone().map(|key| &key[number])));
-        arrays.push(format!("${}::{}[]", number + 1, kind(one)));
-        names.push(format!("k{number}"));
-        terms.push(format!("\"{name}\" = k{number}"));
+impl Put {
+    fn name(&self) -> String {
+        match self.beside {
+            true => self.place.beside(self.table.name),
+            false => self.place.name(self.table.name),
+        }
     }
-    let sql = format!(
-        "DELETE FROM \"{}\" USING unnest({}) AS gone({}) WHERE {}",
-        place.name(table.name),
-        arrays.join(", "),
-        names.join(", "),
-        terms.join(" AND "),
-    );
-    Ask::new(sql, parameters)
+
+    fn upsert(&self, rows: &[&[Value]]) -> Ask {
+        let table = self.table;
+        let parameters: Vec<_> = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, one)| column(one.kind, rows.iter().map(|values| &values[place])))
+            .collect();
+        let arrays: Vec<_> = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, column)| format!("${}::{}[]", place + 1, kind(column.kind)))
+            .collect();
+        let others: Vec<_> = table
+            .columns
+            .iter()
+            .filter(|column| !table.key.contains(&column.name))
+            .map(|column| format!("\"{0}\" = EXCLUDED.\"{0}\"", column.name))
+            .collect();
+        let conflict = match others.is_empty() {
+            true => "NOTHING".to_owned(),
+            false => format!("UPDATE SET {}", others.join(", ")),
+        };
+        let key: Vec<_> = match self.beside {
+            true => table.key.iter().map(|column| aside::entry(table, column)).collect(),
+            false => vec![quoted(table.key.iter().copied())],
+        };
+        let sql = format!(
+            "INSERT INTO \"{}\" SELECT * FROM unnest({}) ON CONFLICT ({}) DO {conflict}",
+            self.name(),
+            arrays.join(", "),
+            key.join(", "),
+        );
+        Ask::new(sql, parameters)
+    }
+
+    fn delete<'a>(&self, keys: impl Iterator<Item = &'a [Value]> + Clone) -> Ask {
+        let table = self.table;
+        let kinds = table
+            .key
+            .iter()
+            .filter_map(|name| table.column(name))
+            .map(|column| column.kind);
+        let (mut parameters, mut arrays, mut names, mut terms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (number, (one, name)) in kinds.zip(table.key).enumerate() {
+            parameters.push(column(one, keys.clone().map(|key| &key[number])));
+            arrays.push(format!("${}::{}[]", number + 1, kind(one)));
+            names.push(format!("k{number}"));
+            terms.push(format!("\"{name}\" = k{number}"));
+            if self.beside && one == ColumnKind::Text {
+                terms.push(format!("sha256(\"{name}\") = sha256(k{number})"));
+            }
+        }
+        let sql = format!(
+            "DELETE FROM \"{}\" USING unnest({}) AS gone({}) WHERE {}",
+            self.name(),
+            arrays.join(", "),
+            names.join(", "),
+            terms.join(" AND "),
+        );
+        Ask::new(sql, parameters)
+    }
 }
 
 /// The rows of one view's tables, during a transaction.
@@ -296,18 +351,34 @@ pub(super) struct PostgresRows<'a> {
 
 impl PostgresRows<'_> {
     fn find(&mut self, table: &'static Table, key: &[Value]) -> Result<Option<Vec<Value>>, FoldError> {
-        let terms: Vec<_> = table
-            .key
-            .iter()
-            .enumerate()
-            .map(|(place, name)| format!("\"{name}\" = ${}", place + 1))
-            .collect();
-        let sql = format!(
-            "SELECT {} FROM \"{}\" WHERE {}",
-            quoted(table.columns.iter().map(|column| column.name)),
-            self.place.name(table.name),
-            terms.join(" AND ")
-        );
+        let columns = quoted(table.columns.iter().map(|column| column.name));
+        let question = |beside: bool| {
+            let name = Put {
+                table,
+                place: self.place,
+                beside,
+            }
+            .name();
+            let terms = table.key.iter().enumerate().map(|(place, name)| {
+                let number = place + 1;
+                match beside {
+                    // The index knows digests; the bytes decide.
+                    true => format!(
+                        "{} = {} AND \"{name}\" = ${number}",
+                        aside::entry(table, name),
+                        aside::asked(table, name, number)
+                    ),
+                    false => format!("\"{name}\" = ${number}"),
+                }
+            });
+            let terms: Vec<_> = terms.collect();
+            format!("SELECT {columns} FROM \"{name}\" WHERE {}", terms.join(" AND "))
+        };
+        let sql = match (aside::has_key(key), aside::is_open(table)) {
+            (true, _) => question(true),
+            (false, true) => format!("{} UNION ALL {}", question(false), question(true)),
+            (false, false) => question(false),
+        };
         let parameters: Vec<_> = key.iter().map(Parameter::from).collect();
         let row = self.session.first(&sql, &parameters).map_err(ReadFailure::from);
         let found = row.and_then(|row| row.map(|row| values(&row, table)).transpose());

@@ -3,13 +3,14 @@
 use facts::{Fact, Position};
 
 use super::address::Address;
+use super::aside;
 use super::failure::Failure;
 use super::read;
 use super::rows::{self, Overlay, Place, PostgresRows};
 use super::session::{BEGIN, Parameter, ReadFailure, Session};
 use crate::contract::LedgerError;
 use crate::upcast::Upcasters;
-use crate::view::{FoldError, View, Views, fold, shape};
+use crate::view::{FoldError, View, Views, fold};
 
 /// The oldest PostgreSQL that is known to do what is asked of it, as its number says it.
 const OLDEST: i32 = 150_000;
@@ -97,6 +98,9 @@ CREATE TABLE ledger_leases (
 );
 ", "
 ALTER TABLE ledger_leases ADD COLUMN since timestamptz NOT NULL DEFAULT clock_timestamp();
+", "
+COMMENT ON TABLE ledger_views IS
+  'What is in the tables view_*; rows with texts that no index takes stand in the tables long_* beside them';
 "];
 
 /// The format that this version writes.
@@ -288,6 +292,12 @@ pub(super) fn write_out(session: &Session, overlay: &mut Overlay, place: Place) 
     Ok(())
 }
 
+/// The view's tables as one text, by which a change of them is seen: also of how they are kept here. The tables
+/// of versions that kept all rows in one have another, and are folded again.
+pub(super) fn shape(view: &dyn View) -> String {
+    format!("{} and beside", crate::view::shape(view))
+}
+
 /// The names of a view's tables.
 pub(super) fn tables(view: &dyn View) -> String {
     let tables: Vec<_> = view.tables().iter().map(|table| table.name).collect();
@@ -350,12 +360,12 @@ fn stored_views(session: &Session) -> Result<Vec<StoredView>, Failure> {
         .collect()
 }
 
-/// Whether a table is there with just these columns.
-pub(super) fn is_as_declared(session: &Session, table: &crate::view::Table) -> Result<bool, Failure> {
+/// Whether a table of that name is there with just these columns.
+fn is_as_declared(session: &Session, name: &str, table: &crate::view::Table) -> Result<bool, Failure> {
     let rows = session.query(
         "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
          WHERE a.attrelid = to_regclass(quote_ident($1)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-        &[Parameter::name(Place::InUse.name(table.name))],
+        &[Parameter::name(name)],
     )?;
     let found: Result<Vec<(String, String)>, Failure> =
         rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect();
@@ -368,17 +378,25 @@ pub(super) fn is_as_declared(session: &Session, table: &crate::view::Table) -> R
 
 /// Whether what was folded beside the table differs from it.
 pub(super) fn differs(session: &Session, table: &crate::view::Table) -> Result<bool, Failure> {
-    if !is_as_declared(session, table)? {
-        return Ok(true);
-    }
     let columns = rows::quoted(table.columns.iter().map(|column| column.name));
-    let (fresh, in_use) = (Place::Fresh.name(table.name), Place::InUse.name(table.name));
-    let sql = format!(
-        "SELECT EXISTS (SELECT {columns} FROM \"{in_use}\" EXCEPT SELECT {columns} FROM \"{fresh}\")
-             OR EXISTS (SELECT {columns} FROM \"{fresh}\" EXCEPT SELECT {columns} FROM \"{in_use}\")"
-    );
-    let row = session.first(&sql, &[])?;
-    Ok(row.map(|row| get(&row, 0)).transpose()?.unwrap_or(true))
+    let mut pairs = vec![(Place::Fresh.name(table.name), Place::InUse.name(table.name))];
+    if aside::is_possible(table) {
+        pairs.push((Place::Fresh.beside(table.name), Place::InUse.beside(table.name)));
+    }
+    for (fresh, in_use) in pairs {
+        if !is_as_declared(session, &in_use, table)? {
+            return Ok(true);
+        }
+        let sql = format!(
+            "SELECT EXISTS (SELECT {columns} FROM \"{in_use}\" EXCEPT SELECT {columns} FROM \"{fresh}\")
+                 OR EXISTS (SELECT {columns} FROM \"{fresh}\" EXCEPT SELECT {columns} FROM \"{in_use}\")"
+        );
+        let row = session.first(&sql, &[])?;
+        if row.map(|row| get(&row, 0)).transpose()?.unwrap_or(true) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl From<ReadFailure> for Failure {

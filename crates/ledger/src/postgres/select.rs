@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use tokio_postgres::Row;
 
+use super::aside;
 use super::rows::{Place, quoted};
 use super::session::{Ask, BEGIN_READING, Parameter, ReadFailure, Session};
 use crate::row::Value;
@@ -25,15 +26,16 @@ pub(super) fn select(
     };
     // The table is locked against being exchanged before the state is chosen that all is read of; so the
     // position and the rows are of the same one.
-    let lock = format!(
-        "LOCK TABLE \"{}\" IN ACCESS SHARE MODE",
-        Place::InUse.name(query.table.name)
-    );
+    let mut lock = format!("LOCK TABLE \"{}\"", Place::InUse.name(query.table.name));
+    if aside::is_possible(query.table) {
+        let _ = write!(lock, ", \"{}\"", Place::InUse.beside(query.table.name));
+    }
+    lock.push_str(" IN ACCESS SHARE MODE");
     let asks = [
         Ask::new(BEGIN_READING, []),
         Ask::new(lock, []),
         position,
-        sql(query),
+        sql(query, &aside::all(query.table)),
         Ask::new("COMMIT", []),
     ];
     let mut answers = match session.all(&asks) {
@@ -50,8 +52,9 @@ pub(super) fn select(
 }
 
 /// How the question would be answered of tables of any size, a line for each part: with an index where one fits.
+/// The few rows that no index takes are left out: they are gone through.
 pub(super) fn plan(session: &Session, query: &Checked) -> Result<Vec<String>, ReadFailure> {
-    let ask = sql(query);
+    let ask = sql(query, &format!("\"{}\"", Place::InUse.name(query.table.name)));
     let asks = [
         Ask::new(BEGIN_READING, []),
         // Tables that are small are gone through and sorted whatever indexes there are.
@@ -92,7 +95,8 @@ pub(super) fn values(row: &Row, table: &Table) -> Result<Vec<Value>, ReadFailure
         .collect()
 }
 
-fn sql(query: &Checked) -> Ask {
+/// The question, asked of the table, or of several as one.
+fn sql(query: &Checked, of: &str) -> Ask {
     let mut parameters = Vec::new();
     let mut terms: Vec<String> = Vec::new();
     let columns = query.table.columns;
@@ -159,11 +163,7 @@ fn sql(query: &Checked) -> Ask {
             false => format!("({})", cases.join(" OR ")),
         });
     }
-    let mut sql = format!(
-        "SELECT {} FROM \"{}\"",
-        quoted(columns.iter().map(|column| column.name)),
-        Place::InUse.name(query.table.name)
-    );
+    let mut sql = format!("SELECT {} FROM {of}", quoted(columns.iter().map(|column| column.name)));
     if !terms.is_empty() {
         let _ = write!(sql, " WHERE {}", terms.join(" AND "));
     }

@@ -11,9 +11,19 @@ use proptest::test_runner::TestRunner;
 use serde_json::json;
 use testkit::{ManualClock, Postgres};
 
+use crate::conformance::noise;
 use crate::sample::{Journal, Things, fact, thing, upcasters, views};
 
-const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+/// How many things there are.
+const THINGS: usize = 4;
+
+/// The name of a thing. That of the last is longer than what an index takes.
+fn named(number: usize) -> String {
+    match number {
+        3 => noise(1, 3_000),
+        _ => ["a", "b", "c"][number].to_owned(),
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -39,7 +49,7 @@ fn new_fact() -> impl Strategy<Value = NewFact> {
     let body = (
         any::<i32>(),
         proptest::option::of(-1e9..1e9),
-        proptest::option::of("[a-cü\\PC]{0,3}"),
+        proptest::option::of(prop_oneof![7 => "[a-cü\\PC]{0,3}", 1 => Just(noise(2, 2_500))]),
     );
     let body = prop_oneof![
         9 => body.prop_map(|(amount, weight, note)| (2, json!({"amount": amount, "weight": weight, "note": note}))),
@@ -48,13 +58,13 @@ fn new_fact() -> impl Strategy<Value = NewFact> {
     ];
     (
         0..40_u32,
-        0..NAMES.len(),
+        0..THINGS,
         kinds,
         body,
         proptest::option::weighted(0.2, 0..6_u32),
     )
         .prop_map(|(id, name, kind, (version, body), claim)| {
-            let mut new = fact(&id.to_string(), NAMES[name], kind, body);
+            let mut new = fact(&id.to_string(), &named(name), kind, body);
             new.kind_version = version;
             new.external_key = claim.map(|claim| format!("claim {claim}"));
             new
@@ -63,7 +73,7 @@ fn new_fact() -> impl Strategy<Value = NewFact> {
 
 fn act() -> impl Strategy<Value = Act> {
     let append = (
-        proptest::collection::vec(0..NAMES.len(), 0..3),
+        proptest::collection::vec(0..THINGS, 0..3),
         0..4_u64,
         proptest::collection::vec(new_fact(), 0..4),
     )
@@ -138,7 +148,7 @@ async fn compare(acts: Vec<Act>, place: Place) {
                 let read_at = memory.head().await.unwrap().saturating_sub(behind);
                 Append::after(
                     read_at,
-                    subjects.iter().map(|number| thing(NAMES[*number])).collect(),
+                    subjects.iter().map(|number| thing(&named(*number))).collect(),
                     facts,
                 )
             }

@@ -4,6 +4,7 @@ mod append;
 mod followed;
 mod history;
 mod leases;
+mod long;
 mod views;
 
 use std::sync::Arc;
@@ -16,9 +17,11 @@ use append::*;
 use followed::*;
 use history::*;
 use leases::*;
+use long::*;
 use views::*;
 
 pub use followed::{caught_up, count};
+pub use long::noise;
 
 /// A ledger under test.
 pub struct Fixture {
@@ -109,6 +112,9 @@ macro_rules! ledger_conformance {
                 a_rebuild_folds_followed_views_too,
                 an_export_carries_its_own_proof,
                 odd_texts_and_numbers_come_back_as_they_were,
+                keys_of_any_length_are_found_ordered_and_paged,
+                rows_with_long_keys_are_changed_removed_and_folded_again,
+                a_row_whose_indexed_text_becomes_long_and_short_again_stays_one,
             );
         }
     )* };
