@@ -86,3 +86,49 @@ pub fn takes(policy: &EnvironmentPolicy, line: &ReleaseLine) -> bool {
         policy.lines.contains(line)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(file: &str) -> Path {
+        Path::from(&Environments::parse(file, "environments.yaml").unwrap())
+    }
+
+    const BRANCHING: &str = "throughline: 1
+environments:
+  staging:
+    lines: [main]
+    target: { kind: process }
+  europe:
+    after: [staging]
+    lines: [release/2.x]
+    target: { kind: process }
+  asia:
+    after: [staging]
+    target: { kind: process }
+";
+
+    #[test]
+    fn a_line_is_delivered_where_any_environment_takes_it() {
+        let path = path(BRANCHING);
+        for (line, expected) in [
+            ("main", true),
+            ("release/2.x", true),
+            ("master", true),
+            ("topic", false),
+        ] {
+            assert_eq!(path.delivers(&ReleaseLine::new(line).unwrap()), expected, "{line}");
+        }
+        assert!(!Path::new(Vec::new(), path.revision).delivers(&ReleaseLine::new("main").unwrap()));
+    }
+
+    #[test]
+    fn a_path_ends_where_nothing_comes_after() {
+        let path = path(BRANCHING);
+        let mut ends: Vec<_> = path.ends().iter().map(ToString::to_string).collect();
+        ends.sort();
+        assert_eq!(ends, ["asia", "europe"]);
+        assert_eq!(Path::new(Vec::new(), path.revision).ends(), []);
+    }
+}

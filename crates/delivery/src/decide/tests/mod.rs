@@ -16,6 +16,7 @@ use crate::state::State;
 
 mod depends;
 mod edges;
+mod gates;
 mod trouble;
 
 struct World {
