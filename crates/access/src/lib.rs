@@ -7,6 +7,7 @@
 //! - [`tokens`]: access tokens, of which only hashes are stored.
 //! - [`sessions`]: one-time login links and browser sessions.
 //! - [`secrets`]: secrets, encrypted at rest with a [`key`] that is kept elsewhere.
+//! - [`hooks`]: the doors through which hosts of repositories say that something moved.
 //! - [`outbox`]: what is to be told to people and machines outside, kept until it has been.
 //! - [`readers`]: how far those have come who read all facts.
 //! - [`kinds`]: the fact kinds that record changes here, without names and values.
@@ -18,6 +19,7 @@ pub mod answers;
 pub mod authorize;
 pub mod directory;
 pub mod error;
+pub mod hooks;
 pub mod key;
 pub mod kinds;
 pub mod outbox;
@@ -34,6 +36,7 @@ pub use answers::{KeptAnswer, Repetition};
 pub use authorize::{Action, Decision, Principal, Resource, authorize, may_grant};
 pub use directory::Person;
 pub use error::AccessError;
+pub use hooks::{Delivery, Hook, HookId, MadeHook, NewDelivery, Verdict};
 pub use key::MasterKey;
 pub use outbox::{NewOut, Out};
 pub use role::{ComponentScope, EnvironmentScope, Grant, Rights, Role};

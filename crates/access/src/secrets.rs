@@ -47,6 +47,11 @@ impl SecretName {
         Self(format!("remote/{component}"))
     }
 
+    /// The name of the secret that webhooks for a component's repository are signed with.
+    pub fn of_hook(component: &ComponentName) -> Self {
+        Self(format!("webhook/{component}"))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

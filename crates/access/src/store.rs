@@ -16,7 +16,7 @@ use crate::key::{self, MasterKey};
 /// `Tlop`: what SQLite's header says about the file.
 const APPLICATION_ID: i64 = 0x546c_6f70;
 /// The version of the tables below.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 const TABLES: &str = "
 CREATE TABLE actors (
@@ -107,6 +107,31 @@ CREATE TABLE outbox_position (position INTEGER NOT NULL) STRICT;
 /// What version 4 adds.
 const READERS: &str = "
 CREATE TABLE read_positions (reader TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL) STRICT;
+";
+
+/// What version 5 adds.
+const HOOKS: &str = "
+CREATE TABLE hooks (
+    id TEXT NOT NULL PRIMARY KEY,
+    component TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    previous_until INTEGER,
+    heard_at INTEGER,
+    missed_at INTEGER
+) STRICT;
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    hook TEXT NOT NULL REFERENCES hooks (id) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    host TEXT,
+    event TEXT,
+    delivery TEXT,
+    verdict TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    ref TEXT,
+    head TEXT
+) STRICT;
+CREATE INDEX deliveries_by_hook ON deliveries (hook, number);
 ";
 
 /// The store of actors, tokens, sessions and secrets.
@@ -241,6 +266,9 @@ fn make_tables(connection: &mut Connection, path: &Path) -> Result<(), AccessErr
     }
     if version < 4 {
         transaction.execute_batch(READERS)?;
+    }
+    if version < 5 {
+        transaction.execute_batch(HOOKS)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     Ok(transaction.commit()?)

@@ -14,6 +14,7 @@ use crate::changes::BUILD;
 use crate::changes::kinds::{CHANGE_ARRIVED, REF_UPDATED};
 use crate::duties::Duty;
 use crate::error::ServerError;
+use crate::hooks::kinds::WEBHOOK_RECEIVED;
 use crate::house::House;
 
 /// How many facts are read at a time.
@@ -119,6 +120,14 @@ async fn catch_up(house: &Arc<House>, position: &mut Position) -> Result<bool, S
     loop {
         let facts = house.ledger.read(*position, PAGE).await?;
         let Some(last) = facts.last() else { return Ok(all) };
+        // What a webhook told of is fetched while the rest is done.
+        if house.duties.leads(Duty::Sources) {
+            for told in facts.iter().filter(|fact| fact.kind() == WEBHOOK_RECEIVED) {
+                if let Ok(component) = told.stream().key().parse() {
+                    house.remotes.look(component);
+                }
+            }
+        }
         // Changes of one push are built in their order, in one go.
         let first_change = facts
             .iter()

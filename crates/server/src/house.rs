@@ -16,7 +16,7 @@ use executor::{Executor, LocalExecutor, LocalOptions};
 use facts::{Actor, Clock, ComponentName, Entropy, RunId, StepName, SystemClock, SystemEntropy};
 use ledger::Ledger;
 use pipeline::Environments;
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Notify, RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::backup::restored::{self, FirstStart};
@@ -29,6 +29,7 @@ use crate::checkpoints::{CheckpointParts, Checkpoints};
 use crate::data::{Company, lock, opening, private_folder, refuse_network};
 use crate::duties::{Duties, Duty};
 use crate::error::ServerError;
+use crate::hooks::Counts;
 use crate::notifications::Outgoing;
 use crate::policy::Policy;
 use crate::ports::{
@@ -43,6 +44,9 @@ use crate::views;
 use crate::watch::Watched;
 
 pub use crate::open_error::OpenError;
+
+/// How many webhooks are read at a time.
+const HOOKS_AT_ONCE: usize = 8;
 
 /// All rooms, connected.
 pub struct House {
@@ -94,6 +98,10 @@ pub struct House {
     pub delivery: Delivery,
     /// How people and machines outside are told, where they are.
     pub(crate) notifications: Option<Arc<Outgoing>>,
+    /// How many webhooks came.
+    pub(crate) hooks: Counts,
+    /// How many webhooks are read at a time.
+    pub(crate) hook_turns: Semaphore,
     /// Components whose pushes could not be recorded yet.
     pub(crate) overdue: Overdue,
     /// What the watch over the rules has seen.
@@ -447,6 +455,8 @@ impl House {
             delivery,
             notifications,
             watched: Watched::default(),
+            hooks: Counts::default(),
+            hook_turns: Semaphore::new(HOOKS_AT_ONCE),
             overdue: Overdue::default(),
             keeping: Arc::default(),
             stopping: CancellationToken::new(),

@@ -14,6 +14,7 @@ mod duties;
 pub mod error;
 mod follower;
 mod git;
+pub mod hooks;
 pub mod house;
 mod measurements;
 pub mod notifications;

@@ -81,6 +81,14 @@ pub(crate) async fn measurements(State(house): State<Arc<House>>, caller: Caller
             count,
         );
     }
+    for (verdict, count) in house.hooks.all() {
+        page.counter(
+            "throughline_webhooks_total",
+            "Webhooks that came since the server started, by what they were taken for.",
+            &[("verdict", verdict)],
+            count,
+        );
+    }
     for file in ["ledger.db", "ledger.db-wal", "ledger-followed.db", "operations.db"] {
         if let Ok(about) = std::fs::metadata(house.settings.data.join(file)) {
             page.gauge(

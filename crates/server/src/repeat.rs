@@ -23,6 +23,8 @@ const REPEATED: &str = "idempotency-replayed";
 const LONGEST_KEY: usize = 200;
 /// Answers to these hold secrets: they are given once and not kept.
 const NOT_KEPT: [&str; 2] = ["/tokens", "/login-link"];
+/// The same, of addresses of one repository.
+const NOT_KEPT_OF_ONE: [&str; 2] = ["/webhook", "/webhook/rotate"];
 
 fn conflict(code: &'static str, detail: &str, hint: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, detail).hint(hint)
@@ -57,7 +59,8 @@ pub async fn repeat(State(house): State<Arc<House>>, request: Request, next: Nex
         )
     })?;
     let (method, address) = (parts.method.to_string(), parts.uri.to_string());
-    let kept = !NOT_KEPT.contains(&parts.uri.path());
+    let path = parts.uri.path();
+    let kept = !NOT_KEPT.contains(&path) && !NOT_KEPT_OF_ONE.iter().any(|end| path.ends_with(end));
     let (access, wanted, bytes) = (house.access.clone(), key.clone(), body.clone());
     let known =
         blocking(move || access.begin_request(actor, &wanted, &[method.as_bytes(), address.as_bytes(), &bytes]));

@@ -20,7 +20,9 @@ use crate::duties::{self, Duty};
 use crate::house::{House, OpenError};
 use crate::settings::Settings;
 use crate::tls::{Certificates, TlsError, TlsListener, renew};
-use crate::{api, auth, follower, git, measurements, notifications, problem, registry, repeat, retention, watch, web};
+use crate::{
+    api, auth, follower, git, hooks, measurements, notifications, problem, registry, repeat, retention, watch, web,
+};
 
 /// How long the end of the server waits for results that are being shared.
 const SHARING: std::time::Duration = std::time::Duration::from_secs(10);
@@ -96,6 +98,7 @@ pub fn router(house: Arc<House>) -> Router {
         .nest("/api/v1", api)
         .nest("/git", git::routes().layer(DefaultBodyLimit::disable()))
         .merge(registry::routes())
+        .merge(hooks::routes().layer(map_response(problem::always)))
         .route("/healthz", get(|| async { "ok" }))
         .route("/healthz/leader", get(leads))
         .route(

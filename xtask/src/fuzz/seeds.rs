@@ -155,6 +155,18 @@ const SEEDS: &[Seeds] = &[
         ],
     },
     Seeds {
+        target: "webhooks",
+        files: &[],
+        before: Before::Nothing,
+        texts: &[
+            "x-github-event: push\nx-hub-signature-256: sha256=00\n\n{\"ref\":\"refs/heads/main\",\"after\":\"0123456789abcdef0123456789abcdef01234567\"}",
+            "x-gitlab-event: Merge Request Hook\nx-gitlab-token: a\n\n{\"object_attributes\":{\"iid\":7,\"action\":\"open\"}}",
+            "x-gitlab-event: System Hook\n\n{\"object_kind\":\"tag_push\",\"ref\":\"refs/tags/v1\",\"after\":\"0123456789abcdef0123456789abcdef01234567\"}",
+            "x-gitea-event: create\nx-gitea-signature: 00\n\n{\"ref\":\"a\",\"ref_type\":\"branch\",\"sha\":\"0123456789abcdef0123456789abcdef01234567\"}",
+            "x-forgejo-event: pull_request\nx-github-event: pull_request\n\n{\"number\":7,\"action\":\"opened\"}",
+        ],
+    },
+    Seeds {
         target: "workflows",
         files: &[".yml"],
         before: Before::Byte(0),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod directory;
+mod hooks;
 mod kinds;
 mod outbox;
 mod roles;

@@ -23,7 +23,13 @@ use crate::wire;
 const LONGEST_LIFETIME: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// Records something about access; no fact holds a name or a value.
-async fn record(house: &House, kind: &str, key: &str, actor: Actor, body: serde_json::Value) -> Result<(), Problem> {
+pub(super) async fn record(
+    house: &House,
+    kind: &str,
+    key: &str,
+    actor: Actor,
+    body: serde_json::Value,
+) -> Result<(), Problem> {
     let now = house.clock.now();
     let fact = NewFact {
         stream: Stream::new("access", key),

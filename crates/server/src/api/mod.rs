@@ -20,6 +20,7 @@ pub(crate) mod runs;
 mod search;
 pub(crate) mod servers;
 mod settings;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
@@ -72,6 +73,11 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/environments/{environment}/rollback", post(environments::roll_back))
         .route("/packages/{digest}/unbar", post(environments::unbar))
         .route("/repositories", get(repositories::list).post(repositories::follow))
+        .route(
+            "/repositories/{team}/{name}/webhook",
+            get(webhooks::show).post(webhooks::create).delete(webhooks::remove),
+        )
+        .route("/repositories/{team}/{name}/webhook/rotate", post(webhooks::rotate))
         .route("/policy", get(operate::policy).put(operate::set_policy))
         .route("/ledger/verify", get(ledger::verify).post(ledger::verify_against))
         .route("/ledger/checkpoint", post(ledger::checkpoint))

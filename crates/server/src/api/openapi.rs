@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use super::{
     access, backup, changes, environments, events, ledger, logs, notifications, operate, packages, rebuilds, recorded,
-    repositories, runs, search, servers, settings,
+    repositories, runs, search, servers, settings, webhooks,
 };
 
 /// The document's source.
@@ -43,6 +43,10 @@ use super::{
         environments::unbar,
         repositories::list,
         repositories::follow,
+        webhooks::show,
+        webhooks::create,
+        webhooks::rotate,
+        webhooks::remove,
         operate::policy,
         operate::set_policy,
         operate::down,

@@ -7,6 +7,7 @@ mod depends;
 mod intake;
 pub mod kinds;
 mod links;
+mod looks;
 mod members;
 mod modules;
 mod needs;

@@ -67,6 +67,11 @@ impl Register {
         Self { ledger, clock, entropy }
     }
 
+    /// The ledger in which it is.
+    pub(super) fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+
     /// All components, by name.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod depends;
 mod deployments;
 mod first_start;
 mod full_disk;
+mod hooks;
 mod hostile;
 mod kills;
 mod kinds;

@@ -112,6 +112,30 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "developer",
             json!({ "component": "team/other", "url": "/nowhere.git" }),
         ),
+        (
+            "get",
+            "/api/v1/repositories/{team}/{name}/webhook",
+            "developer",
+            none.clone(),
+        ),
+        (
+            "post",
+            "/api/v1/repositories/{team}/{name}/webhook",
+            "operator",
+            json!({}),
+        ),
+        (
+            "post",
+            "/api/v1/repositories/{team}/{name}/webhook/rotate",
+            "operator",
+            json!({}),
+        ),
+        (
+            "delete",
+            "/api/v1/repositories/{team}/{name}/webhook",
+            "operator",
+            none.clone(),
+        ),
         ("get", "/api/v1/policy", "viewer", none.clone()),
         (
             "put",
@@ -193,6 +217,7 @@ fn each_role_may_do_what_it_should_and_no_more() {
         [
             ("{id}", spare["id"].as_str().unwrap()),
             ("{name}/changes/{change}", "app/changes/main"),
+            ("{name}/webhook", "app/webhook"),
             ("{team}", "team"),
             ("{name}", "some/secret"),
             ("{run}", &build),

@@ -94,6 +94,53 @@ pub enum RepoCommand {
     Add(RepoAddArgs),
     /// List the repositories and where to push to.
     List(Json),
+    /// Let the host of a followed repository say what moves there.
+    ///
+    /// GitHub, GitLab, Gitea and Forgejo send a webhook to an address that `create` prints, with a secret that is
+    /// shown once. What it tells of is fetched at once, and the repository is looked at seldom by itself.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+}
+
+/// The webhook for a followed repository.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum WebhookCommand {
+    Create(WebhookArgs),
+    /// Show where a webhook is sent to, whether it works, and what came last.
+    Show(WebhookArgs),
+    Rotate(WebhookRotateArgs),
+    Remove(WebhookRemoveArgs),
+}
+
+/// Make a webhook: print its address and its secret, once, and where to enter them.
+#[derive(Debug, Args)]
+pub struct WebhookArgs {
+    /// The followed repository, as `team/name`.
+    pub repository: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Give a webhook another secret, and print it, once; the one before counts too for a while.
+#[derive(Debug, Args)]
+pub struct WebhookRotateArgs {
+    /// The followed repository, as `team/name`.
+    pub repository: String,
+    /// For how long the secret before counts too, such as `1h`; `0s` ends it at once.
+    #[arg(long, value_name = "TIME", default_value = "1d")]
+    pub overlap: Span,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Remove a webhook and its secret; what is sent to it is refused from then on.
+#[derive(Debug, Args)]
+pub struct WebhookRemoveArgs {
+    /// The followed repository, as `team/name`.
+    pub repository: String,
 }
 
 /// Follow a repository elsewhere: its branches are fetched again and again.

@@ -14,7 +14,7 @@ mod notifications;
 
 pub use access::{
     LoginArgs, LogoutArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs,
-    TokenRevokeArgs,
+    TokenRevokeArgs, WebhookArgs, WebhookCommand, WebhookRemoveArgs, WebhookRotateArgs,
 };
 pub use assess::AssessArgs;
 pub use backup::{BackupCommand, BackupListArgs, BackupTakeArgs, BackupVerifyArgs, RestoreArgs};

@@ -36,6 +36,7 @@ mod signals;
 mod status;
 mod token;
 mod unbar;
+mod webhook;
 mod whoami;
 
 use std::collections::BTreeMap;
@@ -212,6 +213,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         Command::Token(TokenCommand::Revoke(args)) => token::revoke(&args.token, session, printer),
         Command::Secret(SecretCommand::List(args)) => secret::list(args.json, session, printer),
         Command::Repo(RepoCommand::Add(args)) => repo::add(args, session, printer),
+        Command::Repo(RepoCommand::Webhook(command)) => webhook::run(command, session, printer),
         Command::Repo(RepoCommand::List(args)) => repo::list(args.json, session, printer),
         Command::Policy(PolicyCommand::Show) => policy::show(session, printer),
         Command::Ledger(LedgerCommand::Checkpoint(args)) => ledger::checkpoint(&args, session, printer),

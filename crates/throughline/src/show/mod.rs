@@ -13,6 +13,7 @@ pub(crate) mod screen;
 pub mod search;
 pub mod servers;
 pub mod time;
+pub mod webhook;
 
 use paint::Tone;
 
