@@ -71,6 +71,38 @@ pub enum ComponentScope {
     One(ComponentName),
 }
 
+impl fmt::Display for ComponentScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Team(team) => write!(f, "{team}/*"),
+            Self::One(one) => write!(f, "{one}"),
+        }
+    }
+}
+
+impl FromStr for ComponentScope {
+    type Err = String;
+
+    /// Reads `*`, `team/*` or `team/name`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "*" {
+            return Ok(Self::All);
+        }
+        let hint = "hint: write `team/name`, or `team/*` for all of a team";
+        let whole = text.strip_suffix("/*").map(|team| format!("{team}/any"));
+        let name: ComponentName = whole
+            .as_deref()
+            .unwrap_or(text)
+            .parse()
+            .map_err(|_| format!("`{text}` names no component and no team\n{hint}"))?;
+        Ok(match whole {
+            Some(_) => Self::Team(name.team().to_owned()),
+            None => Self::One(name),
+        })
+    }
+}
+
 impl ComponentScope {
     /// Whether all that lies within `other` lies within this one too.
     pub fn includes(&self, other: &Self) -> bool {
@@ -101,6 +133,15 @@ pub enum EnvironmentScope {
     All,
     /// One.
     One(EnvironmentName),
+}
+
+impl fmt::Display for EnvironmentScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::One(one) => write!(f, "{one}"),
+        }
+    }
 }
 
 impl EnvironmentScope {
@@ -164,6 +205,41 @@ impl Rights {
             grants: vec![Grant::everywhere(role)],
             duties: BTreeSet::new(),
         }
+    }
+
+    /// One role, for each of these components in each of these environments; where none is listed, for all.
+    pub fn within(role: Role, components: &[ComponentScope], environments: &[EnvironmentName]) -> Self {
+        let all = [ComponentScope::All];
+        let components = if components.is_empty() { &all } else { components };
+        let environments: Vec<EnvironmentScope> = match environments {
+            [] => vec![EnvironmentScope::All],
+            some => some.iter().cloned().map(EnvironmentScope::One).collect(),
+        };
+        let grants = components.iter().flat_map(|components| {
+            environments.iter().map(move |environments| Grant {
+                role,
+                components: components.clone(),
+                environments: environments.clone(),
+            })
+        });
+        Self {
+            grants: grants.collect(),
+            duties: BTreeSet::new(),
+        }
+    }
+
+    /// What is held, in words: `operator of shop/* in production`, `approves as operations`.
+    pub fn in_words(&self) -> Vec<String> {
+        let place = |word: &str, name: String| match name.as_str() {
+            "*" => String::new(),
+            name => format!(" {word} {name}"),
+        };
+        let grants = self.grants.iter().map(|grant| {
+            let of = place("of", grant.components.to_string());
+            format!("{}{of}{}", grant.role, place("in", grant.environments.to_string()))
+        });
+        let duties = self.duties.iter().map(|duty| format!("approves as {duty}"));
+        grants.chain(duties).collect()
     }
 
     /// The roles held anywhere, the weakest first.

@@ -109,8 +109,13 @@ pub fn with(plan: Plan, beside: Vec<Beside>) -> Plan {
     let variables: BTreeMap<String, String> = beside.iter().map(variable).collect();
     let mut steps = vec![PlannedStep::new(name.clone(), BESIDE, json!(BesideInput { beside }))];
     for mut step in plan.steps {
-        if let Some(when) = step.when.take() {
-            step.when = Some(format!("needs['{name}'].result == 'succeeded' && ({when})"));
+        // A step of a module sees what is outside of it in the condition of the outermost step that uses a module.
+        let when = step
+            .within
+            .first_mut()
+            .map_or(&mut step.when, |outermost| &mut outermost.when);
+        if let Some(asked) = when.take() {
+            *when = Some(format!("needs['{name}'].result == 'succeeded' && ({asked})"));
         }
         step.needs.insert(0, name.clone());
         if matches!(step.action.as_str(), RUN | VERSION)
@@ -273,6 +278,49 @@ mod tests {
             input.variables["THROUGHLINE_NEED_THE_CORE"],
             Digest::of("x").to_string()
         );
+    }
+
+    #[test]
+    fn a_step_of_a_module_asks_for_what_is_brought_where_it_sees_what_is_outside_of_the_module() {
+        let module = "throughline: 1
+inputs: { STRICT: { type: boolean, default: true } }
+steps:
+  one: { run: x }
+  two: { run: x, needs: [one], when: needs.one.result == 'succeeded' && inputs.STRICT }
+";
+        let definition = "throughline: 1
+steps:
+  a: { run: x }
+  m: { uses: ./m.yaml, needs: [a], when: needs.a.result == 'succeeded' }
+";
+        let mut modules = pipeline::definition::modules::Gathering::of(definition.as_bytes(), "");
+        while let Some(location) = modules.next() {
+            let text = module.to_owned();
+            modules.bring(
+                location,
+                Ok(pipeline::definition::modules::Module { commit: None, text }),
+            );
+        }
+        let plan = pipeline::Definition::parse_with(definition, "throughline.yaml", &modules.finish())
+            .unwrap()
+            .plan();
+        let before: Vec<Option<String>> = plan.steps.iter().map(|step| step.when.clone()).collect();
+        let beside = Beside {
+            name: "core".to_owned(),
+            what: What::Package(Digest::of("x")),
+        };
+        let plan = with(plan, vec![beside]);
+        plan.check().unwrap();
+        let inner: Vec<Option<String>> = plan.steps[1..].iter().map(|step| step.when.clone()).collect();
+        assert_eq!(inner, before, "what a module says sees the module alone");
+        for step in &plan.steps[2..] {
+            assert_eq!(
+                step.within[0].when.as_deref(),
+                Some("needs['needs'].result == 'succeeded' && (needs.a.result == 'succeeded')"),
+                "{}",
+                step.name
+            );
+        }
     }
 
     #[test]

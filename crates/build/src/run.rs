@@ -1,7 +1,7 @@
 //! The action `run`: a script in the workspace, by the executor. Scripts beside a workspace, such as
 //! those by which a deployment verifies, run the same way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use facts::{Commit, ComponentName, StepName, Trust};
 use pipeline::plan::{EffectClass, KeptResult, RUN, Resources, RunInput, SecretUse};
 
 use crate::kept::{KeptResults, Looked, Sought};
+use crate::machine::StepVariables;
 use crate::ports::{Commits, Secrets, Workspace};
 use crate::reports::{Before, Tests};
 use crate::workspace::{beneath, what_is_gone};
@@ -36,53 +37,6 @@ const OF_THE_RUN: &[&str] = &[
     "THROUGHLINE_COMMIT",
     "THROUGHLINE_BRANCH",
 ];
-
-/// The variables that every step starts with: a fixed list of the server's own.
-#[derive(Debug, Clone)]
-pub struct StepVariables(BTreeMap<String, String>);
-
-impl StepVariables {
-    /// The variables of the server that steps see when they are set. None of them is a secret.
-    pub const PASSED: &[&str] = &[
-        "PATH",
-        "HOME",
-        "USER",
-        "LANG",
-        "LC_ALL",
-        "TZ",
-        "CARGO_HOME",
-        "RUSTUP_HOME",
-        "RUSTUP_TOOLCHAIN",
-        "JAVA_HOME",
-        "GOPATH",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "REQUESTS_CA_BUNDLE",
-        "CURL_CA_BUNDLE",
-        "NODE_EXTRA_CA_CERTS",
-        "PIP_CERT",
-    ];
-
-    /// Takes the passed ones from `variable`.
-    pub fn from(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let passed = Self::PASSED
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
-        Self(passed.collect())
-    }
-
-    /// Those that mean something in a container: what is said of the machine's own folders does not.
-    pub(crate) fn in_container(&self) -> BTreeMap<String, String> {
-        let means = |name: &str| ["LANG", "LC_ALL", "TZ"].contains(&name);
-        let all = self.0.iter().filter(|(name, _)| means(name));
-        all.map(|(name, value)| (name.clone(), value.clone())).collect()
-    }
-
-    /// All of them.
-    pub fn all(&self) -> &BTreeMap<String, String> {
-        &self.0
-    }
-}
 
 /// What is said of folders that may not be kept.
 fn unkept_words(folders: &[String]) -> String {
@@ -186,7 +140,7 @@ impl RunAction {
         }
         let mut variables = match container {
             Some(_) => self.variables.in_container(),
-            None => self.variables.0.clone(),
+            None => self.variables.all().clone(),
         };
         // Tools that put a time into what they make take this one, so that it comes out the same again. What
         // a kept result does not depend on, its step does not see.
@@ -571,7 +525,7 @@ impl RunAction {
         folder: PathBuf,
         variables: Vec<(String, String)>,
     ) -> ActionOutcome {
-        let mut all = self.variables.0.clone();
+        let mut all = self.variables.all().clone();
         all.extend(variables);
         let job = Job {
             key: Self::key(&step),

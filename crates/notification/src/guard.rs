@@ -114,7 +114,12 @@ impl Reach {
         match (let_through.is_empty(), refused) {
             (false, _) => Ok(let_through),
             (true, Some((address, what))) => Err(Unsent::yet(format!(
-                "{host} is {address}, which is {what}: nothing is sent there\nhint: if that is meant, add `{address}` to `allow` in the file of notifications"
+                "{} {what}: nothing is sent there\nhint: if that is meant, add `{address}` to `allow` in the file of notifications",
+                if host == address.to_string() {
+                    format!("{address} is")
+                } else {
+                    format!("{host} is {address}, which is")
+                }
             ))),
             (true, None) => Err(Unsent::yet(format!("{host} has no address"))),
         }

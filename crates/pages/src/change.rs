@@ -107,7 +107,7 @@ fn details(page: &ChangePage) -> Vec<(&'static str, Markup)> {
 /// Components that the commit concerns, and where it stands in each.
 pub(crate) fn together(title: &str, all: &[Together]) -> Markup {
     html! {
-        section.card aria-labelledby="together-title" {
+        section.card.of-names aria-labelledby="together-title" {
             (small::heading("together-title", title, None))
             (small::details(all.iter().map(|one| {
                 let name = html! {
@@ -127,7 +127,7 @@ pub(crate) fn together(title: &str, all: &[Together]) -> Markup {
 /// What it depends on in other repositories, and how far that is.
 fn depends_on(all: &[DependsOn]) -> Markup {
     html! {
-        section.card aria-labelledby="depends-title" {
+        section.card.of-names aria-labelledby="depends-title" {
             (small::heading("depends-title", "Depends on", None))
             (small::details(all.iter().map(|one| {
                 let name = one.change.as_ref().map_or(one.said.as_str(), |change| change.component.as_str());
@@ -149,7 +149,7 @@ fn depends_on(all: &[DependsOn]) -> Markup {
 /// What depends on it in other repositories.
 fn depended_on_by(all: &[ChangeName]) -> Markup {
     html! {
-        section.card aria-labelledby="depended-title" {
+        section.card.of-names aria-labelledby="depended-title" {
             (small::heading("depended-title", "Others depend on it", None))
             (small::details(all.iter().map(|one| (one.component.as_str(), small::change(one)))))
         }

@@ -17,7 +17,7 @@ pub fn page(frame: &Frame, page: &SettingsPage) -> Markup {
             div.page-title { h1 { "Settings" } }
             p.page-facts {
                 span { "throughline " (page.version) }
-                span { "you are " code.whole { (page.actor) } }
+                span { "you are " @if let Some(viewer) = &frame.viewer { (viewer.name) " " } code.whole { (page.actor) } }
                 span { @if page.roles.is_empty() { "without a role" } @else { (page.roles.join(", ")) } }
             }
         }
@@ -91,7 +91,7 @@ fn deliveries(frame: &Frame, lines: &[DeliveryNote]) -> Markup {
                         @if line.attempts > 1 { ", tried " (line.attempts) " times" }
                         @if let DeliveryState::Again(Some(at)) = line.state { ", again " (time::ago(frame.now, at)) }
                     }
-                    @if let Some(problem) = &line.problem { p.list-reason { (small::prose(problem)) } }
+                    @if let Some(problem) = &line.problem { (small::trouble(problem)) }
                 }
                 td.breakable { (line.to) }
                 td.right.faint { (time::ago(frame.now, line.at)) }

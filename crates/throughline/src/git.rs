@@ -42,6 +42,18 @@ pub fn checkout(folder: &Path, variables: &BTreeMap<String, String>) -> Option<C
     })
 }
 
+/// The commit that a revision such as `HEAD~2` means in the repository of a folder, where it means one.
+pub fn commit_of(folder: &Path, variables: &BTreeMap<String, String>, revision: &str) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
+    let peeled = format!("{revision}^{{commit}}");
+    let asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", peeled.as_str()];
+    let commit = runtime.block_on(git(folder, variables, &asked))?;
+    Some(commit.trim().to_owned())
+}
+
 /// Whether git leaves a file of a folder out; `false` where it cannot be asked.
 pub fn ignores(folder: &Path, variables: &BTreeMap<String, String>, file: &str) -> bool {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {

@@ -224,6 +224,26 @@ impl Session {
             .as_ref()
     }
 
+    /// What somebody calls a change, as the server knows it: `HEAD`, and what is counted from there, such as `HEAD~2`
+    /// or `@^`, mean what they mean to git in the current folder.
+    ///
+    /// # Errors
+    /// When git knows no such commit here.
+    pub fn meant(&self, change: &str) -> Result<String, Failure> {
+        let from_here = |name: &str| {
+            change
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['~', '^', '@']))
+        };
+        if !from_here("HEAD") && !from_here("@") {
+            return Ok(change.to_owned());
+        }
+        crate::git::commit_of(&self.settings.current, &self.variables, change).ok_or_else(|| {
+            Failure::new(Exit::NotFound, format!("git knows no commit `{change}` in this folder"))
+                .hint("go to the repository, or name a commit, a version, a package digest or a branch")
+        })
+    }
+
     /// The component that was named, where one was.
     ///
     /// # Errors
@@ -338,12 +358,13 @@ impl Session {
     /// # Errors
     /// When there is none of that name.
     pub fn change(&self, component: &ComponentName, change: &str) -> Result<Answer<crate::wire::Change>, Failure> {
+        let change = self.meant(change)?;
         self.client.get(&Address::of(&[
             "components",
             component.team(),
             component.short(),
             "changes",
-            change,
+            &change,
         ]))
     }
 }

@@ -10,11 +10,32 @@ use serde_json::json;
 use super::{Package, PackageError, media};
 use crate::blob::BlobStore;
 
-/// Writes a package to `folder`, which must be empty or absent, as an OCI image layout, under the tag
-/// `version` when one is given.
+/// What lies at the top of a layout.
+const TOP: [&str; 3] = ["blobs", "index.json", "oci-layout"];
+
+/// Whether a layout may be written to `folder`: it is absent, empty, or holds nothing but a layout, which is replaced.
 ///
 /// # Errors
-/// When a blob is missing or damaged, or the folder cannot be written.
+/// When the folder cannot be read.
+pub fn takes_layout(folder: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let names: Vec<_> = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<Result<_, _>>()?;
+    let is_layout = names.iter().any(|name| name == "oci-layout");
+    let no_other = names.iter().all(|name| TOP.iter().any(|top| name == top));
+    Ok(names.is_empty() || (is_layout && no_other))
+}
+
+/// Writes a package to `folder` as an OCI image layout, under the tag `version` when one is given. The folder must be
+/// absent, empty, or a layout, of which nothing stays; until the new one is whole it is as it was.
+///
+/// # Errors
+/// When a blob is missing or damaged, the folder holds something else, or it cannot be written.
 pub fn export_layout(
     store: &BlobStore,
     package: &Package,
@@ -25,14 +46,39 @@ pub fn export_layout(
         path: folder.to_owned(),
         source,
     };
-    let blobs = folder.join("blobs/sha256");
-    fs::create_dir_all(folder).map_err(wrong)?;
-    if fs::read_dir(folder).map_err(wrong)?.next().is_some() {
+    if !takes_layout(folder).map_err(wrong)? {
         return Err(wrong(io::Error::new(
             io::ErrorKind::DirectoryNotEmpty,
-            "the folder is not empty",
+            "the folder holds something else than a package",
         )));
     }
+    let around = folder.parent().filter(|around| !around.as_os_str().is_empty());
+    let around = around.unwrap_or(Path::new("."));
+    fs::create_dir_all(around).map_err(wrong)?;
+    let aside = tempfile::Builder::new()
+        .prefix(".package-")
+        .tempdir_in(around)
+        .map_err(wrong)?;
+    let new = aside.path().join("new");
+    write(store, package, version, &new)?;
+    let old = aside.path().join("old");
+    match fs::rename(folder, &old) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(error)),
+        _ => {}
+    }
+    fs::rename(&new, folder).map_err(|error| {
+        let _ = fs::rename(&old, folder);
+        wrong(error)
+    })
+}
+
+/// Writes the layout itself, to a folder that is not there yet.
+fn write(store: &BlobStore, package: &Package, version: Option<&Version>, folder: &Path) -> Result<(), PackageError> {
+    let wrong = |source| PackageError::Write {
+        path: folder.to_owned(),
+        source,
+    };
+    let blobs = folder.join("blobs/sha256");
     fs::create_dir_all(&blobs).map_err(wrong)?;
     for digest in package.blobs() {
         let mut file = fs::File::create(blobs.join(digest.hex())).map_err(wrong)?;

@@ -27,7 +27,7 @@ pub use contents::{
     Change, Content, ContentKind, Difference, contents, count_files_with, difference, difference_between,
 };
 pub use error::PackageError;
-pub use layout::export_layout;
+pub use layout::{export_layout, takes_layout};
 pub use oci::{Descriptor, Manifest, media};
 pub use unpack::unpack;
 

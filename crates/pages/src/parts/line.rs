@@ -79,7 +79,7 @@ fn stop(frame: &Frame, station: &Station, next: Option<&Station>) -> Markup {
                 } @else if let (StationState::Underway | StationState::Waiting, Some(since)) = (next.state, next.started_at) {
                     span.stop-took { (time::so_far(frame.now, since)) }
                 } @else if let Some(usually) = &next.usually {
-                    span.stop-took.faint { "~ " (time::roughly(usually.median)) }
+                    span.stop-took.faint { @if usually.median.as_secs() == 0 { "< 1 s" } @else { "~ " (time::roughly(usually.median)) } }
                 }
             }
             div.stop-text {

@@ -86,6 +86,17 @@ pub fn hint(text: &str) -> Markup {
     html! { p.hint { span.hint-word { "hint" } " " (prose(text)) } }
 }
 
+/// What went wrong, below a row of a list; what follows `hint: ` in a line of its own is shown as one.
+pub fn trouble(text: &str) -> Markup {
+    let (problem, hint) = text
+        .split_once("\nhint: ")
+        .map_or((text, None), |(problem, hint)| (problem, Some(hint)));
+    html! {
+        p.list-reason { (prose(problem)) }
+        @if let Some(hint) = hint { (self::hint(hint)) }
+    }
+}
+
 /// Reasons, each a sentence.
 pub fn reasons(reasons: &[String]) -> Markup {
     html! {

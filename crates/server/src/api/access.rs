@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::kinds::{SECRET_SET, SecretSet, TOKEN_CREATED, TOKEN_REVOKED, TokenCreated, TokenRevoked};
-use access::{Action, NewToken, Resource, Rights, Role, SecretName, may_grant};
+use access::{Action, ComponentScope, NewToken, Resource, Rights, Role, SecretName, may_grant};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use facts::{Actor, FactId, NewFact, Stream, TokenId, Trust};
+use facts::{Actor, EnvironmentName, FactId, NewFact, Stream, TokenId, Trust};
 use ledger::Append;
 use serde_json::json;
 
@@ -79,15 +79,17 @@ pub async fn whoami(State(house): State<Arc<House>>, caller: Caller) -> Result<J
     let actor = caller.may(Action::Enter, &Resource::Server)?;
     let access = house.access.clone();
     let name = blocking(move || access.name_of(actor)).await??;
-    let roles = match &caller.principal {
-        access::Principal::Known { rights, .. } => rights.roles().iter().map(ToString::to_string).collect(),
-        _ => Vec::new(),
+    let rights = match &caller.principal {
+        access::Principal::Known { rights, .. } => rights.clone(),
+        _ => Rights::default(),
     };
     Ok(Json(wire::Whoami {
         schema: "whoami/1".to_owned(),
         actor: actor.to_string(),
         name,
-        roles,
+        roles: rights.roles().iter().map(ToString::to_string).collect(),
+        grants: grants(&rights),
+        duties: rights.duties.into_iter().collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }))
 }
@@ -114,6 +116,8 @@ pub async fn tokens(State(house): State<Arc<House>>, caller: Caller) -> Result<J
         id: token.id,
         name: token.name,
         roles: token.rights.roles().iter().map(ToString::to_string).collect(),
+        grants: grants(&token.rights),
+        duties: token.rights.duties.into_iter().collect(),
         created_at: token.created_at,
         expires_at: token.expires_at,
         last_used_at: token.last_used_at,
@@ -123,6 +127,37 @@ pub async fn tokens(State(house): State<Arc<House>>, caller: Caller) -> Result<J
         schema: "tokens/1".to_owned(),
         tokens: tokens.collect(),
     }))
+}
+
+fn grants(rights: &Rights) -> Vec<wire::Grant> {
+    let all = rights.grants.iter().map(|grant| wire::Grant {
+        role: grant.role.to_string(),
+        components: grant.components.to_string(),
+        environment: grant.environments.to_string(),
+    });
+    all.collect()
+}
+
+/// The rights that a new token is to have.
+fn wished(new: &wire::NewToken) -> Result<Rights, Problem> {
+    let role: Role = parse(&new.role)?;
+    let components = new.components.iter().map(|one| parse(one));
+    let components: Vec<ComponentScope> = components.collect::<Result<_, _>>()?;
+    let environments = new.environments.iter().map(|one| parse(one));
+    let environments: Vec<EnvironmentName> = environments.collect::<Result<_, _>>()?;
+    let is_word = |duty: &&String| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+        (1..=63).contains(&duty.len()) && duty.bytes().all(plain)
+    };
+    if let Some(duty) = new.duties.iter().find(|duty| !is_word(duty)) {
+        return Err(
+            Problem::bad_input(format!("`{duty}` is no role that an approval can ask for"))
+                .hint("1 to 63 lower-case letters, digits and `-_.`, such as `operations`"),
+        );
+    }
+    let mut rights = Rights::within(role, &components, &environments);
+    rights.duties = new.duties.iter().cloned().collect();
+    Ok(rights)
 }
 
 #[utoipa::path(
@@ -135,8 +170,7 @@ pub async fn create_token(
     Json(new): Json<wire::NewToken>,
 ) -> Result<(StatusCode, Json<wire::MadeToken>), Problem> {
     let actor = caller.may(Action::ManageAccess, &Resource::Server)?;
-    let role: Role = parse(&new.role)?;
-    let rights = Rights::everywhere(role);
+    let rights = wished(&new)?;
     if let access::Decision::Deny { reason } = may_grant(&caller.principal, &rights) {
         return Err(Problem::denied(reason));
     }

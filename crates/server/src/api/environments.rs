@@ -309,7 +309,11 @@ pub async fn approve(
         }
     };
     if !caller.principal.has_duty(&role) {
-        return Err(Problem::denied(format!("you do not hold the duty `{role}`")));
+        return Err(
+            Problem::denied(format!("you may not approve as `{role}`")).hint(format!(
+                "an admin makes a token that may: `throughline token create NAME --role operator --duty {role}`"
+            )),
+        );
     }
     house
         .delivery

@@ -109,18 +109,24 @@ async fn page(house: &Arc<House>, problem: &Problem, method: &Method, headers: &
     (problem.status(), door::error(&frame, &shown)).into_response()
 }
 
-/// A message as a sentence of a page.
+/// A message as a sentence of a page. What begins with a commit or a component's name keeps its letters.
 pub(super) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let Some(first) = letters.next() else {
         return String::new();
+    };
+    let word = message.split(' ').next().unwrap_or_default();
+    let is_name = word.contains(|letter: char| letter.is_ascii_digit() || letter == '/');
+    let first = match is_name {
+        true => first.to_string(),
+        false => first.to_uppercase().to_string(),
     };
     let end = if message.ends_with(['.', '!', '?', ':']) {
         ""
     } else {
         "."
     };
-    format!("{}{}{end}", first.to_uppercase(), letters.as_str())
+    format!("{first}{}{end}", letters.as_str())
 }
 
 /// The answer where no page is.

@@ -21,7 +21,7 @@ use crate::problem::Problem;
 pub(super) async fn show(State(house): State<Arc<House>>, visit: Visit) -> Result<Markup, Problem> {
     let actor = visit.caller.may(Action::Enter, &Resource::Server)?;
     let roles = match &visit.caller.principal {
-        Principal::Known { rights, .. } => rights.roles().iter().map(ToString::to_string).collect(),
+        Principal::Known { rights, .. } => rights.in_words(),
         Principal::Anonymous | Principal::System => Vec::new(),
     };
     let settings = visit.may(Action::Operate, &Resource::Server).then(|| {
@@ -37,7 +37,7 @@ pub(super) async fn show(State(house): State<Arc<House>>, visit: Visit) -> Resul
         let all = blocking(move || access.tokens()).await??;
         let lines = all.into_iter().map(|token| TokenLine {
             id: token.id.to_string(),
-            roles: token.rights.roles().iter().map(ToString::to_string).collect(),
+            roles: token.rights.in_words(),
             name: token.name,
             created_at: token.created_at,
             expires_at: token.expires_at,
@@ -80,12 +80,12 @@ async fn people(house: &Arc<House>) -> Result<Vec<PersonLine>, Problem> {
         let theirs = tokens
             .iter()
             .filter(|token| token.person == Some(person.id) && token.revoked_at.is_none());
-        let roles: std::collections::BTreeSet<_> = theirs.flat_map(|token| token.rights.roles()).collect();
+        let roles: std::collections::BTreeSet<_> = theirs.flat_map(|token| token.rights.in_words()).collect();
         PersonLine {
             id: person.id.to_string(),
             name: person.name,
             address: person.address,
-            roles: roles.iter().map(ToString::to_string).collect(),
+            roles: roles.into_iter().collect(),
             since: person.created_at,
         }
     });

@@ -15,8 +15,25 @@ pub struct Whoami {
     pub name: String,
     /// The roles held, such as `admin`.
     pub roles: Vec<String>,
+    /// The roles and where they are held.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// What one is asked for where environments want approvals, such as `operations`.
+    #[serde(default)]
+    pub duties: Vec<String>,
     /// The server's version.
     pub version: String,
+}
+
+/// A role, and where it is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// `viewer`, `developer`, `operator` or `admin`.
+    pub role: String,
+    /// For which components: `*`, `team/*` or `team/name`.
+    pub components: String,
+    /// In which environment: its name, or `*`.
+    pub environment: String,
 }
 
 /// A token to be made.
@@ -26,6 +43,15 @@ pub struct NewToken {
     pub name: String,
     /// `viewer`, `developer`, `operator` or `admin`.
     pub role: String,
+    /// For which components: `team/name`, or `team/*` for all of a team; for all where none is listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<String>,
+    /// In which environments; in all where none is listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
+    /// As what it may approve, such as `operations`: the roles that the policy's `approvals` name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<String>,
     /// For how long, in seconds; for good where absent.
     pub lifetime_seconds: Option<u64>,
 }
@@ -61,6 +87,12 @@ pub struct TokenLine {
     pub name: String,
     /// Its roles.
     pub roles: Vec<String>,
+    /// Its roles and where they are held.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// As what it may approve.
+    #[serde(default)]
+    pub duties: Vec<String>,
     /// When it was made.
     #[schema(value_type = String)]
     pub created_at: Timestamp,

@@ -20,8 +20,8 @@ mod webhook;
 
 pub use self::facts::{Fact, FactLine, Facts};
 pub use access::{
-    Down, LoginLink, MadeToken, NewRepository, NewSecret, NewToken, Repositories, RepositoryLine, Resolve, SecretLine,
-    Secrets, TokenLine, Tokens, Whoami,
+    Down, Grant, LoginLink, MadeToken, NewRepository, NewSecret, NewToken, Repositories, RepositoryLine, Resolve,
+    SecretLine, Secrets, TokenLine, Tokens, Whoami,
 };
 pub use backup::{
     Backup, BackupFile, BackupLine, BackupPiece, BackupTaken, BackupVerified, Backups, ServerRestored, TakeBackup,

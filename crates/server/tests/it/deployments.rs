@@ -252,12 +252,34 @@ environments:
     assert!(no_duty.contains("operations"), "{no_duty}");
     let own = approve(&house.token, "production", Value::Null).expect_problem(403, "denied");
     assert!(own.contains("brought the change"), "{own}");
+    // Who may approve elsewhere may not here.
+    let made = |wish: Value| house.post("/api/v1/tokens", &wish);
+    let wish = |name: &str, more: Value| {
+        let mut wish = json!({ "name": name, "role": "operator", "duties": ["operations"] });
+        wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        made(wish).is(201)["token"].as_str().unwrap().to_owned()
+    };
+    let of_others = wish("others", json!({ "components": ["elsewhere/*"] }));
+    approve(&of_others, "production", Value::Null).expect_problem(403, "denied");
+    let of_staging = wish("staging", json!({ "environments": ["staging"] }));
+    approve(&of_staging, "production", Value::Null).expect_problem(403, "denied");
+    made(json!({ "name": "x", "role": "operator", "components": ["a/b/c"] })).expect_problem(400, "bad-input");
+    made(json!({ "name": "x", "role": "operator", "duties": ["Ops Team"] })).expect_problem(400, "bad-input");
     let admin = house.token_of("admin");
     approve(&admin, "production", json!("legal")).expect_problem(409, "refused");
     approve(&admin, "staging", json!("operations")).expect_problem(409, "refused");
     approve(&admin, "nowhere", Value::Null).expect_problem(404, "not-found");
     assert_eq!(house.place(COMPONENT, "production")["package"], Value::Null);
-    approve(&admin, "production", Value::Null).is(200);
+    let team = COMPONENT.split_once('/').unwrap().0;
+    let here = json!({ "components": [format!("{team}/*")], "environments": ["production"] });
+    let asked = wish("grace", here);
+    let who = house.ask_as(&asked, "GET", "/api/v1/whoami", b"", &[]).is(200);
+    let grant = json!({ "role": "operator", "components": format!("{team}/*"), "environment": "production" });
+    assert_eq!(
+        (&who["grants"], &who["duties"]),
+        (&json!([grant]), &json!(["operations"]))
+    );
+    approve(&asked, "production", Value::Null).is(200);
     assert_eq!(answer(&house.comes_to(COMPONENT, "production", &commit)), "one");
     let approved: Vec<_> = house
         .facts()

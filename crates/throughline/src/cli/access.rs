@@ -50,6 +50,15 @@ pub struct TokenCreateArgs {
     /// What it may do.
     #[arg(long, value_parser = ["viewer", "developer", "operator", "admin"], default_value = "developer")]
     pub role: String,
+    /// As what it may approve: a role that the `approvals` of environments name, such as `operations`.
+    #[arg(long, value_name = "ROLE")]
+    pub duty: Vec<String>,
+    /// For which components: `team/name`, or `team/*`; for all where absent.
+    #[arg(long = "of", value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// In which environments; in all where absent.
+    #[arg(long = "in", value_name = "ENVIRONMENT")]
+    pub environments: Vec<String>,
     /// For how long, such as `30d`; for good where absent.
     #[arg(long = "for", value_name = "TIME")]
     pub lifetime: Option<Span>,

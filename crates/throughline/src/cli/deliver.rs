@@ -21,7 +21,7 @@ pub struct DiffArgs {
 /// Approve a change for an environment that asks for approvals.
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
-    /// Its version, commit (or the first digits) or package.
+    /// Its version, commit (or the first digits, or `HEAD`) or package.
     pub change: String,
     /// The environment.
     pub environment: String,
@@ -38,7 +38,7 @@ pub struct ApproveArgs {
 /// The environment's gates hold all the same.
 #[derive(Debug, Args)]
 pub struct PromoteArgs {
-    /// Its version, commit (or the first digits) or package.
+    /// Its version, commit (or the first digits, or `HEAD`) or package.
     pub change: String,
     /// The environment.
     pub environment: String,

@@ -73,7 +73,7 @@ pub struct LocalRunArgs {
     /// Build twice from nothing, in folders of their own, and name the files of the package that differ.
     #[arg(long, conflicts_with_all = ["steps", "dry_run", "watch", "output", "why"])]
     pub rebuild: bool,
-    /// Put the package into this folder, as an OCI image layout.
+    /// Put the package into this folder, as an OCI image layout; one that lies there is replaced.
     #[arg(long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
     /// Where results, packages and the logs of the last runs are kept.

@@ -13,7 +13,7 @@ pub(super) fn approve(args: ApproveArgs, session: &Session, printer: &mut Printe
     let component = session.component()?.to_string();
     let body = Approve {
         component,
-        change: args.change,
+        change: session.meant(&args.change)?,
         role: args.role,
     };
     let answer = session

@@ -13,7 +13,7 @@ pub(super) fn promote(args: PromoteArgs, session: &Session, printer: &mut Printe
     let component = session.component()?.to_string();
     let body = Promote {
         component,
-        change: args.change,
+        change: session.meant(&args.change)?,
     };
     let answer = session
         .client

@@ -13,7 +13,8 @@ use crate::wire::Rebuild;
 pub(super) fn rebuild(args: &RebuildArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
     let component = session.component()?;
     let here = || session.checkout().and_then(|checkout| checkout.commit.clone());
-    let Some(change) = args.change.clone().or_else(here) else {
+    let named = args.change.as_deref().map(|change| session.meant(change)).transpose()?;
+    let Some(change) = named.or_else(here) else {
         return Err(Failure::new(Exit::Usage, "no commit is checked out here").hint("name the change"));
     };
     let (team, name) = (component.team(), component.short());

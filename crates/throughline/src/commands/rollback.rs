@@ -13,7 +13,7 @@ pub(super) fn rollback(args: RollbackArgs, session: &Session, printer: &mut Prin
     let component = session.component()?.to_string();
     let body = RollBack {
         component,
-        to: args.to,
+        to: args.to.map(|to| session.meant(&to)).transpose()?,
         reason: args.reason,
     };
     let answer = session

@@ -41,7 +41,7 @@ pub(super) fn status(args: &StatusArgs, session: &Session, printer: &mut Printer
 /// The change that is meant, where one is.
 fn meant(args: &StatusArgs, session: &Session) -> Result<Option<(ComponentName, String)>, Failure> {
     if let Some(change) = &args.change {
-        return Ok(Some((session.component()?, change.clone())));
+        return Ok(Some((session.component()?, session.meant(change)?)));
     }
     if args.all || session.named_component()?.is_some() {
         return Ok(None);

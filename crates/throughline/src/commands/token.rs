@@ -18,6 +18,9 @@ pub(super) fn create(args: TokenCreateArgs, session: &Session, printer: &mut Pri
     let body = NewToken {
         name: args.name,
         role: args.role,
+        components: args.components,
+        environments: args.environments,
+        duties: args.duty,
         lifetime_seconds,
     };
     let answer = session.client.post::<MadeToken>(&Address::of(&["tokens"]), &body)?;
@@ -27,9 +30,24 @@ pub(super) fn create(args: TokenCreateArgs, session: &Session, printer: &mut Pri
     let ends = args.lifetime.map(|span| format!(", for {span}")).unwrap_or_default();
     printer.say(&format!(
         "the token of `{}` ({}{ends}); it is shown this once:",
-        body.name, body.role
+        body.name,
+        reach(&body)
     ));
     printer.data(&format!("{}\n", answer.document.token))
+}
+
+/// What the token may, in words.
+fn reach(token: &NewToken) -> String {
+    let list = |word: &str, all: &[String]| match all {
+        [] => String::new(),
+        _ => format!(" {word} {}", all.join(", ")),
+    };
+    let place = list("of", &token.components) + &list("in", &token.environments);
+    let duties = match token.duties.as_slice() {
+        [] => String::new(),
+        duties => format!("; approves as {}", duties.join(", ")),
+    };
+    format!("{}{place}{duties}", token.role)
 }
 
 /// Lists the tokens.

@@ -2,20 +2,11 @@
 
 use super::paint::{Table, Tone, clean, paint};
 use crate::printer::Sight;
-use crate::wire::{Rebuilt, Repositories, Secrets, SigningKeys, Tokens, Verified, Whoami};
+use crate::wire::{Grant, Rebuilt, Repositories, Secrets, SigningKeys, Tokens, Verified, Whoami};
 
 /// Who one is.
 pub fn whoami(whoami: &Whoami, server: &str) -> String {
-    let roles = if whoami.roles.is_empty() {
-        "no role".to_owned()
-    } else {
-        whoami
-            .roles
-            .iter()
-            .map(|role| clean(role))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let roles = rights(&whoami.roles, &whoami.grants, &whoami.duties);
     let mut table = Table::new(&["", ""]);
     table.row([(Tone::Quiet, "name".into()), (Tone::Strong, whoami.name.clone())]);
     table.row([(Tone::Quiet, "roles".into()), (Tone::Plain, roles)]);
@@ -25,6 +16,33 @@ pub fn whoami(whoami: &Whoami, server: &str) -> String {
         (Tone::Plain, format!("{server} (throughline {})", whoami.version)),
     ]);
     table.render(None)
+}
+
+/// The roles with where they are held, and as what one may approve: `operator of shop/* in production; operations`.
+fn rights(roles: &[String], grants: &[Grant], duties: &[String]) -> String {
+    let place = |word: &str, name: &str| match name {
+        "*" => String::new(),
+        name => format!(" {word} {}", clean(name)),
+    };
+    let mut parts: Vec<String> = grants
+        .iter()
+        .map(|grant| {
+            let of = place("of", &grant.components);
+            format!("{}{of}{}", clean(&grant.role), place("in", &grant.environment))
+        })
+        .collect();
+    if parts.is_empty() {
+        parts = roles.iter().map(|role| clean(role)).collect();
+    }
+    let held = if parts.is_empty() {
+        "no role".to_owned()
+    } else {
+        parts.join(", ")
+    };
+    match duties {
+        [] => held,
+        duties => format!("{held}; approves as {}", clean(&duties.join(", "))),
+    }
 }
 
 /// All tokens.
@@ -48,7 +66,7 @@ pub fn tokens(tokens: &Tokens, sight: &Sight) -> String {
         };
         table.row([
             (name_tone, token.name.clone()),
-            (Tone::Plain, token.roles.join(", ")),
+            (Tone::Plain, rights(&token.roles, &token.grants, &token.duties)),
             (Tone::Plain, token.id.to_string()),
             (Tone::Quiet, sight.ago(token.created_at)),
             (

@@ -69,9 +69,10 @@ fn place(station: &Station) -> String {
 
 /// Times of a station: when, how long, how long it usually takes.
 fn timing(station: &Station, sight: &Sight) -> String {
-    let usually = station
-        .usually_seconds
-        .map(|seconds| format!("usually {}", length(Duration::from_secs(seconds))));
+    let usually = station.usually_seconds.map(|seconds| match seconds {
+        0 => "usually under 1 s".to_owned(),
+        _ => format!("usually {}", length(Duration::from_secs(seconds))),
+    });
     let mut parts = Vec::new();
     match station.state {
         StationState::Reached | StationState::Proven | StationState::Passed => {

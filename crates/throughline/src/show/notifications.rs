@@ -1,6 +1,6 @@
 //! What was told to people and machines outside.
 
-use super::paint::{Table, Tone, clean};
+use super::paint::{Table, Tone, clean, paint};
 use crate::printer::Sight;
 use crate::wire::{DeliveryLine, Notifications};
 
@@ -36,7 +36,11 @@ pub fn list(all: &Notifications, sight: &Sight) -> String {
             text.push('\n');
         }
         told.push(&one.to);
+        let (problem, hint) = problem.split_once("\nhint: ").unwrap_or((problem, ""));
         text.push_str(&format!("{}: {}\n", clean(&one.to), clean(problem)));
+        if !hint.is_empty() {
+            text.push_str(&format!("  {} {}\n", paint(Tone::Busy, "hint:"), clean(hint)));
+        }
     }
     text
 }

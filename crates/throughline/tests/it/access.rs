@@ -136,6 +136,28 @@ fn a_token_is_printed_alone_so_that_it_can_be_stored() {
         body,
         json!({"name": "ci", "role": "viewer", "lifetime_seconds": 2_592_000})
     );
+    let place = [
+        "--of",
+        "shop/*",
+        "--of",
+        "pay/api",
+        "--in",
+        "production",
+        "--duty",
+        "operations",
+    ];
+    let create = ["token", "create", "grace", "--role", "operator"];
+    let called = Home::at(&server).call(&[&create[..], &place[..]].concat());
+    assert_eq!(
+        called.err,
+        "the token of `grace` (operator of shop/*, pay/api in production; approves as operations); it is shown this once:\n"
+    );
+    let body: serde_json::Value = serde_json::from_str(&server.wrote().body).unwrap();
+    assert_eq!(
+        body,
+        json!({"name": "grace", "role": "operator", "components": ["shop/*", "pay/api"], "environments": ["production"],
+            "duties": ["operations"], "lifetime_seconds": null})
+    );
 }
 
 fn tokens() -> Tokens {
@@ -143,6 +165,8 @@ fn tokens() -> Tokens {
         id: TokenId::of_key(key),
         name: name.into(),
         roles: vec!["developer".into()],
+        grants: Vec::new(),
+        duties: Vec::new(),
         created_at: sample::at("09:00:00"),
         expires_at: None,
         last_used_at: None,
@@ -150,6 +174,12 @@ fn tokens() -> Tokens {
     };
     let mut admin = line("admin", "1");
     admin.roles = vec!["admin".into()];
+    admin.grants = vec![Grant {
+        role: "admin".into(),
+        components: "shop/*".into(),
+        environment: "production".into(),
+    }];
+    admin.duties = vec!["operations".into()];
     admin.last_used_at = Some(sample::at("14:04:58"));
     let mut ended = line("laptop", "2");
     ended.expires_at = Some(sample::at("12:00:00"));

@@ -58,6 +58,30 @@ steps:
 }
 
 #[test]
+fn steps_of_a_module_with_conditions_run_beside_it_too() {
+    let core = repository("throughline: 1\nsteps: { test: { run: 'true' } }\n");
+    let wanted = commit(&core, "feat: core");
+    let web = repository(
+        "throughline: 1\nsteps:\n  check: { uses: ./check.yaml }\n  after: { needs: [check], run: cp said after }\n",
+    );
+    web.write(
+        "check.yaml",
+        "throughline: 1
+inputs: { STRICT: { type: boolean, default: true } }
+steps:
+  one: { run: 'true' }
+  two: { needs: [one], when: inputs.STRICT, run: 'ls \"$THROUGHLINE_DEPENDS\" > said' }
+  three: { needs: [one], when: '!inputs.STRICT', run: touch never }
+",
+    );
+    commit(&web, &format!("feat: web\n\nDepends-On: team/core@{}\n", &wanted[..8]));
+    let output = web.run(&["--beside", &format!("team/core={}", core.path().display())]);
+    assert!(output.is_success(), "{}", output.complaint());
+    assert_eq!(std::fs::read_to_string(web.path().join("after")).unwrap(), "core\n");
+    assert!(!web.path().join("never").exists());
+}
+
+#[test]
 fn what_is_named_wrongly_is_told_with_what_to_do() {
     let core = repository("throughline: 1\nsteps: { test: { run: 'true' } }\n");
     commit(&core, "feat: core");

@@ -173,6 +173,17 @@ fn in_a_repository_the_commit_that_is_checked_out_is_meant() {
         "{}",
         called.out
     );
+    let named = home.call(&["status", "HEAD"]);
+    assert_eq!(named.out, called.out, "{}", named.err);
+    let before = home.call(&["status", "HEAD~1"]);
+    assert_eq!(before.exit, Exit::NotFound);
+    assert!(
+        before
+            .err
+            .starts_with("error: git knows no commit `HEAD~1` in this folder\n"),
+        "{}",
+        before.err
+    );
 }
 
 #[test]

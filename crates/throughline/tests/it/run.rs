@@ -244,6 +244,27 @@ fn a_package_is_written_as_an_image_layout() {
         index.contains(document["package"]["digest"].as_str().unwrap()),
         "{index}"
     );
+    // The next one takes its place; nothing of the first stays.
+    folder.write("src/text", "hello again\n");
+    let second = folder.document(&["--output", "image"]);
+    assert_ne!(second["package"]["digest"], document["package"]["digest"]);
+    let index = std::fs::read_to_string(folder.path().join("image/index.json")).unwrap();
+    assert!(index.contains(second["package"]["digest"].as_str().unwrap()), "{index}");
+    let first = document["package"]["digest"].as_str().unwrap();
+    let first = first.strip_prefix("sha256:").unwrap();
+    assert!(!folder.path().join("image/blobs/sha256").join(first).exists());
+    // What is no package is left alone, and nothing runs for it.
+    let output = folder.run(&["--output", "src"]);
+    assert_eq!(output.ending, Ending::Code(2));
+    assert!(
+        output.complaint().contains("src holds something else than a package\n"),
+        "{}",
+        output.complaint()
+    );
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("src/text")).unwrap(),
+        "hello again\n"
+    );
 }
 
 #[test]

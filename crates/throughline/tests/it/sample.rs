@@ -370,6 +370,8 @@ pub fn whoami() -> Whoami {
         actor: "token:token_01hx3v9qk2e7w8r5t6y4p0a1bc".into(),
         name: "ada".into(),
         roles: vec!["admin".into()],
+        grants: Vec::new(),
+        duties: Vec::new(),
         version: "0.1.0".into(),
     }
 }

@@ -161,6 +161,7 @@ async fn once(
     around: &Around,
     printer: &mut Printer,
 ) -> Result<Option<Digest>, Failure> {
+    takes_package(target, args, around)?;
     let wanted = read(target, beside, args, settings, around, printer).await?;
     let sentences = Sentences::default();
     let local = open(&wanted, args, settings, around, &sentences).await?;
@@ -231,6 +232,36 @@ fn is_dumb(settings: &LocalSettings) -> bool {
     settings.variables.get("TERM").is_some_and(|term| term == "dumb")
 }
 
+/// Where the package is wanted.
+fn output(target: &Target, args: &LocalRunArgs, around: &Around) -> Option<PathBuf> {
+    let folder = around.folder.join(args.output.as_ref()?);
+    Some(match &target.member {
+        // Each in a folder of its own.
+        Some(member) => folder.join(&member.name),
+        None => folder,
+    })
+}
+
+/// Refuses a folder for the package that holds what is not one, before anything runs.
+fn takes_package(target: &Target, args: &LocalRunArgs, around: &Around) -> Result<(), Failure> {
+    let Some(folder) = output(target, args, around) else {
+        return Ok(());
+    };
+    match artifact::package::takes_layout(&folder) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new(
+            Exit::Usage,
+            format!("{} holds something else than a package", folder.display()),
+        )
+        .hint("name a folder that is not there yet, or is empty, with --output")),
+        Err(error) => Err(Failure::new(
+            Exit::Usage,
+            format!("{} cannot take the package: {error}", folder.display()),
+        )
+        .hint("name another folder with --output")),
+    }
+}
+
 /// The package that the run made, put where it is wanted.
 async fn package(
     local: &Local,
@@ -242,12 +273,7 @@ async fn package(
     let Some(digest) = ended.package() else { return Ok(None) };
     let failed = |error: artifact::PackageError| Failure::new(Exit::Failed, error.to_string());
     let package = artifact::Package::read(&local.store, &digest).map_err(failed)?;
-    if let Some(folder) = &args.output {
-        let folder = match &target.member {
-            // Each in a folder of its own.
-            Some(member) => around.folder.join(folder).join(&member.name),
-            None => around.folder.join(folder),
-        };
+    if let Some(folder) = output(target, args, around) {
         artifact::package::export_layout(&local.store, &package, None, &folder).map_err(failed)?;
     }
     Ok(Some(package))

@@ -235,7 +235,8 @@ pub(super) fn drawn(
     lines
 }
 
-/// The last lines of a log, without their times.
+/// The last lines of a log, without their times, and without what services beside the step said: that stands with
+/// the services.
 fn last_lines(log: &std::path::Path, count: usize) -> Vec<String> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let mut bytes = Vec::new();
@@ -247,8 +248,17 @@ fn last_lines(log: &std::path::Path, count: usize) -> Vec<String> {
     if read.is_err() {
         return Vec::new();
     }
-    let lines: Vec<String> = executor::logs::lines(&bytes).map(|line| line.text).collect();
+    let own = executor::logs::lines(&bytes).filter(|line| !is_of_service(&line.text));
+    let lines: Vec<String> = own.map(|line| line.text).collect();
     lines[lines.len().saturating_sub(count)..].to_vec()
+}
+
+/// Whether a line of a step's log is what a service said, such as `throughline: db | ready`.
+fn is_of_service(line: &str) -> bool {
+    let said = line
+        .strip_prefix("throughline: ")
+        .and_then(|rest| rest.split_once(" | "));
+    said.is_some_and(|(name, _)| facts::StepName::new(name).is_ok())
 }
 
 /// Says how a run ended.
@@ -451,4 +461,21 @@ pub(super) fn foreseen(
 pub(super) fn commit(wanted: &Wanted) -> Option<String> {
     let commit = wanted.here.component.commit.as_str();
     (commit != NO_COMMIT).then(|| commit.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_of_a_step_are_its_own_and_not_those_of_its_services() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let said = "1 o ok\n2 e Error: it was refused\n3 e throughline: db | FATAL: no\n3 e throughline: the disk is full | x\n3 e throughline: db | bye\n";
+        std::fs::write(&log, said).unwrap();
+        assert_eq!(
+            last_lines(&log, 2),
+            ["Error: it was refused", "throughline: the disk is full | x"]
+        );
+    }
 }
