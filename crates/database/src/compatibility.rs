@@ -97,6 +97,7 @@ mod tests {
 
     fn set(files: &[(&str, &str)]) -> MigrationSet {
         MigrationSet::of_files(
+            crate::Dialect::Sqlite,
             files
                 .iter()
                 .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())),

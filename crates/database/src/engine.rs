@@ -1,16 +1,18 @@
-//! What a kind of database must be able to do, and the journal it keeps.
+//! What a kind of database must be able to do, and what its journal says.
 //!
 //! The journal is two tables in the target database: one row for each migration, and one for each
-//! statement of it that was tried. An engine commits a statement's effect and its row together where
-//! the database can, and else writes an intent first.
+//! statement of it that was tried. A statement's effect and its row commit together where the database
+//! can do that; else an intent is written first, with what was to be seen of the statement then, and an
+//! engine says by looking what came of it.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
-use facts::{Clock, Digest, Timestamp};
+use facts::{Digest, Timestamp};
 use serde::Serialize;
 
+use crate::dialect::{Dialect, UnknownDialect};
 use crate::migration::{Kind, Migration, MigrationKey, Phase, SchemaVersion};
+use crate::statement::Statement;
 
 /// How far a migration has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -111,6 +113,9 @@ pub struct Script<'a> {
 /// Something about the database, not about a script.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// Where it is cannot be read.
+    #[error("{0}")]
+    Address(String),
     /// It cannot be opened.
     #[error("cannot open the database {location}: {reason}")]
     Open {
@@ -122,6 +127,22 @@ pub enum EngineError {
     /// Another runner is at work.
     #[error("the database {location} is being migrated by another run\n  hint: wait for it to end, then try again")]
     Locked {
+        /// Where it is.
+        location: String,
+    },
+    /// The lock is gone, though nobody here gave it up.
+    #[error(
+        "the lock on the database {location} was lost, so that another run may be at work\n  hint: run again; a script must not release locks that it did not take"
+    )]
+    LockLost {
+        /// Where it is.
+        location: String,
+    },
+    /// Something between here and the database hands out its connections in turns.
+    #[error(
+        "the database {location} is reached through a pooler, which gives each transaction another connection, so that no lock can be held\n  hint: give the address of the server itself, or one at which the pooler keeps a connection for the whole session"
+    )]
+    Pooler {
         /// Where it is.
         location: String,
     },
@@ -139,8 +160,8 @@ pub enum EngineError {
     #[error("the journal of the database is damaged: {0}")]
     Journal(String),
     /// This kind of database is not supported.
-    #[error("databases of kind `{0}` are not supported by this version\n  hint: `sqlite` is")]
-    Unsupported(String),
+    #[error(transparent)]
+    Unsupported(#[from] UnknownDialect),
     /// The driver failed.
     #[error("the database failed: {0}")]
     Store(String),
@@ -165,6 +186,34 @@ pub enum RunError {
         /// What is left in the database.
         left: String,
     },
+    /// A statement waited for what others hold, again and again.
+    #[error(
+        "{file}:{line}: statement {number} found its way blocked {tried} times: {reason}\n  hint: look for long transactions on what it changes, and run again when they have ended"
+    )]
+    Blocked {
+        /// The file.
+        file: String,
+        /// The line of the statement.
+        line: u32,
+        /// Which statement of the file, from 1.
+        number: usize,
+        /// How many times it was tried.
+        tried: u32,
+        /// What the database said.
+        reason: String,
+    },
+    /// A statement whose end nobody saw, and of which the database shows nothing.
+    #[error("{file}:{line}: an earlier run ended within statement {number}, {reason}")]
+    Unseen {
+        /// The file.
+        file: String,
+        /// The line of the statement.
+        line: u32,
+        /// Which statement of the file, from 1.
+        number: usize,
+        /// Why it cannot be told whether it took effect, and what to do.
+        reason: String,
+    },
     /// The database failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -178,54 +227,169 @@ pub enum RunError {
     },
 }
 
-/// Told before each statement; the answer `Break` stops there.
-pub type OnStatement<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+/// What happens while a script runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The statement at this index is about to run.
+    Statement(usize),
+    /// Others are in the way, as this says.
+    Waiting(String),
+    /// They still are.
+    StillWaiting,
+    /// Something worth knowing.
+    Note(String),
+}
 
-/// A connection to one target database.
+/// Told of each event; the answer `Break` stops there.
+pub(crate) type OnEvent<'a> = dyn FnMut(Event) -> ControlFlow<()> + 'a;
+
+/// What stands in a column of the journal, or in the place of a `?`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    /// Nothing.
+    Null,
+    /// A number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// Why a statement did not take effect.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Others hold what it needs; it may be tried again, with all of its transaction.
+    Blocked(String),
+    /// The database refuses it.
+    Failed(String),
+    /// The database failed.
+    Engine(EngineError),
+}
+
+/// What the database shows of a statement whose end nobody saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// It took effect.
+    Done,
+    /// It did not, and whatever it left behind is gone; or repeating it does no harm.
+    NotDone,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// What a kind of database must offer: a lock, transactions, statements, and what can be seen of them.
+/// Everything else is the same for all.
 pub trait Engine: Send {
-    /// Which kind of database it is, such as `sqlite`.
-    fn name(&self) -> &'static str;
+    /// Which SQL it speaks.
+    fn dialect(&self) -> Dialect;
 
-    /// Keeps all other runners away until [`Engine::unlock`] or until this process ends.
+    /// Where the database is, without what is secret.
+    fn location(&self) -> String;
+
+    /// Whether there is anything to be read. Looking makes no database.
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    /// Tries to keep all other runners away until [`Engine::unlock`], or until this process and whatever
+    /// it began in the database end. Does not wait.
     ///
     /// # Errors
-    /// [`EngineError::Locked`] when another runner is still at work after `wait`.
-    fn lock(&mut self, wait: Duration) -> Result<(), EngineError>;
+    /// When the database cannot be reached.
+    fn try_lock(&mut self) -> Result<bool, EngineError>;
+
+    /// Sees that the lock is held still.
+    ///
+    /// # Errors
+    /// [`EngineError::LockLost`] when it is not.
+    fn check_lock(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Lets other runners in.
     fn unlock(&mut self);
 
-    /// What the journal says. A database without a journal, or none at all, has nothing applied; it
-    /// is not made by looking.
+    /// Brings the session into the state in which each script finds it.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    fn applied(&mut self) -> Result<Applied, EngineError>;
+    /// When the database fails.
+    fn refresh(&mut self) -> Result<(), EngineError>;
 
-    /// Runs a script from its first statement that did not take effect yet, and journals it. After an
-    /// error the database is as the journal says.
+    /// What stands before the names of the journal's tables, so that no script can make them mean others.
     ///
     /// # Errors
-    /// When a statement or the database fails, or when `on_statement` asks to stop.
-    fn run(
-        &mut self,
-        script: &Script<'_>,
-        clock: &dyn Clock,
-        on_statement: &mut OnStatement<'_>,
-    ) -> Result<(), RunError>;
+    /// When the database has no place for tables.
+    fn prefix(&mut self) -> Result<String, EngineError> {
+        Ok(String::new())
+    }
+
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn begin(&mut self) -> Result<(), EngineError>;
+
+    /// Begins a transaction that sees one moment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn begin_reading(&mut self) -> Result<(), EngineError>;
+
+    /// Ends the transaction; what it did stays.
+    ///
+    /// # Errors
+    /// When the database fails. What became of the transaction may not be known then.
+    fn commit(&mut self) -> Result<(), EngineError>;
+
+    /// Ends the transaction; what it did is taken back. A database that fails does so by itself.
+    fn roll_back(&mut self);
+
+    /// The rows of a statement of our own, in which `?` stands for each of the cells in turn.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn query(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, EngineError>;
+
+    /// Runs one statement of a script to its end. The rows that it gives are of no interest.
+    ///
+    /// # Errors
+    /// When it does not take effect.
+    fn apply(&mut self, statement: &Statement) -> Result<(), Trouble>;
+
+    /// How many references lead nowhere, where a script runs without their being checked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn harm(&mut self) -> Result<u64, EngineError> {
+        Ok(0)
+    }
+
+    /// What is to be seen before a statement that takes effect by itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn mark(&mut self, statement: &Statement) -> Result<String, EngineError>;
+
+    /// What the database shows of such a statement whose end nobody saw, given what was to be seen before.
+    /// Removes what it left behind half-done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn observe(&mut self, statement: &Statement, mark: &str) -> Result<Observed, EngineError>;
 }
 
-/// The engine for a kind of database at a location: for `sqlite` a path, or `sqlite:` and a path.
+/// The engine for a database: for `sqlite` a path, or `sqlite:` and a path; else an address without its
+/// password, which comes apart.
 ///
 /// # Errors
-/// When the kind is not supported.
-pub fn engine_of(kind: &str, location: &str) -> Result<Box<dyn Engine>, EngineError> {
-    match kind {
-        "sqlite" => {
+/// When the address cannot be read.
+pub fn engine_of(dialect: Dialect, location: &str, password: Option<&str>) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(match dialect {
+        Dialect::Sqlite => {
             let path = location.strip_prefix("sqlite:").unwrap_or(location);
             let path = path.strip_prefix("//").unwrap_or(path);
-            Ok(Box::new(crate::sqlite::SqliteEngine::new(path)))
+            Box::new(crate::sqlite::SqliteEngine::new(path))
         }
-        other => Err(EngineError::Unsupported(other.to_owned())),
-    }
+        Dialect::Postgres => Box::new(crate::postgres::PostgresEngine::new(location, password)?),
+        Dialect::Mysql => return Err(UnknownDialect::of("mysql").into()),
+    })
 }

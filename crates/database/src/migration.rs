@@ -17,7 +17,8 @@ use std::str::FromStr;
 use facts::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::statement::{self, Statement};
+use crate::dialect::Dialect;
+use crate::statement::{self, SplitError, Statement, Unclosed};
 
 /// The largest migration file that is read, in bytes.
 pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -173,7 +174,7 @@ pub struct Migration {
     pub file: String,
     /// What it does to older packages.
     pub phase: Phase,
-    /// Whether its statements share one transaction.
+    /// Whether its statements share one transaction: where the file asks for it and the database can.
     pub transaction: bool,
     /// The digest of the text without byte order mark, with `\n` line ends, without final ones.
     pub checksum: Digest,
@@ -260,6 +261,16 @@ pub enum ScanError {
         /// What is open.
         what: &'static str,
     },
+    /// A statement that no transaction can hold, among others.
+    #[error(
+        "{file}:{line}: this statement cannot share a transaction with the others of the file\n  hint: put it into a file of its own, or write `-- no-transaction` at the head of this one, whose statements then take effect one by one"
+    )]
+    Mixed {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u32,
+    },
     /// A statement that would work against the runner.
     #[error("{file}:{line}: `{keyword}` is not for a migration\n  hint: {hint}")]
     Statement {
@@ -288,7 +299,7 @@ impl MigrationSet {
     ///
     /// # Errors
     /// When the folder cannot be read or a file is no usable migration.
-    pub fn scan(folder: &Path) -> Result<Self, ScanError> {
+    pub fn scan(dialect: Dialect, folder: &Path) -> Result<Self, ScanError> {
         let unreadable = |path: &Path, error: std::io::Error| ScanError::Read {
             path: path.display().to_string(),
             reason: error.to_string(),
@@ -313,20 +324,20 @@ impl MigrationSet {
             let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
             files.push((file, bytes));
         }
-        Self::of_files(files)
+        Self::of_files(dialect, files)
     }
 
     /// The set of these files, given as names and contents.
     ///
     /// # Errors
     /// When a file is no usable migration.
-    pub fn of_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, ScanError> {
+    pub fn of_files(dialect: Dialect, files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, ScanError> {
         let mut forward: BTreeMap<MigrationKey, Migration> = BTreeMap::new();
         let mut undo: BTreeMap<MigrationKey, Migration> = BTreeMap::new();
         let mut files: Vec<_> = files.into_iter().collect();
         files.sort();
         for (file, bytes) in files {
-            let migration = Migration::read(file, &bytes)?;
+            let migration = Migration::read(dialect, file, &bytes)?;
             let side = if migration.kind == Kind::Undo {
                 &mut undo
             } else {
@@ -382,48 +393,28 @@ impl MigrationSet {
     }
 }
 
-/// The words that begin statements which only the runner, or nobody here, may use.
-const NOT_HERE: [(&str, &str); 9] = [
-    ("BEGIN", OWN_TRANSACTION),
-    ("COMMIT", OWN_TRANSACTION),
-    ("END", OWN_TRANSACTION),
-    ("ROLLBACK", OWN_TRANSACTION),
-    ("SAVEPOINT", OWN_TRANSACTION),
-    ("RELEASE", OWN_TRANSACTION),
-    ("START", OWN_TRANSACTION),
-    ("ATTACH", OWN_FILE),
-    ("DETACH", OWN_FILE),
-];
-const OWN_TRANSACTION: &str =
-    "leave it out: the statements of a file share one transaction; `-- no-transaction` at its head gives each its own";
-const OWN_FILE: &str = "a migration changes its own database only";
-
 impl Migration {
     /// Reads one file.
     ///
     /// # Errors
     /// When it is no usable migration.
-    pub fn read(file: String, bytes: &[u8]) -> Result<Self, ScanError> {
+    pub fn read(dialect: Dialect, file: String, bytes: &[u8]) -> Result<Self, ScanError> {
         let Some((key, kind, name)) = parse_name(&file) else {
             return Err(ScanError::Name { file });
         };
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Err(ScanError::NotText { file });
         };
-        // SQLite takes no notice of what stands behind it.
+        // SQLite takes no notice of what stands behind it, and PostgreSQL none of the whole.
         if text.contains('\0') {
             return Err(ScanError::NotText { file });
         }
         let text = normalise(text);
         let (phase, transaction) = parse_header(&file, &text)?;
-        let statements = match statement::split(&text) {
+        let statements = match statement::split(dialect, &text) {
             Ok(statements) => statements,
-            Err(statement::Unclosed { what, line }) => return Err(ScanError::Unclosed { file, line, what }),
-        };
-        for statement in &statements {
-            let keyword = statement.keyword();
-            if let Some((_, hint)) = NOT_HERE.iter().find(|(word, _)| *word == keyword) {
-                let line = statement.line;
+            Err(SplitError::Unclosed(Unclosed { what, line })) => return Err(ScanError::Unclosed { file, line, what }),
+            Err(SplitError::Refused { line, keyword, hint }) => {
                 return Err(ScanError::Statement {
                     file,
                     line,
@@ -431,7 +422,15 @@ impl Migration {
                     hint,
                 });
             }
-        }
+        };
+        let transaction = transaction
+            && match dialect.shares_transaction(&statements) {
+                Ok(shares) => shares,
+                Err(Statement { line, .. }) => {
+                    let line = *line;
+                    return Err(ScanError::Mixed { file, line });
+                }
+            };
         Ok(Self {
             key,
             kind,
@@ -512,6 +511,7 @@ mod tests {
 
     fn set(files: &[(&str, &str)]) -> Result<MigrationSet, ScanError> {
         MigrationSet::of_files(
+            Dialect::Sqlite,
             files
                 .iter()
                 .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())),
@@ -539,17 +539,22 @@ mod tests {
 
     #[test]
     fn the_checksum_forgives_line_ends_a_byte_order_mark_and_the_final_newline() {
-        let one = Migration::read("V1__a.sql".into(), b"select 1;\nselect 2;\n").unwrap();
-        let other = Migration::read("V1__a.sql".into(), "\u{feff}select 1;\r\nselect 2;".as_bytes()).unwrap();
+        let one = Migration::read(Dialect::Sqlite, "V1__a.sql".into(), b"select 1;\nselect 2;\n").unwrap();
+        let other = Migration::read(
+            Dialect::Sqlite,
+            "V1__a.sql".into(),
+            "\u{feff}select 1;\r\nselect 2;".as_bytes(),
+        )
+        .unwrap();
         assert_eq!(one.checksum, other.checksum);
         assert_ne!(one.raw_checksum, other.raw_checksum);
-        let changed = Migration::read("V1__a.sql".into(), b"select 1;\nselect 3;\n").unwrap();
+        let changed = Migration::read(Dialect::Sqlite, "V1__a.sql".into(), b"select 1;\nselect 3;\n").unwrap();
         assert_ne!(one.checksum, changed.checksum);
     }
 
     #[test]
     fn the_head_of_a_file_says_phase_and_transaction() {
-        let read = |text: &str| Migration::read("V1__a.sql".into(), text.as_bytes());
+        let read = |text: &str| Migration::read(Dialect::Sqlite, "V1__a.sql".into(), text.as_bytes());
         let contract = read("-- takes the old column away\n--phase:contract\n-- no-transaction\nselect 1;").unwrap();
         assert_eq!((contract.phase, contract.transaction), (Phase::Contract, false));
         let default = read("select 1;\n-- phase: contract").unwrap();
@@ -575,9 +580,13 @@ mod tests {
         );
         assert!(error(&[("V1__a.sql", "attach 'x' as y")]).contains("its own database only"));
         assert!(error(&[("V1__a.sql", "select 1;\n\nselect \"x")]).starts_with("V1__a.sql:3: a name in quotes"));
-        let binary = MigrationSet::of_files([("V1__a.sql".to_owned(), vec![0xff, 0xfe, 0])]).unwrap_err();
+        let binary =
+            MigrationSet::of_files(Dialect::Sqlite, [("V1__a.sql".to_owned(), vec![0xff, 0xfe, 0])]).unwrap_err();
         assert_eq!(binary.to_string(), "V1__a.sql is not UTF-8 text");
-        let hidden = MigrationSet::of_files([("V1__a.sql".to_owned(), b"update t set a = 1\0 where id = 3".to_vec())]);
+        let hidden = MigrationSet::of_files(
+            Dialect::Sqlite,
+            [("V1__a.sql".to_owned(), b"update t set a = 1\0 where id = 3".to_vec())],
+        );
         assert_eq!(hidden.unwrap_err().to_string(), "V1__a.sql is not UTF-8 text");
         assert!(
             error(&[("V1__a.sql", "select 1;\u{feff}commit;")])

@@ -2,13 +2,15 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use facts::Clock;
 use serde::Serialize;
 
-use crate::engine::{Applied, Engine, EngineError, EntryState, RunError, Script};
+use crate::engine::{Applied, Engine, EngineError, EntryState, Event, RunError, Script};
+use crate::journal::Journal;
 use crate::migration::{Migration, MigrationKey, MigrationSet, SchemaVersion};
+use crate::pass::{Pass, Patience};
 use crate::plan::{self, Order, Plan, PlannedMigration, Problem};
 
 /// How a runner works.
@@ -18,14 +20,17 @@ pub struct Options {
     pub order: Order,
     /// How long to wait for another runner.
     pub lock_wait: Duration,
+    /// How often what is blocked by others is tried again.
+    pub patience: Patience,
 }
 
 impl Default for Options {
-    /// Strict order; ten seconds.
+    /// Strict order; ten seconds; some minutes.
     fn default() -> Self {
         Self {
             order: Order::Strict,
             lock_wait: Duration::from_secs(10),
+            patience: Patience::default(),
         }
     }
 }
@@ -47,6 +52,18 @@ pub enum Progress {
         line: u32,
         /// Its first words.
         summary: String,
+    },
+    /// Others are in the way: another run, or long transactions.
+    Waiting {
+        /// Who or what, in a sentence.
+        reason: String,
+    },
+    /// They still are: said again and again, so that the waiting can be ended.
+    StillWaiting,
+    /// Something worth knowing.
+    Note {
+        /// A sentence.
+        text: String,
     },
     /// A file is through.
     Done {
@@ -102,6 +119,9 @@ impl From<RunError> for MigrateError {
     }
 }
 
+/// The longest pause between two looks at the lock.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
 /// Applies migrations to one database.
 pub struct Runner {
     engine: Box<dyn Engine>,
@@ -130,7 +150,25 @@ impl Runner {
     /// # Errors
     /// When the database cannot be read.
     pub fn applied(&mut self) -> Result<Applied, MigrateError> {
-        Ok(self.engine.applied()?)
+        if !self.engine.is_there() {
+            return Ok(Applied::default());
+        }
+        // One transaction, so that all tables are of one moment.
+        self.engine.begin_reading()?;
+        let result = self.read();
+        self.engine.roll_back();
+        Ok(result?)
+    }
+
+    fn read(&mut self) -> Result<Applied, EngineError> {
+        let engine = self.engine.as_mut();
+        let journal = Journal::of(engine)?;
+        if !journal.is_there(engine)? {
+            return Ok(Applied::default());
+        }
+        let mut entries = journal.entries(engine)?;
+        entries.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(Applied { entries })
     }
 
     /// The highest version that is applied: what the environment's state says about the schema.
@@ -138,7 +176,7 @@ impl Runner {
     /// # Errors
     /// When the database cannot be read.
     pub fn schema_state(&mut self) -> Result<Option<SchemaVersion>, MigrateError> {
-        Ok(self.engine.applied()?.last_version().cloned())
+        Ok(self.applied()?.last_version().cloned())
     }
 
     /// What is applied and what [`Runner::apply`] would do. Changes nothing.
@@ -146,7 +184,7 @@ impl Runner {
     /// # Errors
     /// When the database cannot be read.
     pub fn status(&mut self, set: &MigrationSet) -> Result<Status, MigrateError> {
-        let applied = self.engine.applied()?;
+        let applied = self.applied()?;
         let plan = plan::plan(set, &applied, self.options.order);
         Ok(Status { applied, plan })
     }
@@ -164,7 +202,7 @@ impl Runner {
         set: &MigrationSet,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Report, MigrateError> {
-        self.locked(|runner| {
+        self.locked(progress, |runner, progress| {
             let Status { plan, .. } = runner.status(set)?;
             if !plan.problems.is_empty() {
                 return Err(MigrateError::Problems(plan.problems));
@@ -191,8 +229,8 @@ impl Runner {
         keep: Option<&SchemaVersion>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Report, MigrateError> {
-        self.locked(|runner| {
-            let applied = runner.engine.applied()?;
+        self.locked(progress, |runner, progress| {
+            let applied = runner.applied()?;
             let mut steps = Vec::new();
             for entry in applied.entries.iter().rev() {
                 let MigrationKey::Version(version) = &entry.key else {
@@ -228,11 +266,42 @@ impl Runner {
         })
     }
 
-    fn locked<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, MigrateError>) -> Result<T, MigrateError> {
-        self.engine.lock(self.options.lock_wait)?;
-        let result = work(self);
+    fn locked<T>(
+        &mut self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        work: impl FnOnce(&mut Self, &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<T, MigrateError>,
+    ) -> Result<T, MigrateError> {
+        self.lock(progress)?;
+        let result = work(self, progress);
         self.engine.unlock();
         result
+    }
+
+    /// Takes the lock. It is asked for again and again: whoever waited for it within the database would be in
+    /// the way of statements that wait for everybody else, such as `CREATE INDEX CONCURRENTLY`.
+    fn lock(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<(), EngineError> {
+        let since = Instant::now();
+        let (mut told, mut pause) = (false, Duration::from_millis(20));
+        while !self.engine.try_lock()? {
+            let answer = if told {
+                progress(Progress::StillWaiting)
+            } else {
+                let reason = format!(
+                    "another run is migrating {}: waiting for it to end",
+                    self.engine.location()
+                );
+                progress(Progress::Waiting { reason })
+            };
+            told = true;
+            let left = self.options.lock_wait.saturating_sub(since.elapsed());
+            if left.is_zero() || answer.is_break() {
+                let location = self.engine.location();
+                return Err(EngineError::Locked { location });
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Ok(())
     }
 
     fn report(&mut self, ran: Vec<MigrationKey>) -> Result<Report, MigrateError> {
@@ -260,18 +329,32 @@ impl Runner {
             takes_back,
             done,
         };
-        self.engine.run(&script, self.clock.as_ref(), &mut |index| {
-            let Some(statement) = migration.statements.get(index) else {
-                return ControlFlow::Continue(());
-            };
-            progress(Progress::Statement {
-                file: migration.file.clone(),
-                number: index + 1,
-                of: migration.statements.len(),
-                line: statement.line,
-                summary: statement.summary(),
-            })
-        })?;
+        self.engine.refresh()?;
+        let journal = Journal::of(self.engine.as_mut())?;
+        let mut on_event = |event| match event {
+            Event::Statement(index) => match migration.statements.get(index) {
+                None => ControlFlow::Continue(()),
+                Some(statement) => progress(Progress::Statement {
+                    file: migration.file.clone(),
+                    number: index + 1,
+                    of: migration.statements.len(),
+                    line: statement.line,
+                    summary: statement.summary(),
+                }),
+            },
+            Event::Waiting(reason) => progress(Progress::Waiting { reason }),
+            Event::StillWaiting => progress(Progress::StillWaiting),
+            Event::Note(text) => progress(Progress::Note { text }),
+        };
+        let mut pass = Pass {
+            engine: self.engine.as_mut(),
+            journal,
+            script: &script,
+            clock: self.clock.as_ref(),
+            patience: self.options.patience,
+            on_event: &mut on_event,
+        };
+        pass.run()?;
         // The file is through whatever the listener answers; a wish to stop is heard at the next one.
         let _ = progress(Progress::Done {
             file: migration.file.clone(),

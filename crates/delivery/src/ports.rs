@@ -86,9 +86,18 @@ pub trait Scripts: Send + Sync {
     ) -> ActionOutcome;
 }
 
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabasePlace {
+    /// Its address, such as `sqlite:/srv/shop.db` or `postgres://shop@db.internal/shop`; without a password.
+    pub url: String,
+    /// The name of the secret that is its password.
+    pub password: Option<String>,
+}
+
 /// The databases of the environments.
 pub trait Databases: Send + Sync {
-    /// Where the component's database in this environment is, such as `sqlite:/srv/shop.db`.
+    /// Where the component's database in this environment is.
     ///
     /// # Errors
     /// When the environment has none of this kind.
@@ -97,5 +106,5 @@ pub trait Databases: Send + Sync {
         component: &ComponentName,
         environment: &EnvironmentName,
         engine: DatabaseEngine,
-    ) -> Result<String, PortError>;
+    ) -> Result<DatabasePlace, PortError>;
 }

@@ -129,8 +129,8 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio-postgres",
-        &["ledger"],
-        "what stands in a database of the organisation's is the ledger's",
+        &["postgresql", "ledger", "database"],
+        "connections are made in one place; facts are the ledger's, and schemas of packages `database`'s",
     ),
     (
         "gix",

@@ -1,5 +1,7 @@
-//! The runner on real SQLite files.
+//! Migrations of real databases.
 
-mod crash;
+mod conformance;
+mod engines;
+mod postgres;
 mod runner;
 mod support;

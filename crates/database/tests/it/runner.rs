@@ -25,7 +25,7 @@ fn a_folder_is_applied_once_and_the_schema_state_is_its_last_version() {
         std::fs::write(folder.join(name), text).unwrap();
     }
     std::fs::write(folder.join("README.md"), "no migration").unwrap();
-    let found = MigrationSet::scan(&folder).unwrap();
+    let found = MigrationSet::scan(database::Dialect::Sqlite, &folder).unwrap();
     let mut runner = place.runner();
     assert_eq!(runner.schema_state().unwrap(), None);
     assert!(!place.file().exists(), "looking makes no database");
@@ -42,6 +42,7 @@ fn a_folder_is_applied_once_and_the_schema_state_is_its_last_version() {
                     ..
                 } => format!("{number}/{of} line {line}: {summary}"),
                 Progress::Done { file } => format!("done {file}"),
+                other => format!("{other:?}"),
             });
             ControlFlow::Continue(())
         })
@@ -70,7 +71,7 @@ fn a_folder_is_applied_once_and_the_schema_state_is_its_last_version() {
 fn a_link_in_the_folder_is_refused() {
     let place = Place::new();
     std::os::unix::fs::symlink("/etc/passwd", place.folder.path().join("V1__x.sql")).unwrap();
-    let error = MigrationSet::scan(place.folder.path()).unwrap_err();
+    let error = MigrationSet::scan(database::Dialect::Sqlite, place.folder.path()).unwrap_err();
     assert!(error.to_string().starts_with("V1__x.sql is a link"), "{error}");
 }
 
@@ -190,7 +191,7 @@ fn stopping_on_request_leaves_what_the_journal_says() {
 fn two_runners_never_work_at_once() {
     let place = Place::new();
     let mut other = SqliteEngine::new(place.file());
-    other.lock(std::time::Duration::ZERO).unwrap();
+    assert!(other.try_lock().unwrap());
     let error = place.apply(&set(&[USERS])).unwrap_err();
     assert!(
         matches!(error, MigrateError::Engine(EngineError::Locked { .. })),
@@ -251,7 +252,10 @@ fn a_migration_reaches_no_other_file() {
         format!("-- no-transaction\nVACUUM main/**/INTO/**/'{}';", other.display()),
         format!("EXPLAIN SELECT 1; -- no\nATTACH '{}' AS other;", other.display()).replace("EXPLAIN SELECT 1;", ""),
     ] {
-        let refused = match MigrationSet::of_files([("V1__x.sql".to_owned(), text.clone().into_bytes())]) {
+        let refused = match MigrationSet::of_files(
+            database::Dialect::Sqlite,
+            [("V1__x.sql".to_owned(), text.clone().into_bytes())],
+        ) {
             Err(error) => error.to_string(),
             Ok(found) => place.apply(&found).unwrap_err().to_string(),
         };
@@ -309,5 +313,5 @@ fn a_newer_journal_and_a_file_that_is_no_database_are_refused() {
     std::fs::write(garbage.file(), vec![7; 4096]).unwrap();
     let error = garbage.apply(&set(&[USERS])).unwrap_err();
     assert!(error.to_string().contains("not a database"), "{error}");
-    assert!(database::engine::engine_of("postgres", "x").is_err());
+    assert!(database::engine::engine_of(database::Dialect::Postgres, "x", None).is_err());
 }

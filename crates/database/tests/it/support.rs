@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use database::{MigrateError, MigrationSet, Options, Progress, Report, Runner, SqliteEngine};
+use database::{Dialect, MigrateError, MigrationSet, Options, Progress, Report, Runner, SqliteEngine};
 use facts::{Clock, Timestamp};
 
 /// A clock that stands still.
@@ -66,7 +66,13 @@ pub fn runner(file: &Path) -> Runner {
 }
 
 pub fn set(files: &[(&str, &str)]) -> MigrationSet {
+    set_in(Dialect::Sqlite, files)
+}
+
+/// The same in another dialect.
+pub fn set_in(dialect: Dialect, files: &[(&str, &str)]) -> MigrationSet {
     MigrationSet::of_files(
+        dialect,
         files
             .iter()
             .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())),

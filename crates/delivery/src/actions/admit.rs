@@ -1,13 +1,13 @@
 //! Looks at the package and at the way back before anything is touched.
 
+use ::database::{CanReturn, MigrationSet, Runner, can_return};
 use async_trait::async_trait;
-use database::engine::engine_of;
-use database::{CanReturn, MigrationSet, Runner, can_return};
 use engine::{ActionOutcome, StepAction, StepContext};
 use facts::Digest;
 use pipeline::document::DatabaseEngine;
 use serde_json::json;
 
+use super::database::{dialect, reach};
 use super::{ActionParts, context, placement};
 use crate::context::DeploymentContext;
 use crate::judge::requests_for_a_pass;
@@ -65,7 +65,7 @@ impl Admit {
             needed = Some(requests);
         }
         if let Some(from) = intent.from.package {
-            let verdict = self.way_back(&context, from).await.map_err(failed)?;
+            let verdict = self.way_back(step, &context, from).await.map_err(failed)?;
             for reason in verdict.iter().flat_map(|verdict| &verdict.reasons) {
                 step.log.out(reason);
             }
@@ -103,24 +103,33 @@ impl Admit {
 
     /// Whether the package that runs now works on the schema that the deployment leaves behind; for
     /// a return, whether the package that comes back works on the schema as it is.
-    async fn way_back(&self, context: &DeploymentContext, from: Digest) -> Result<Option<CanReturn>, PortError> {
+    async fn way_back(
+        &self,
+        step: &StepContext,
+        context: &DeploymentContext,
+        from: Digest,
+    ) -> Result<Option<CanReturn>, PortError> {
         let intent = &context.intent;
         let (older, newer) = if intent.purpose.is_return() {
             (intent.package, from)
         } else {
             (from, intent.package)
         };
-        let (Some((_, older)), Some((engine, newer))) = (self.migrations(older).await?, self.migrations(newer).await?)
+        let (Some((other, older)), Some((engine, newer))) =
+            (self.migrations(older).await?, self.migrations(newer).await?)
         else {
             return Ok(None);
         };
-        let location = self
-            .0
-            .databases
-            .location(&context.component_name, context.environment(), engine)?;
+        if other != engine {
+            step.log.out(&format!(
+                "one package needs a database of kind {other}, the other one of kind {engine}: nothing is known of the way back"
+            ));
+            return Ok(None);
+        }
+        let database = reach(&self.0, context, engine).await?;
         let clock = self.0.clock.clone();
         let verdict = tokio::task::spawn_blocking(move || {
-            let engine = engine_of(engine.as_str(), &location).map_err(|error| error.to_string())?;
+            let engine = database.engine().map_err(|error| error.to_string())?;
             let applied = Runner::new(engine, clock)
                 .applied()
                 .map_err(|error| error.to_string())?;
@@ -138,7 +147,7 @@ impl Admit {
             return Ok(None);
         };
         let folder = self.0.packages.folder(package).await?.join(&needs.migrations);
-        let set = MigrationSet::scan(&folder).map_err(|error| PortError(error.to_string()))?;
+        let set = MigrationSet::scan(dialect(needs.engine), &folder).map_err(|error| PortError(error.to_string()))?;
         Ok(Some((needs.engine, set)))
     }
 }

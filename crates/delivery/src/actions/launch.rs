@@ -7,13 +7,12 @@ use pipeline::document::PackageDocument;
 use target::{HealthCheck, Launch, LaunchSecret, SecretValue};
 
 use super::ActionParts;
+use super::database::reach;
 use crate::context::DeploymentContext;
 use crate::ports::PortError;
 
 /// The variable that names the environment to a service.
 const ENVIRONMENT: &str = "THROUGHLINE_ENVIRONMENT";
-/// The variable that names the database to a service and to its checks.
-const DATABASE: &str = "DATABASE_URL";
 
 /// A package made ready to be started.
 #[derive(Debug, Clone)]
@@ -45,12 +44,6 @@ pub(super) async fn prepare(
     let mut variables = service.variables.clone();
     variables.extend(configured.variables);
     variables.insert(ENVIRONMENT.to_owned(), context.environment().to_string());
-    if let Some(needs) = &document.database {
-        let location = parts
-            .databases
-            .location(&context.component_name, context.environment(), needs.engine)?;
-        variables.insert(DATABASE.to_owned(), location);
-    }
     let mut secrets = Vec::new();
     for (variable, name) in configured.secrets {
         let value = parts
@@ -62,6 +55,10 @@ pub(super) async fn prepare(
             value: SecretValue::new(value),
             variable: Some(variable),
         });
+    }
+    if let Some(needs) = &document.database {
+        let database = reach(parts, context, needs.engine).await?;
+        database.tell(&mut variables, &mut secrets);
     }
     Ok(Prepared {
         configuration: configured.digest,

@@ -1,16 +1,21 @@
 //! Brings the database's schema forward with the package's migrations.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
+use ::database::engine::RunError;
+use ::database::{EngineError, MigrateError, MigrationSet, Options, Progress, Runner};
 use async_trait::async_trait;
-use database::engine::engine_of;
-use database::{EngineError, MigrateError, MigrationSet, Progress, Runner};
 use engine::{ActionOutcome, StepAction, StepContext};
 use serde_json::json;
 
+use super::database::{dialect, reach};
 use super::{ActionParts, context, rejected};
 use crate::plan::MIGRATE;
 use crate::ports::PortError;
+
+/// How long to wait for another deployment that migrates the same database. It may build an index.
+const LOCK_WAIT: Duration = Duration::from_secs(30 * 60);
 
 /// The action [`MIGRATE`].
 pub(super) struct Migrate(pub(super) ActionParts);
@@ -50,17 +55,16 @@ impl Migrate {
             .await
             .map_err(for_now)?
             .join(&needs.migrations);
-        let location = self
-            .0
-            .databases
-            .location(&context.component_name, context.environment(), needs.engine)
-            .map_err(|error| ActionOutcome::failed(error.to_string()))?;
+        let database = reach(&self.0, &context, needs.engine).await.map_err(for_now)?;
         let (log, cancel, clock) = (step.log.clone(), step.cancel.clone(), self.0.clock.clone());
         let migrated = tokio::task::spawn_blocking(move || {
-            let set = MigrationSet::scan(&folder).map_err(|error| Trouble::Package(error.to_string()))?;
-            let engine = engine_of(needs.engine.as_str(), &location)?;
+            let set = MigrationSet::scan(dialect(needs.engine), &folder)
+                .map_err(|error| Trouble::Package(error.to_string()))?;
+            let engine = database.engine()?;
             let mut progress = |progress: Progress| {
-                log.out(&line(&progress));
+                if let Some(line) = line(&progress) {
+                    log.out(&line);
+                }
                 // Between two statements is a safe place to stop: the journal knows how far it came.
                 if cancel.is_cancelled() {
                     ControlFlow::Break(())
@@ -68,7 +72,13 @@ impl Migrate {
                     ControlFlow::Continue(())
                 }
             };
-            let report = Runner::new(engine, clock).apply(&set, &mut progress)?;
+            let options = Options {
+                lock_wait: LOCK_WAIT,
+                ..Options::default()
+            };
+            let report = Runner::new(engine, clock)
+                .with_options(options)
+                .apply(&set, &mut progress)?;
             if report.ran.is_empty() {
                 log.out("the schema is up to date");
             }
@@ -102,18 +112,36 @@ enum Trouble {
 impl Trouble {
     fn outcome(&self) -> ActionOutcome {
         match self {
+            // What others hold, they let go of.
+            Self::Migrate(MigrateError::Run(RunError::Blocked { .. })) => {
+                ActionOutcome::failed_for_now(self.to_string())
+            }
+            // Somebody has to look.
+            Self::Migrate(MigrateError::Run(RunError::Unseen { .. }) | MigrateError::NoUndo(_)) => {
+                ActionOutcome::failed(self.to_string())
+            }
             // The package's own scripts are wrong: the same package fails again.
             Self::Package(_) | Self::Migrate(MigrateError::Problems(_) | MigrateError::Run(_)) => {
                 rejected(self.to_string())
             }
-            Self::Migrate(MigrateError::NoUndo(_)) => ActionOutcome::failed(self.to_string()),
-            Self::Migrate(MigrateError::Engine(_)) | Self::Engine(_) => ActionOutcome::failed_for_now(self.to_string()),
+            Self::Migrate(MigrateError::Engine(error)) | Self::Engine(error) => match error {
+                EngineError::Address(_)
+                | EngineError::Pooler { .. }
+                | EngineError::Newer { .. }
+                | EngineError::Unsupported(_) => ActionOutcome::failed(self.to_string()),
+                EngineError::Open { .. }
+                | EngineError::Locked { .. }
+                | EngineError::LockLost { .. }
+                | EngineError::Journal(_)
+                | EngineError::Store(_) => ActionOutcome::failed_for_now(self.to_string()),
+            },
         }
     }
 }
 
-fn line(progress: &Progress) -> String {
-    match progress {
+/// What the log says of it.
+fn line(progress: &Progress) -> Option<String> {
+    Some(match progress {
         Progress::Migration(planned) => planned.file.to_string(),
         Progress::Statement {
             file,
@@ -125,5 +153,8 @@ fn line(progress: &Progress) -> String {
             format!("{file}:{line}: statement {number} of {of}: {summary}")
         }
         Progress::Done { file } => format!("{file} is applied"),
-    }
+        Progress::Waiting { reason } => reason.clone(),
+        Progress::Note { text } => text.clone(),
+        Progress::StillWaiting => return None,
+    })
 }

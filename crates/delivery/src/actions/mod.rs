@@ -6,6 +6,7 @@
 mod admit;
 mod analyze;
 mod configure;
+mod database;
 mod launch;
 mod migrate;
 mod roll_out;

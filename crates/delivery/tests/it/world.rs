@@ -9,7 +9,7 @@ use delivery::actions;
 use delivery::kinds::DeploymentIntended;
 use delivery::path::{Canary, Strategy};
 use delivery::plan::{RollOutInput, Shape};
-use delivery::ports::{Databases, Packages, PortError, Scripts, Secrets, Targets};
+use delivery::ports::{DatabasePlace, Databases, Packages, PortError, Scripts, Secrets, Targets};
 use delivery::{ActionParts, DeploymentContext, Purpose};
 use engine::{ActionOutcome, LogSink, RunRequest, StepAction, StepContext};
 use facts::published::StateVector;
@@ -220,7 +220,7 @@ impl Targets for Around {
 }
 
 impl Databases for Around {
-    fn location(&self, _: &ComponentName, _: &EnvironmentName, _: DatabaseEngine) -> Result<String, PortError> {
+    fn location(&self, _: &ComponentName, _: &EnvironmentName, _: DatabaseEngine) -> Result<DatabasePlace, PortError> {
         Err(PortError("there is no database".into()))
     }
 }

@@ -1,56 +1,28 @@
-//! Where a PostgreSQL database is: an address as other programs write it, checked, and shown without
-//! its password.
+//! Where a ledger in a PostgreSQL database is: the database, and the schema of its tables in it.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-
-/// The schema in which the ledger's tables stand where the address names none.
+/// The schema in which the tables stand where the address names none.
 const SCHEMA: &str = "throughline";
 
-/// How long making a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
-
-/// After how long without an answer a connection counts as lost.
-const SILENT: Duration = Duration::from_secs(20);
-
-/// The address of a database: `postgres://user:password@host:port/database`, with the parameters that
-/// PostgreSQL's own programs take. Three of them mean something of their own here:
-///
-/// - `sslmode`: `disable`, or `verify-full`. Without it, connections to another machine are encrypted and
-///   the server's certificate and name are checked; those to this machine are not encrypted. `require`
-///   and `verify-ca` check all that `verify-full` does.
-/// - `sslrootcert`: a file with the authorities to trust instead of those that browsers do.
-/// - `schema`: in which schema of the database the tables stand; `throughline` by default.
+/// The address of a ledger: that of a database ([`postgresql::Address`]), in which the parameter `schema` says
+/// in which schema the tables stand; `throughline` by default.
 ///
 /// Neither its `Display` nor its `Debug` shows the password.
 #[derive(Clone)]
 pub struct Address {
-    pub(super) config: Config,
+    pub(super) database: postgresql::Address,
     /// A plain name: it is safe between quotes.
     pub(super) schema: String,
-    /// The file of authorities.
-    pub(super) authorities: Option<PathBuf>,
 }
 
 /// An address that cannot be used. The text never holds what was given, which may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It begins otherwise.
-    #[error("the address of a database begins with `postgres://`")]
-    Scheme,
-    /// It cannot be read.
-    #[error(
-        "the address of the database cannot be read: {0}\nhint: write `postgres://user:password@host:5432/database`, and other characters of the password than letters and digits as `%` and two hexadecimal digits"
-    )]
-    Form(String),
-    /// A way of encryption that is none.
-    #[error("`sslmode={0}` is not known here\nhint: leave it out, or write `verify-full` or `disable`")]
-    Encryption(String),
+    /// That of the database cannot be.
+    #[error(transparent)]
+    Database(#[from] postgresql::AddressError),
     /// No schema.
     #[error("`{0}` is no name of a schema: up to 50 lower-case letters, digits and `_` are expected")]
     Schema(String),
@@ -60,74 +32,29 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let text = text.trim();
-        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-            return Err(AddressError::Scheme);
-        }
-        let (place, parameters) = text.split_once('?').unwrap_or((text, ""));
-        let (mut schema, mut mode, mut authorities) = (SCHEMA.to_owned(), None, None);
-        let mut rest = Vec::new();
-        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match name {
-                "schema" => schema = value.to_owned(),
-                "sslmode" => mode = Some(value.to_owned()),
-                "sslrootcert" => authorities = Some(PathBuf::from(value)),
-                _ => rest.push(parameter),
-            }
-        }
+        let (database, mut own) = postgresql::Address::with_own(text, &["schema"])?;
+        let schema = own.remove("schema").unwrap_or_else(|| SCHEMA.to_owned());
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if schema.is_empty() || schema.len() > 50 || !schema.bytes().all(plain) || schema.starts_with("pg_") {
             return Err(AddressError::Schema(schema));
         }
-        let joined = match rest.is_empty() {
-            true => place.to_owned(),
-            false => format!("{place}?{}", rest.join("&")),
-        };
-        let mut config = Config::from_str(&joined).map_err(|error| {
-            let source = std::error::Error::source(&error);
-            AddressError::Form(source.map_or_else(|| error.to_string(), ToString::to_string))
-        })?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(AddressError::Form("it names no host".into()));
-        }
-        let encrypted = match mode.as_deref() {
-            None => !config.get_hosts().iter().all(is_here),
-            Some("disable") => false,
-            Some("require" | "verify-ca" | "verify-full") => true,
-            Some(other) => return Err(AddressError::Encryption(other.to_owned())),
-        };
-        config
-            .ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable })
-            .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .keepalives_idle(SILENT / 2)
-            .tcp_user_timeout(SILENT);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("throughline");
-        }
-        Ok(Self {
-            config,
-            schema,
-            authorities,
-        })
+        Ok(Self { database, schema })
     }
 }
 
 impl Address {
     /// The address with this password, in the place of the one it has.
     #[must_use]
-    pub fn with_password(mut self, password: &str) -> Self {
-        self.config.password(password);
-        self
+    pub fn with_password(self, password: &str) -> Self {
+        Self {
+            database: self.database.with_password(password),
+            ..self
+        }
     }
 
     /// The password, if the address has one: what must be masked wherever texts of others are shown.
     pub fn password(&self) -> Option<String> {
-        let password = self.config.get_password()?;
-        Some(String::from_utf8_lossy(password).into_owned())
+        self.database.password()
     }
 
     /// The channel on which those who follow hear of commits.
@@ -136,38 +63,9 @@ impl Address {
     }
 }
 
-/// Whether the host is this machine, so that nobody listens between.
-fn is_here(host: &Host) -> bool {
-    match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
-        }
-    }
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = &self.config;
-        f.write_str("postgres://")?;
-        if let Some(user) = config.get_user() {
-            write!(f, "{user}@")?;
-        }
-        for (number, host) in config.get_hosts().iter().enumerate() {
-            f.write_str(if number == 0 { "" } else { "," })?;
-            match host {
-                Host::Tcp(name) => f.write_str(name)?,
-                Host::Unix(path) => write!(f, "{}", path.display())?,
-            }
-            let ports = config.get_ports();
-            if let Some(port) = ports.get(number).or(ports.first()) {
-                write!(f, ":{port}")?;
-            }
-        }
-        write!(f, "/{}", config.get_dbname().or(config.get_user()).unwrap_or_default())?;
+        self.database.fmt(f)?;
         if self.schema != SCHEMA {
             write!(f, "?schema={}", self.schema)?;
         }
@@ -185,62 +83,24 @@ impl fmt::Debug for Address {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Address {
-        text.parse().unwrap()
-    }
-
     #[test]
-    fn an_address_is_shown_without_its_password() {
-        for text in [
-            "postgres://robin:s3cret%21@db.example:5433/delivery",
-            "postgresql://robin@db.example:5433/delivery?password=s3cret%21",
-        ] {
-            let address = read(text);
-            assert_eq!(address.to_string(), "postgres://robin@db.example:5433/delivery");
-            assert!(!format!("{address:?}").contains("s3cret"), "{address:?}");
-            assert_eq!(address.password().as_deref(), Some("s3cret!"));
-        }
-        let other = read("postgres://robin:old@db.example/delivery?schema=second").with_password("new");
+    fn an_address_says_in_which_schema_the_tables_stand() {
+        let other: Address = "postgres://robin:old@db.example/delivery?schema=second"
+            .parse()
+            .unwrap();
+        let other = other.with_password("new");
         assert_eq!(
             other.to_string(),
             "postgres://robin@db.example:5432/delivery?schema=second"
         );
         assert_eq!(other.password().as_deref(), Some("new"));
-    }
-
-    #[test]
-    fn connections_to_other_machines_are_encrypted_unless_told_otherwise() {
-        for (text, mode) in [
-            ("postgres://db.example/x", SslMode::Require),
-            ("postgres://db.example/x?sslmode=require", SslMode::Require),
-            ("postgres://db.example/x?sslmode=disable", SslMode::Disable),
-            ("postgres://localhost/x", SslMode::Disable),
-            ("postgres://127.0.0.1/x", SslMode::Disable),
-            ("postgres://localhost,db.example/x", SslMode::Require),
-            ("postgres:///x?host=/run/postgresql", SslMode::Disable),
-            (
-                "postgres://localhost/x?sslmode=verify-full&sslrootcert=/a",
-                SslMode::Require,
-            ),
-        ] {
-            assert_eq!(read(text).config.get_ssl_mode(), mode, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_address_that_cannot_be_used_is_refused_without_telling_its_password() {
-        for (text, expected) in [
-            ("mysql://a:s3cret@b/c", "begins with `postgres://`"),
-            ("postgres://a:s3cret@b:port/c", "cannot be read"),
-            ("postgres://a:s3cret@/c", "names no host"),
-            ("postgres://a:s3cret@b/c?colour=red", "cannot be read"),
-            ("postgres://a:s3cret@b/c?sslmode=prefer", "`verify-full` or `disable`"),
-            ("postgres://a:s3cret@b/c?schema=a%22b", "no name of a schema"),
-            ("postgres://a:s3cret@b/c?schema=pg_x", "no name of a schema"),
+        assert!(!format!("{other:?}").contains("new"), "{other:?}");
+        for text in [
+            "postgres://a:s3cret@b/c?schema=a%22b",
+            "postgres://a:s3cret@b/c?schema=pg_x",
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
-            assert!(error.contains(expected), "{text}: {error}");
-            assert!(!error.contains("s3cret"), "{error}");
+            assert!(error.contains("no name of a schema"), "{error}");
         }
     }
 }

@@ -23,7 +23,6 @@ mod rows;
 mod schema;
 mod select;
 mod session;
-mod tls;
 mod writer;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use postgresql::{Encrypted, Encryption};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio_postgres::types::private::BytesMut;
@@ -20,7 +21,6 @@ use tokio_postgres::{Client, Connection, Row, Socket, Statement};
 
 use super::address::Address;
 use super::failure::Failure;
-use super::tls::{Encrypted, Encryption};
 use crate::contract::LedgerError;
 use crate::row::Value;
 
@@ -128,7 +128,8 @@ impl Ask {
 
 /// Makes a connection. The messages that nobody asked for come out of it when it is driven.
 pub(super) async fn connect(address: &Address) -> Result<(Client, Connection<Socket, Encrypted>), Failure> {
-    let (client, connection) = address.config.connect(Encryption::new(address)?).await?;
+    let encryption = Encryption::new(&address.database).map_err(|error| Failure::Other(error.to_string()))?;
+    let (client, connection) = address.database.config().connect(encryption).await?;
     Ok((client, connection))
 }
 

@@ -333,7 +333,7 @@ pub(crate) struct Configuration {
 #[schemars(extend("x-later" = ["name", "seed", "lint", "phases"]))]
 pub(crate) struct Database {
     /// The kind of database.
-    #[schemars(extend("x-later-values" = ["mariadb", "mysql", "postgres"]))]
+    #[schemars(extend("x-later-values" = ["mariadb", "mysql"]))]
     pub engine: Engine,
     /// The folder of the migrations, relative to the component's folder; it goes into the package.
     pub migrations: String,
@@ -345,6 +345,8 @@ pub(crate) struct Database {
 pub(crate) enum Engine {
     /// SQLite, a file.
     Sqlite,
+    /// PostgreSQL, 15 or later.
+    Postgres,
 }
 
 /// A check that runs after a rollout, with the address in `$THROUGHLINE_URL`.

@@ -233,6 +233,7 @@ impl Reader<'_> {
         self.checks.path(place, "the folder", &database.migrations);
         let engine = match database.engine {
             file::Engine::Sqlite => DatabaseEngine::Sqlite,
+            file::Engine::Postgres => DatabaseEngine::Postgres,
         };
         DatabaseNeeds {
             migrations: database.migrations.trim_end_matches('/').to_owned(),

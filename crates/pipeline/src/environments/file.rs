@@ -89,13 +89,17 @@ pub(crate) enum TargetKind {
 /// The database of an environment.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-later" = ["name", "user", "password", "secret"]))]
+#[schemars(extend("x-later" = ["name", "secret", "user"]))]
 pub(crate) struct Database {
     /// The kind of database.
-    #[schemars(extend("x-later-values" = ["mariadb", "mysql", "postgres"]))]
+    #[schemars(extend("x-later-values" = ["mariadb", "mysql"]))]
     pub kind: DatabaseKind,
-    /// For `sqlite`: the path of the file, if not one that the server keeps.
+    /// Where it is. For `sqlite`: the path of the file, if not one that the server keeps. For `postgres`:
+    /// `postgres://user@host:5432/database`, without a password. `{team}` and `{component}` stand for the two
+    /// parts of the component's name.
     pub url: Option<String>,
+    /// The password, if it needs one.
+    pub password: Option<Password>,
 }
 
 /// The kind of a database.
@@ -104,6 +108,16 @@ pub(crate) struct Database {
 pub(crate) enum DatabaseKind {
     /// SQLite, a file.
     Sqlite,
+    /// PostgreSQL, 15 or later.
+    Postgres,
+}
+
+/// The password of a database.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Password {
+    /// The name of the secret that it is.
+    pub secret: String,
 }
 
 /// How a package replaces the one before.

@@ -1,5 +1,6 @@
 //! `environments.yaml`: where packages run, in which order, and by which rules.
 
+mod database;
 mod file;
 mod read;
 
@@ -101,9 +102,12 @@ impl Target {
 pub struct Database {
     /// Its kind.
     pub kind: DatabaseEngine,
-    /// Where it is; `None` is one that the server keeps.
+    /// Where it is, without a password; `None` is one that the server keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The name of the secret that is its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
 }
 
 /// How a package replaces the one before.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use facts::{Digest, EnvironmentName, StepName};
 use policy::{Gate, scope};
 
-use super::{Approval, Canary, Database, Environment, Environments, Latency, SCHEMA, Strategy, Target, file};
+use super::database::database;
+use super::{Approval, Canary, Environment, Environments, Latency, SCHEMA, Strategy, Target, file};
 use crate::checks::Checks;
 use crate::cycle::{find_cycle, path_text};
 use crate::diagnostic::Diagnostics;
-use crate::document::DatabaseEngine;
 use crate::reading;
 use crate::yaml::{Node, Place, Source};
 
@@ -110,16 +110,10 @@ impl Reader<'_> {
             .zip(elements(node, "lines"))
             .filter_map(|(line, node)| checks.name(node.place, line))
             .collect();
-        let database = written.database.map(|database| {
-            let file::DatabaseKind::Sqlite = database.kind;
-            if database.url.as_ref().is_some_and(|url| url.trim().is_empty()) {
-                checks.say(node.place_of(&["database", "url"]), "the path is empty", None);
-            }
-            Database {
-                kind: DatabaseEngine::Sqlite,
-                url: database.url,
-            }
-        });
+        let database = written
+            .database
+            .zip(node.get("database"))
+            .map(|(written, node)| database(checks, node, written));
         Some(Environment {
             name: checks.name(key, name)?,
             after,

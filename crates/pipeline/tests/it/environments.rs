@@ -164,7 +164,7 @@ fn what_comes_later_says_so() {
           a:
             freezes: []
             target: { kind: kubernetes }
-            database: { kind: postgres }
+            database: { kind: mysql }
             strategy: { kind: shadow }
             metrics: []
         ",
@@ -172,9 +172,38 @@ fn what_comes_later_says_so() {
             "2:1 `roles` is not supported by this version of Throughline | remove it; see docs/pipeline.md",
             "5:5 `freezes` is not supported by this version of Throughline | remove it; see docs/pipeline.md",
             "6:21 `kind`: `kubernetes` is not supported by this version of Throughline",
-            "7:23 `kind`: `postgres` is not supported by this version of Throughline",
+            "7:23 `kind`: `mysql` is not supported by this version of Throughline",
             "8:23 `kind`: `shadow` is not supported by this version of Throughline",
             "9:5 `metrics` is not supported by this version of Throughline | remove it; see docs/pipeline.md",
+        ],
+    );
+}
+
+#[test]
+fn a_database_of_a_server_is_named_by_an_address_and_its_password_by_a_secret() {
+    let environments = Environments::parse(
+        "throughline: 1\nenvironments:\n  a: { database: { kind: postgres, url: \"postgres://shop@db/{component}\", password: { secret: shop-db } } }\n",
+        "e.yaml",
+    );
+    let environments = environments.unwrap_or_else(|wrong| panic!("{wrong}"));
+    let only = environments.iter().next().unwrap().database.as_ref().unwrap();
+    assert_eq!(only.url.as_deref(), Some("postgres://shop@db/{component}"));
+    assert_eq!(only.password.as_deref(), Some("shop-db"));
+    check(
+        "
+        throughline: 1
+        environments:
+          a: { database: { kind: postgres } }
+          b: { database: { kind: postgres, url: \"postgres://shop:s3cret@db/shop\" } }
+          c: { database: { kind: sqlite, password: { secret: x } } }
+          d: { database: { kind: postgres, url: shop.db, password: { secret: \"-\" } } }
+        ",
+        &[
+            "3:26 `kind: postgres` needs `url` | write where it is, such as `url: postgres://shop@db.internal:5432/shop`",
+            "4:41 a password stands in the address | put it into a secret (`throughline secret set NAME`), and name that here: `password: { secret: NAME }`",
+            "5:44 a file of SQLite has no password | remove it, or change the kind",
+            "6:41 the address of a database of kind postgres begins with `postgres://` | write it like `postgres://shop@db.internal:5432/shop`",
+            "6:70 `-` is no name of a secret | letters, digits and `-_.` between them",
         ],
     );
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use delivery::ports::{Databases, PortError};
+use delivery::ports::{DatabasePlace, Databases, PortError};
 use facts::{ComponentName, EnvironmentName};
 use pipeline::document::DatabaseEngine;
 
@@ -28,7 +28,7 @@ impl Databases for EnvironmentDatabases {
         component: &ComponentName,
         environment: &EnvironmentName,
         engine: DatabaseEngine,
-    ) -> Result<String, PortError> {
+    ) -> Result<DatabasePlace, PortError> {
         let environments = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         let place = environments
             .get(environment)
@@ -46,14 +46,21 @@ impl Databases for EnvironmentDatabases {
             )));
         }
         if let Some(url) = &database.url {
-            return Ok(url.clone());
+            let url = url
+                .replace("{team}", component.team())
+                .replace("{component}", component.short());
+            return Ok(DatabasePlace {
+                url,
+                password: database.password.clone(),
+            });
         }
         let folder = self.folder.join(environment.as_str()).join(component.team());
         std::fs::create_dir_all(&folder)
             .map_err(|error| PortError(format!("{} cannot be made: {error}", folder.display())))?;
-        Ok(format!(
-            "sqlite:{}",
-            folder.join(format!("{}.db", component.short())).display()
-        ))
+        let file = folder.join(format!("{}.db", component.short()));
+        Ok(DatabasePlace {
+            url: format!("sqlite:{}", file.display()),
+            password: None,
+        })
     }
 }

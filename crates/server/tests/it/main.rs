@@ -13,6 +13,7 @@ mod beside;
 mod checkpoints;
 mod components;
 mod containers;
+mod databases;
 mod definitions;
 mod depends;
 mod deployments;

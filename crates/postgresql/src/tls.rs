@@ -13,20 +13,28 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::address::Address;
-use super::failure::Failure;
+use crate::address::Address;
+
+/// The authorities to trust cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AuthoritiesError(String);
 
 /// Makes encrypted connections, in which the server's certificate and name are checked.
 #[derive(Clone)]
-pub(super) struct Encryption(Arc<ClientConfig>);
+pub struct Encryption(Arc<ClientConfig>);
 
 impl Encryption {
-    pub(super) fn new(address: &Address) -> Result<Self, Failure> {
+    /// What the address asks for.
+    ///
+    /// # Errors
+    /// When its file of authorities cannot be read.
+    pub fn new(address: &Address) -> Result<Self, AuthoritiesError> {
         let mut roots = RootCertStore::empty();
-        match &address.authorities {
+        match address.authorities() {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(path) => {
-                let wrong = |error: &dyn std::fmt::Display| Failure::Other(format!("{}: {error}", path.display()));
+                let wrong = |error: &dyn std::fmt::Display| AuthoritiesError(format!("{}: {error}", path.display()));
                 for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
                     let certificate = certificate.map_err(|error| wrong(&error))?;
                     roots.add(certificate).map_err(|error| wrong(&error))?;
@@ -35,7 +43,7 @@ impl Encryption {
         }
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::Other(error.to_string()))?
+            .map_err(|error| AuthoritiesError(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self(Arc::new(config)))
@@ -57,7 +65,7 @@ impl MakeTlsConnect<Socket> for Encryption {
 }
 
 /// Makes an encrypted connection to the server of that name.
-pub(super) struct Named {
+pub struct Named {
     config: Arc<ClientConfig>,
     name: String,
 }
@@ -77,7 +85,7 @@ impl TlsConnect<Socket> for Named {
 }
 
 /// An encrypted connection.
-pub(super) struct Encrypted(Box<tokio_rustls::client::TlsStream<Socket>>);
+pub struct Encrypted(Box<tokio_rustls::client::TlsStream<Socket>>);
 
 impl TlsStream for Encrypted {
     fn channel_binding(&self) -> ChannelBinding {
