@@ -109,7 +109,7 @@ impl Dialect {
     ///
     /// # Errors
     /// The first statement that cannot, where others of the file should.
-    pub fn shares_transaction<'a>(self, statements: &'a [Statement]) -> Result<bool, &'a Statement> {
+    pub fn shares_transaction(self, statements: &[Statement]) -> Result<bool, &Statement> {
         let alone = |statement: &&Statement| self.effect(statement) == Effect::ByItself;
         match self {
             // What cannot says so itself, and is rolled back with the rest.

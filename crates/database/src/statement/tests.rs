@@ -138,15 +138,16 @@ proptest! {
             prop::sample::select(vec![
                 "'", "\"", "`", "[", "]", ";", "--", "/*", "*/", "\n", " ", "create", "trigger", "temp", "begin", "end", "explain",
                 "é", "\u{feff}", "\u{a0}", "\u{0}", "$a", "x'", "/", "-", "1",
+                "$$", "$", "\\", "E'", "#", "delimiter ", "/*!50000", "(", ")", "copy",
             ]),
             0..30,
         ),
     ) {
         let text = parts.concat();
-        if let Ok(statements) = split(Dialect::Sqlite, &text) {
-            for statement in statements {
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
+            for statement in split(dialect, &text).unwrap_or_default() {
                 prop_assert!(text.contains(&statement.sql) && !statement.sql.is_empty());
-                let _ = (statement.keyword(), statement.summary());
+                let _ = (statement.keyword(), statement.summary(), dialect.effect(&statement), dialect.refusal(&statement));
             }
         }
     }
