@@ -18,7 +18,7 @@ use tracing::{error, warn};
 use crate::attempt::{Live, Work};
 use crate::decide::{Action, Attempt, Input};
 use crate::engine::{Answer, Inner, Message, WishError};
-use crate::groups::{TurnSearch, group_of_claim, turn_claim};
+use crate::groups::{Member, TurnSearch, group_of_claim, turn_claim};
 use crate::kinds::stream_of;
 use crate::open_run::{Done, OpenRun, Turn};
 use crate::places::RunPlaces;
@@ -420,6 +420,20 @@ async fn load(inner: &Inner, run: RunId) -> Result<(RunState, Position), Halt> {
 
 /// Reads from the ledger which turn of a group was the last, and who is in it.
 async fn learn(inner: &Inner, group: &str) -> Result<(), Halt> {
+    let (turn, holder) = last_turn(inner, group).await?;
+    inner.places.groups().learn(group, turn, holder);
+    Ok(())
+}
+
+/// Reads from the ledger who is in a group, for whoever drives none of its runs.
+pub(crate) async fn holder(inner: &Inner, group: &str, of: RunId) -> Result<Option<Member>, WishError> {
+    let found = last_turn(inner, group).await;
+    found
+        .map(|(_, holder)| holder)
+        .map_err(|halt| halt.to_whoever_wished(of))
+}
+
+async fn last_turn(inner: &Inner, group: &str) -> Result<(u64, Option<Member>), Halt> {
     let mut search = TurnSearch::default();
     let mut last = None;
     while let Some(turn) = search.next() {
@@ -431,8 +445,7 @@ async fn learn(inner: &Inner, group: &str) -> Result<(), Halt> {
         Some(run) => load(inner, run).await?.0.holder(group),
         None => None,
     };
-    inner.places.groups().learn(group, search.last(), holder);
-    Ok(())
+    Ok((search.last(), holder))
 }
 
 async fn read(ledger: &dyn Ledger, run: RunId, inner: &Inner) -> Result<(RunState, Position), Halt> {

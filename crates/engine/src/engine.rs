@@ -336,9 +336,22 @@ impl Engine {
         }
     }
 
-    /// What the steps of a run, or the run itself, wait for because something else is in their group.
+    /// What the steps of a run that is driven here, or the run itself, wait for because something else is in
+    /// their group.
     pub fn waiting(&self, run: RunId) -> Vec<Waiting> {
         self.inner.places.groups().waiting(run)
+    }
+
+    /// What the steps of a run, or the run itself, wait for, whichever server drives it: one that stands by reads
+    /// in the ledger who is in their groups.
+    ///
+    /// # Errors
+    /// When there is no such run, or the ledger cannot be read.
+    pub async fn waits(&self, run: RunId) -> Result<Vec<Waiting>, WishError> {
+        match self.leads() {
+            true => Ok(self.waiting(run)),
+            false => standby::waiting(&self.inner, run).await,
+        }
     }
 
     /// All that steps may take of this machine.

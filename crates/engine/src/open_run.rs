@@ -9,7 +9,6 @@ use std::collections::{HashMap, VecDeque};
 
 use facts::{Position, Timestamp};
 use ledger::Append;
-use pipeline::plan::Concurrency;
 
 use crate::action::{ActionOutcome, StepResult};
 use crate::decide::{Action, Claim, Decision, Input, Refused, Situation, claim, decide};
@@ -190,7 +189,7 @@ impl<T> OpenRun<T> {
         let mut turns: HashMap<usize, Option<u64>> = HashMap::new();
         let mut run_turn = None;
         if state.grouped {
-            let wanted = self.wanted();
+            let wanted = state.wanted();
             let given = places.enter(&wanted);
             for (wanted, given) in wanted.iter().zip(given) {
                 match wanted.member.place {
@@ -228,28 +227,6 @@ impl<T> OpenRun<T> {
             turn: run_turn,
             steps: next.into_iter().map(turn_of).collect(),
         }
-    }
-
-    /// The groups that have to be entered before what is ready may begin. The run enters its own first, so
-    /// that nobody holds a step's group while he waits for a run's.
-    fn wanted(&self) -> Vec<Wanted> {
-        let state = &self.state;
-        let wanted = |concurrency: &Concurrency, place: Option<usize>| Wanted {
-            key: state.group_key(&concurrency.group, place.is_some()),
-            name: concurrency.group.clone(),
-            member: state.member(place),
-            rule: concurrency.rule,
-        };
-        let ready = || state.ready.iter().chain(&state.ready_free).copied();
-        if let Some(concurrency) = state.concurrency()
-            && state.run_turn.is_none()
-        {
-            return ready().next().map(|_| wanted(concurrency, None)).into_iter().collect();
-        }
-        ready()
-            .filter(|place| state.steps[*place].turn.is_none())
-            .filter_map(|place| Some(wanted(state.concurrency_of(place)?, Some(place))))
-            .collect()
     }
 
     /// The append is durable up to `last`: what follows from it may be done.

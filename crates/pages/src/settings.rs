@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use crate::model::{
-    DeliveryNote, DeliveryState, Frame, NotificationsView, PersonLine, SettingLine, SettingsPage, TokenLine,
+    DeliveryNote, DeliveryState, Frame, NotificationsView, PersonLine, ServerLine, ServersView, SettingLine,
+    SettingsPage, TokenLine,
 };
 use crate::parts::frame::{self, Live, Section};
 use crate::parts::mark::{Mark, Status};
@@ -27,9 +28,13 @@ pub fn page(frame: &Frame, page: &SettingsPage) -> Markup {
                 (self::notifications(frame, notifications))
             }
         }
+        section id="servers" data-live aria-labelledby="servers-title" {
+            (small::heading("servers-title", "Servers", None))
+            (self::servers(frame, &page.servers))
+        }
         @if let Some(settings) = &page.settings {
             section aria-labelledby="settings-title" {
-                (small::heading("settings-title", "Server", None))
+                (small::heading("settings-title", "What this server was told", None))
                 (self::settings(settings))
             }
         }
@@ -106,6 +111,40 @@ fn delivery_state(line: &DeliveryNote) -> Status {
         DeliveryState::Again(_) => (Mark::Attention, "not taken"),
         DeliveryState::Delivered => (Mark::Good, "delivered"),
         DeliveryState::GivenUp => (Mark::Bad, "given up"),
+    };
+    Status { mark, word }
+}
+
+fn servers(frame: &Frame, all: &ServersView) -> Markup {
+    html! {
+        div.scroll { table.list {
+            thead { tr { th scope="col" { "State" } th scope="col" { "Server" } th scope="col" { "Leads" } th.right scope="col" { "At work last" } th.right scope="col" { "Started" } } }
+            tbody { @for server in &all.lines { tr {
+                td.list-state { (server_state(server).show()) }
+                td.list-main.breakable {
+                    @match &server.url { Some(url) => code { (url) }, None => span.faint { "it does not answer yet" } }
+                    @if server.this { span.faint { ", this one" } }
+                    p.list-note { "process " (server.process) " on " (server.host) ", version " (server.version) }
+                }
+                td {
+                    @if server.leads.is_empty() { span.faint { @if server.at_work { "stands by" } @else { "nothing" } } }
+                    @for (place, (duty, since)) in server.leads.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        span title=(format!("since {}", time::exact(*since))) { (duty) }
+                    }
+                }
+                td.right.faint { (time::ago(frame.now, server.heard_at)) }
+                td.right.faint { (time::ago(frame.now, server.started_at)) }
+            } } }
+        } }
+        @if !all.unled.is_empty() { p.fine { "No server leads these duties now: " (all.unled.join(", ")) "." } }
+    }
+}
+
+fn server_state(server: &ServerLine) -> Status {
+    let (mark, word) = match server.at_work {
+        true => (Mark::Good, "at work"),
+        false => (Mark::Attention, "silent"),
     };
     Status { mark, word }
 }

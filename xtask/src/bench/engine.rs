@@ -11,6 +11,7 @@ mod http;
 mod matrix;
 mod picture;
 mod postgres;
+mod questions;
 mod server;
 mod tools;
 

@@ -3,7 +3,7 @@
 use pipeline::plan::Concurrency;
 
 use super::RunState;
-use crate::groups::{Holding, Member};
+use crate::groups::{Holding, Member, Wanted};
 
 impl RunState {
     /// A group of this run, or of steps of it, among all groups of the ledger. Groups of runs and groups of
@@ -24,6 +24,27 @@ impl RunState {
         let concurrency = self.planned(place).concurrency.as_ref()?;
         let is_own = self.concurrency().is_some_and(|own| own.group == concurrency.group);
         (!is_own).then_some(concurrency)
+    }
+
+    /// The groups that have to be entered before what is ready may begin. The run enters its own first, so
+    /// that nobody holds a step's group while he waits for a run's.
+    pub(crate) fn wanted(&self) -> Vec<Wanted> {
+        let wanted = |concurrency: &Concurrency, place: Option<usize>| Wanted {
+            key: self.group_key(&concurrency.group, place.is_some()),
+            name: concurrency.group.clone(),
+            member: self.member(place),
+            rule: concurrency.rule,
+        };
+        let ready = || self.ready.iter().chain(&self.ready_free).copied();
+        if let Some(concurrency) = self.concurrency()
+            && self.run_turn.is_none()
+        {
+            return ready().next().map(|_| wanted(concurrency, None)).into_iter().collect();
+        }
+        ready()
+            .filter(|place| self.steps[*place].turn.is_none())
+            .filter_map(|place| Some(wanted(self.concurrency_of(place)?, Some(place))))
+            .collect()
     }
 
     /// This run, or a step of it, as a member of a group.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use engine::{Engine, RunResult};
+use engine::{Engine, RunRequest, RunResult};
 use facts::{Actor, SystemClock};
 use ledger::{AppendError, Fenced, Holder, Ledger, MemoryLedger, Taking};
+use pipeline::Plan;
+use pipeline::plan::{Concurrency, GroupRule};
 use serde_json::json;
 
 use crate::bench::{Bench, effect, name, nothing, request, step};
@@ -91,6 +93,49 @@ async fn what_is_wished_for_at_an_engine_that_stands_by_is_done_by_the_one_that_
     let error = standing_by.cancel(unknown, Actor::System).await.unwrap_err();
     assert!(error.to_string().contains("there is no run"), "{error}");
     hearing.abort();
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn what_a_run_waits_for_in_its_group_is_seen_at_an_engine_that_stands_by() {
+    let bench = Bench::new();
+    let (leading, standing_by) = (bench.engine().await, bench.standing_by());
+    let asked = |called: &str, of_step: bool| {
+        let group = Some(Concurrency {
+            group: "deploy".to_owned(),
+            rule: GroupRule::Queue,
+        });
+        let mut only = step(called, &[], json!({"hold": true}));
+        let mut plan = Plan::of(Vec::new());
+        match of_step {
+            true => only.concurrency = group,
+            false => plan.concurrency = group,
+        }
+        plan.steps = vec![only];
+        RunRequest {
+            plan: Ok(plan),
+            ..request(Vec::new())
+        }
+    };
+    for (first, second, of_steps) in [("one", "two", true), ("three", "four", false)] {
+        let holds = leading.submit(asked(first, of_steps), nothing()).await.unwrap().run;
+        bench.world.begun(&format!("{first}-1")).await;
+        let waits = leading.submit(asked(second, of_steps), nothing()).await.unwrap().run;
+        let known = bench.until(|| leading.waiting(waits).pop()).await;
+        assert_eq!(known.run, holds);
+        assert_eq!(known.by, of_steps.then(|| name(first)));
+        assert_eq!(standing_by.waits(waits).await.unwrap(), [known.clone()]);
+        assert_eq!(leading.waits(waits).await.unwrap(), [known]);
+        assert_eq!(standing_by.waits(holds).await.unwrap(), []);
+        for (run, called) in [(holds, first), (waits, second)] {
+            bench.world.release(called);
+            assert_eq!(leading.wait(run).await.unwrap(), Some(RunResult::Succeeded));
+        }
+        assert_eq!(standing_by.waits(waits).await.unwrap(), []);
+    }
+    let unknown = request(Vec::new()).run;
+    let error = standing_by.waits(unknown).await.unwrap_err();
+    assert!(error.to_string().contains("there is no run"), "{error}");
     bench.check().await;
 }
 

@@ -41,7 +41,8 @@ pub use run::{
 };
 pub use search::{SearchGroup, SearchHit, SearchPage};
 pub use settings::{
-    Channel, DeliveryNote, DeliveryState, NotificationsView, PersonLine, SettingLine, SettingsPage, TokenLine,
+    Channel, DeliveryNote, DeliveryState, NotificationsView, PersonLine, ServerLine, ServersView, SettingLine,
+    SettingsPage, TokenLine,
 };
 
 use std::time::Duration;

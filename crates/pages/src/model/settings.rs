@@ -12,6 +12,8 @@ pub struct SettingsPage {
     pub roles: Vec<String>,
     /// The version of the server.
     pub version: String,
+    /// The servers that work on the facts.
+    pub servers: ServersView,
     /// The settings of the server, in the order of the documentation.
     pub settings: Option<Vec<SettingLine>>,
     /// The policy in force: its digest and its text.
@@ -22,6 +24,38 @@ pub struct SettingsPage {
     pub people: Option<Vec<PersonLine>>,
     /// Who is told what, and what was told last.
     pub notifications: Option<NotificationsView>,
+}
+
+/// The servers that work on the same facts, and what nobody does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ServersView {
+    /// The servers, the oldest first.
+    pub lines: Vec<ServerLine>,
+    /// Duties that no server leads now.
+    pub unled: Vec<String>,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServerLine {
+    /// Where it answers, once it does.
+    pub url: Option<String>,
+    /// Whether it is the one that shows this page.
+    pub this: bool,
+    /// Whether it is at work; one that was stopped without having ended is not.
+    pub at_work: bool,
+    /// The duties that it leads, each with since when.
+    pub leads: Vec<(String, Timestamp)>,
+    /// The name of its machine.
+    pub host: String,
+    /// Its process.
+    pub process: u32,
+    /// Its version.
+    pub version: String,
+    /// Since when it is there.
+    pub started_at: Timestamp,
+    /// When it was at work last, as far as is known.
+    pub heard_at: Timestamp,
 }
 
 /// A person whom the server knows.

@@ -9,8 +9,8 @@ use super::{before, change, commit, component, package, place, run_id, version};
 use crate::model::{
     Chain, Channel, DeliveryNote, DeliveryState, DeploymentKind, DifferingFile, EntryKind, FactFilter, FactLine,
     FactPage, LedgerPage, NotificationsView, OpenFile, OtherPackage, PackageDifference, PackageEntry, PackagePage,
-    PackageVerdict, PersonLine, SettingLine, SettingsPage, Stay, StayState, TokenLine, VerdictMark, Verification,
-    VerifyPage,
+    PackageVerdict, PersonLine, ServerLine, ServersView, SettingLine, SettingsPage, Stay, StayState, TokenLine,
+    VerdictMark, Verification, VerifyPage,
 };
 
 pub(super) fn other(number: &str) -> OtherPackage {
@@ -245,6 +245,33 @@ pub fn verifications() -> [VerifyPage; 3] {
     .map(|verification| VerifyPage { verification })
 }
 
+/// One server that leads, one that stands by, and one that was stopped without having ended.
+fn servers() -> ServersView {
+    let server = |number: u32, leads: &[&str], heard: i64| ServerLine {
+        url: Some(format!("https://deliver{number}.example.org")),
+        this: number == 1,
+        at_work: heard < 15,
+        leads: leads.iter().map(|duty| ((*duty).to_owned(), before(86_000))).collect(),
+        host: "deliver".to_owned(),
+        process: 4_000 + number,
+        version: "0.1.0".to_owned(),
+        started_at: before(90_000),
+        heard_at: before(heard),
+    };
+    ServersView {
+        lines: vec![
+            server(
+                1,
+                &["runs", "sources", "checkpoints", "notifications", "rules", "stores"],
+                2,
+            ),
+            server(2, &[], 3),
+            server(3, &[], 70),
+        ],
+        unled: vec!["retention".to_owned()],
+    }
+}
+
 /// The settings as an admin sees them.
 pub fn settings() -> SettingsPage {
     let setting = |name: &str, value: &str, source: Option<&str>| SettingLine {
@@ -256,6 +283,7 @@ pub fn settings() -> SettingsPage {
         actor: "user:actor_01h455vb4pex5vsknk084sn02q".to_owned(),
         roles: vec!["admin".to_owned()],
         version: "0.1.0".to_owned(),
+        servers: servers(),
         settings: Some(vec![
             setting("data", "/var/lib/throughline", Some("--data")),
             setting("address", "127.0.0.1:8400", None),

@@ -170,7 +170,10 @@ pub async fn one(
     let row = run_of(&house, &caller, &run).await?;
     let steps = engine::query::steps(&*house.ledger, row.id).await?.rows;
     let attempts = engine::query::attempts(&*house.ledger, row.id, None).await?;
-    let waiting = house.engine.waiting(row.id);
+    let waiting = match row.result {
+        None => house.engine.waits(row.id).await?,
+        Some(_) => Vec::new(),
+    };
     let planned = AsPlanned::read(&house, row.id).await?;
     let mut run = run_line(row.clone());
     if let Some(whole) = waiting.iter().find(|waiting| waiting.step.is_none()) {

@@ -10,6 +10,4 @@ mod view;
 mod words;
 
 pub(crate) use answer::answer;
-#[cfg(test)]
-pub(crate) use find::{Asked, find};
 pub use view::SearchView;

@@ -61,7 +61,10 @@ pub(super) async fn show(
     };
     let log = opened(&house, &row, &steps, &attempts, &open).await?;
     let may_resolve = visit.may(Action::Resolve, &Resource::Component(row.component_name.clone()));
-    let waiting = house.engine.waiting(row.id);
+    let waiting = match row.result {
+        None => house.engine.waits(row.id).await?,
+        Some(_) => Vec::new(),
+    };
     let line = waits(line, &waiting);
     let broken = match &first.broken {
         Some(broken) => Some(excerpted(&house, &row, broken).await),

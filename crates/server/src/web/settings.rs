@@ -9,7 +9,8 @@ use notification::rule::Components;
 use notification::settings::Address;
 use notification::{Event, Notifications, Rule};
 use pages::model::{
-    Channel, DeliveryNote, DeliveryState, NotificationsView, PersonLine, SettingLine, SettingsPage, TokenLine,
+    Channel, DeliveryNote, DeliveryState, NotificationsView, PersonLine, ServerLine, ServersView, SettingLine,
+    SettingsPage, TokenLine,
 };
 
 use super::visit::Visit;
@@ -60,6 +61,7 @@ pub(super) async fn show(State(house): State<Arc<House>>, visit: Visit) -> Resul
         actor: actor.to_string(),
         roles,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        servers: servers(&house).await?,
         settings,
         policy: visit
             .may(Action::Read, &Resource::Server)
@@ -69,6 +71,26 @@ pub(super) async fn show(State(house): State<Arc<House>>, visit: Visit) -> Resul
         notifications,
     };
     Ok(pages::settings::page(&visit.frame, &page))
+}
+
+/// The servers that work on the facts, as the API tells them.
+async fn servers(house: &Arc<House>) -> Result<ServersView, Problem> {
+    let all = crate::api::servers::all(house).await?;
+    let lines = all.servers.into_iter().map(|server| ServerLine {
+        url: server.url,
+        this: server.this,
+        at_work: server.at_work,
+        leads: server.leads.into_iter().map(|led| (led.duty, led.since)).collect(),
+        host: server.host,
+        process: server.process,
+        version: server.version,
+        started_at: server.started_at,
+        heard_at: server.heard_at,
+    });
+    Ok(ServersView {
+        lines: lines.collect(),
+        unled: all.unled,
+    })
 }
 
 /// The people whom the server knows, with the roles of the tokens that act for them.

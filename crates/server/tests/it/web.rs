@@ -418,6 +418,10 @@ fn a_change_is_followed_from_page_to_page() {
     }
     let settings = browser.page("/settings");
     assert!(settings.contains("the test") && settings.contains("environments:") && settings.contains("administrator"));
+    let servers = settings.split("id=\"servers\"").nth(1).unwrap();
+    for text in [", this one", "at work", "runs"] {
+        assert!(servers.contains(text), "{text}: {servers}");
+    }
     let environment = browser.page("/environments/production");
     assert!(environment.contains("came by itself") && environment.contains("shop/cart"));
     assert!(environment.contains("A package must be proven in staging before."));

@@ -12,6 +12,7 @@ use super::Asked;
 use super::document::{count, short};
 use super::matrix::{Cell, Measured, Row, median};
 use super::postgres::Postgres;
+use super::questions;
 use super::server::{self, Server, Tree};
 use super::tools::LAPTOP;
 use crate::bench::figures::cannot;
@@ -247,7 +248,7 @@ const OF_A_KIND: usize = 12;
 /// How often each.
 const TIMES: usize = 10;
 
-/// A server with very many facts: its start, its pages, its memory.
+/// A server with very many facts: its start, its pages, the questions it answers, its memory.
 fn facts(built: &Path, asked: &Asked, _: &[Measured]) -> Result<String, String> {
     let sample = sample(built, asked)?;
     let place = asked.folder.join("many");
@@ -294,6 +295,7 @@ fn facts(built: &Path, asked: &Asked, _: &[Measured]) -> Result<String, String> 
     std::thread::sleep(Duration::from_secs(5));
     let idle = server.memory()?;
     let pages = pages(&server)?;
+    let questions = questions::ask(&server)?;
     let after = server.memory()?;
     server.stop()?;
     let _ = std::fs::remove_dir_all(&place);
@@ -309,6 +311,7 @@ fn facts(built: &Path, asked: &Asked, _: &[Measured]) -> Result<String, String> 
         short(after),
     );
     table.push_str(&of_pages(&pages));
+    table.push_str(&questions);
     Ok(table)
 }
 

@@ -275,6 +275,10 @@ fn a_rejected_package_goes_back_as_a_whole_and_never_comes_again() {
     assert_eq!(back.len(), 1);
     assert_eq!((back[0].purpose, back[0].package), (Purpose::Return, package(1)));
     assert_eq!(back[0].generation, production[0].generation + 1);
+    assert_eq!(
+        back[0].reasons,
+        ["the deployment of 1.2.0 failed; the environment returns to 1.1.0 as a whole"]
+    );
     world.succeed(&back[0]);
     assert_eq!(world.advance(), []);
     let after = world.current("production");

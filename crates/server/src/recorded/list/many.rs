@@ -1,7 +1,7 @@
 //! What looking through very many facts costs: no question goes through all of them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use facts::{
     Actor, ActorId, Commit, ComponentId, Digest, FactId, NewFact, RunId, Stream, SystemClock, SystemEntropy, Trust,
@@ -197,59 +197,4 @@ async fn no_question_about_facts_goes_through_all_of_them_or_sorts_them_on_postg
 fn filters_something(filter: &Filter) -> bool {
     let times = filter.since.is_some() || filter.until.is_some();
     times || filter.stream.is_some() || filter.kind.is_some() || filter.actor.is_some()
-}
-
-/// Prints what the slowest questions cost among 200,000 facts. Run by hand:
-/// `cargo nextest run -p server --run-ignored only -E 'test(among_very_many_facts)' --no-capture`.
-#[tokio::test]
-#[ignore = "it takes a minute, and says how long questions take, which a test must not depend on"]
-async fn among_very_many_facts_every_question_is_answered() {
-    let folder = testkit::folder();
-    let ledger = opened(folder.path());
-    let begun = Instant::now();
-    filled(&ledger, 200_000).await;
-    println!("200,000 facts recorded and folded in {:?}", begun.elapsed());
-    let mut times = Vec::new();
-    for (named, filter) in filters() {
-        let begun = Instant::now();
-        let listed = list(&ledger, &filter, None, 50).await.unwrap();
-        times.push((begun.elapsed(), format!("{named}: {} lines", listed.lines.len())));
-    }
-    let begun = Instant::now();
-    let (mut after, mut pages) = (None, 0);
-    while let Some(next) = list(&ledger, &Filter::default(), after.clone(), 50).await.unwrap().next {
-        (after, pages) = (Some(next.to_string()), pages + 1);
-        if pages == 1_000 {
-            break;
-        }
-    }
-    times.push((
-        begun.elapsed() / pages,
-        "a page of a thousand, one after the other".to_owned(),
-    ));
-    for question in [
-        "mend",
-        "order 12345",
-        "m",
-        "service7",
-        "team",
-        "price order",
-        "zzz",
-        "main",
-        "0a",
-        "succeeded",
-    ] {
-        let begun = Instant::now();
-        let asked = crate::search::Asked::new(question, 10);
-        let found = crate::search::find(&ledger, &asked, |_, _| true).await.unwrap();
-        let hits: usize = found.groups.iter().map(|group| group.hits.len()).sum();
-        times.push((begun.elapsed(), format!("search `{question}`: {hits} hits")));
-    }
-    let begun = Instant::now();
-    let verified = ledger.verify(None, &|_| {}).await.unwrap();
-    println!("verified {} facts in {:?}", verified.checked, begun.elapsed());
-    times.sort();
-    for (time, what) in times.iter().rev().take(24) {
-        println!("{time:>12.1?}  {what}");
-    }
 }
