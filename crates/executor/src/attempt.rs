@@ -412,7 +412,9 @@ impl Work<'_> {
             // Its group holds it; nothing is left for each process.
             job.limits = Limits::default();
         }
-        let order = match order(job) {
+        // What the keeper starts is in its group until it leaves, which it does once it knows that it runs.
+        let tell = group.is_some();
+        let order = match order(job, tell) {
             Ok(order) => order,
             Err(reason) => return failed(reason),
         };
@@ -445,6 +447,9 @@ impl Work<'_> {
         drop(order);
         if let Isolation::Unavailable { reason } = &shim.isolation {
             self.log.note(&format!("{NOT_ISOLATED}: {reason}"));
+        }
+        if !tell {
+            self.began();
         }
         let timeout = job.timeout_ms.map(Duration::from_millis);
         let end = self.keep(&mut hold, group.as_ref(), timeout, grace).await;
@@ -502,9 +507,7 @@ impl Work<'_> {
                         if let Some(group) = group {
                             group.let_go(keeper);
                         }
-                        crashpoint::reach("executor.spawned");
-                        self.started_at = SystemClock.now();
-                        self.running_now();
+                        self.began();
                     }
                     Event::Report(end) => return Some(end),
                     Event::Gone => return None,
@@ -519,6 +522,13 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// The keeper has started it, or was told to.
+    fn began(&mut self) {
+        crashpoint::reach("executor.spawned");
+        self.started_at = SystemClock.now();
+        self.running_now();
     }
 
     /// Tells whoever waits for it that it runs.
@@ -547,7 +557,7 @@ impl Work<'_> {
 }
 
 /// What the keeper is told to start.
-fn order(job: &mut JobMessage) -> Result<Order, String> {
+fn order(job: &mut JobMessage, tell: bool) -> Result<Order, String> {
     let mut shell = job.shell.drain(..);
     let program = shell.next().ok_or("no shell was named")?;
     let mut arguments: Vec<String> = shell.collect();
@@ -567,6 +577,7 @@ fn order(job: &mut JobMessage) -> Result<Order, String> {
         run: job.run,
         attempt: job.attempt.clone(),
         secrets: std::mem::take(&mut job.secrets),
+        tell,
     })
 }
 

@@ -109,7 +109,7 @@ impl Keeper {
                     None => return Ok(()),
                     // The attempt that was to be stopped ended a moment ago.
                     Some(Order::Stop { .. }) => {}
-                    Some(Order::Spawn { program, arguments, folder, variables, nice, limits, run, attempt, secrets }) => {
+                    Some(Order::Spawn { program, arguments, folder, variables, nice, limits, run, attempt, secrets, tell }) => {
                         let spec = Spec::new(program)
                             .args(arguments)
                             .variables(variables)
@@ -118,8 +118,8 @@ impl Keeper {
                         let spec = rlimits(&limits)
                             .into_iter()
                             .fold(spec, |spec, (resource, _, most)| spec.limit(resource, most));
-                        let report = match self.start(spec, run, &attempt, &secrets) {
-                            Ok(main) => self.keep(main).await,
+                        let report = match self.start(spec, run, &attempt, &secrets, tell) {
+                            Ok(main) => self.keep(main, tell).await,
                             Err(reason) => Report::CouldNotStart { reason },
                         };
                         if self.isolation.is_none() && !secrets.is_empty() {
@@ -133,15 +133,18 @@ impl Keeper {
         }
     }
 
-    /// Starts the attempt's process.
-    fn start(&self, spec: Spec, run: RunId, attempt: &Attempt, secrets: &[SecretMessage]) -> Result<Main, String> {
+    /// Starts the attempt's process, and waits until it runs where that is to be told.
+    fn start(
+        &self,
+        spec: Spec,
+        run: RunId,
+        attempt: &Attempt,
+        secrets: &[SecretMessage],
+        tell: bool,
+    ) -> Result<Main, String> {
         let streams = || Ok::<_, io::Error>((reopened(1)?, reopened(2)?));
         let (stdout, stderr) = streams().map_err(|error| format!("no stream for its output: {error}"))?;
         let spec = spec.stdout(stdout).stderr(stderr).group(Group::OwnSession);
-        let told = |error: SpawnError| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        };
         let Some(isolation) = &self.isolation else {
             let spec = if secrets.is_empty() {
                 spec
@@ -150,7 +153,7 @@ impl Keeper {
                     .map_err(|error| format!("no place for the step's secrets: {error}"))?;
                 spec.variable(secrets::VARIABLE, folder)
             };
-            let child = process::spawn(spec.with_parent(Signal::KILL)).map_err(told)?;
+            let child = process::spawn(spec.with_parent(Signal::KILL)).map_err(|error| told(&error))?;
             return Ok(Main::Alone(child.leave_to_subreaper()));
         };
         let spec = if secrets.is_empty() {
@@ -165,7 +168,11 @@ impl Keeper {
                 .map(|secret| (secret.name.as_str(), secret.value().as_bytes()))
                 .collect(),
         };
-        isolation.spawn(spec, &shown).map(Main::Isolated).map_err(told)
+        let started = match tell {
+            true => isolation.spawn(spec, &shown),
+            false => isolation.begin(spec, &shown),
+        };
+        started.map(Main::Isolated).map_err(|error| told(&error))
     }
 
     /// What an attempt sees of the data folder: the workspace of its run, and the folder it works in.
@@ -180,15 +187,18 @@ impl Keeper {
     }
 
     /// Sees the process and all of its descendants to their end.
-    async fn keep(&mut self, mut main: Main) -> Report {
-        let mut shim_is_gone = frame::write(&mut self.reports, &Report::Started).await.is_err();
+    async fn keep(&mut self, mut main: Main, tell: bool) -> Report {
+        let mut shim_is_gone = tell && frame::write(&mut self.reports, &Report::Started).await.is_err();
         let mut usage = Usage::default();
         let mut kill_at: Option<Instant> = None;
         let exit = loop {
             let reaped = reap_all(main.identity().pid);
             usage = usage.and(reaped.usage);
             if let Some(exit) = reaped.main {
-                break main.exit(exit);
+                match main.exit(exit) {
+                    Ok(exit) => break exit,
+                    Err(error) => return Report::CouldNotStart { reason: told(&error) },
+                }
             }
             if shim_is_gone {
                 tree::kill_until_none(Vec::new(), || tree::descendants(self.this)).await;
@@ -203,6 +213,8 @@ impl Keeper {
                 _ = self.child_ended.recv() => {}
                 order = self.orders.recv(), if !shim_is_gone => match order {
                     Some(Order::Stop { grace_ms }) => {
+                        // Before it runs there is nothing that could hear of it.
+                        main.await_program();
                         tree::signal_all(&tree::descendants(self.this), Signal::TERM);
                         kill_at = Some(Instant::now() + Duration::from_millis(grace_ms));
                     }
@@ -254,11 +266,26 @@ impl Main {
         }
     }
 
-    fn exit(&mut self, exit: Exit) -> Exit {
+    /// Waits until its program runs, or could not be started.
+    fn await_program(&mut self) {
+        if let Self::Isolated(started) = self {
+            started.await_program();
+        }
+    }
+
+    fn exit(&mut self, exit: Exit) -> Result<Exit, SpawnError> {
         match self {
-            Self::Alone(_) => exit,
+            Self::Alone(_) => Ok(exit),
             Self::Isolated(started) => started.exit(exit),
         }
+    }
+}
+
+/// Why something could not be started, with its cause.
+fn told(error: &SpawnError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

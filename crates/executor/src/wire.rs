@@ -196,6 +196,8 @@ pub(crate) enum Order {
         attempt: Attempt,
         /// They are made files for it, and gone when nothing of it is left, even if the shim is gone.
         secrets: Vec<SecretMessage>,
+        /// Whether the keeper waits until it runs, and says so; else the shim hears of its end alone.
+        tell: bool,
     },
     /// End what was started.
     Stop { grace_ms: u64 },
@@ -207,7 +209,7 @@ pub(crate) enum Order {
 pub(crate) enum Report {
     /// It runs.
     Started,
-    /// It does not, and never did.
+    /// It does not, and never did. Also after it was taken to run, where nobody asked to be told.
     CouldNotStart { reason: String },
     /// It has ended, and so has everything that it started.
     Ended {

@@ -124,7 +124,7 @@ async fn what_a_run_waits_for_in_its_group_is_seen_at_an_engine_that_stands_by()
         let known = bench.until(|| leading.waiting(waits).pop()).await;
         assert_eq!(known.run, holds);
         assert_eq!(known.by, of_steps.then(|| name(first)));
-        assert_eq!(standing_by.waits(waits).await.unwrap(), [known.clone()]);
+        assert_eq!(standing_by.waits(waits).await.unwrap(), std::slice::from_ref(&known));
         assert_eq!(leading.waits(waits).await.unwrap(), [known]);
         assert_eq!(standing_by.waits(holds).await.unwrap(), []);
         for (run, called) in [(holds, first), (waits, second)] {

@@ -50,6 +50,7 @@ fn script_order(
         run: job.run,
         attempt: job.attempt.clone(),
         secrets: Vec::new(),
+        tell: true,
     })
 }
 

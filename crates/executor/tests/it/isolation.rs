@@ -256,6 +256,9 @@ async fn a_step_has_no_rights_but_those_of_builds() {
         let bench = bench(mode);
         let script = "
             grep -q 'NoNewPrivs:.0' /proc/self/status && echo way privileges
+            for set in CapPrm CapBnd; do
+                test $(( 0x$(grep \"^$set\" /proc/self/status | cut -f 2) & 1 << 21 )) -ne 0 && echo way $set
+            done
             mount -t tmpfs tmpfs . 2>/dev/null && umount . && echo way mount
             test -w /proc/sys/kernel/core_pattern && echo 'core' 2>/dev/null > /proc/sys/kernel/domainname && echo way kernel
             for device in $(find /dev -maxdepth 1 -type b 2>/dev/null); do
@@ -278,6 +281,7 @@ async fn a_step_has_no_rights_but_those_of_builds() {
     assert!(without.contains("privileges"));
     if rustix::process::geteuid().is_root() && std::env::var_os(AGAIN).is_none() {
         assert!(without.contains("mount") && without.contains("kernel"), "{without:?}");
+        assert!(without.contains("CapPrm") && without.contains("CapBnd"), "{without:?}");
     }
 }
 

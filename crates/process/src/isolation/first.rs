@@ -18,7 +18,7 @@ use super::system;
 /// What a root user keeps of its rights: enough to own, give away and install files, to become another
 /// user and to listen. Not enough to mount, to look into other processes, to make or open devices, to
 /// change the kernel, or to open files past their paths.
-const KEPT: u64 = 1 << 0 // chown
+pub(super) const KEPT: u64 = 1 << 0 // chown
     | 1 << 1 // dac_override
     | 1 << 3 // fowner
     | 1 << 4 // fsetid

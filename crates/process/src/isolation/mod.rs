@@ -86,18 +86,66 @@ pub struct Isolation {
 pub struct Started {
     /// The first process of its namespaces, a child of this one: everything has ended when it has.
     pub identity: Identity,
+    /// What says why the program could not be started; closed once it runs.
+    failed: Option<std::fs::File>,
+    failure: Option<[i32; 2]>,
+    about: About,
     ended: std::fs::File,
 }
 
+/// What a failure is told with.
+#[derive(Debug)]
+struct About {
+    program: OsString,
+    folder: Option<PathBuf>,
+    mountings: Vec<String>,
+}
+
 impl Started {
+    /// Waits until the program runs, or could not be started, which takes no longer than it does.
+    pub fn await_program(&mut self) {
+        if let Some(mut failed) = self.failed.take() {
+            self.failure = read_numbers(&mut failed).unwrap_or(Some([first::AT_REST, libc::EIO]));
+        }
+    }
+
+    /// Why the program could not be started, if that is known.
+    fn failure(&self) -> Option<SpawnError> {
+        let [at, number] = self.failure?;
+        let About {
+            program,
+            folder,
+            mountings,
+        } = &self.about;
+        let error = io::Error::from_raw_os_error(number);
+        let other = |source: io::Error| SpawnError::Other {
+            program: program.clone(),
+            source,
+        };
+        Some(match at {
+            first::AT_FOLDER => SpawnError::NoFolder(folder.clone().unwrap_or_default()),
+            first::AT_PROGRAM if number == libc::ENOENT => SpawnError::NoProgram(program.clone()),
+            first::AT_PROGRAM if number == libc::E2BIG => SpawnError::TooLong(program.clone()),
+            first::AT_PROGRAM | first::AT_REST => other(error),
+            at => other(io::Error::new(error.kind(), failure(mountings, at, number).to_string())),
+        })
+    }
+
     /// How the program ended, from how the first process did.
-    pub fn exit(&mut self, first: Exit) -> Exit {
+    ///
+    /// # Errors
+    /// When it could not be started.
+    pub fn exit(&mut self, first: Exit) -> Result<Exit, SpawnError> {
+        self.await_program();
+        if let Some(failure) = self.failure() {
+            return Err(failure);
+        }
         let ending = match read_numbers(&mut self.ended) {
             Ok(Some([_, status])) if libc::WIFSIGNALED(status) => Ending::Signal(libc::WTERMSIG(status)),
             Ok(Some([_, status])) => Ending::Code(libc::WEXITSTATUS(status)),
             _ => first.ending,
         };
-        Exit { ending, ..first }
+        Ok(Exit { ending, ..first })
     }
 }
 
@@ -182,6 +230,8 @@ impl Isolation {
             prepare::own_configuration_of_ssh(&hidden.folder)?;
         }
         prepare::close(&hidden.folder)?;
+        // Once for all that it starts; it executes nothing itself.
+        system::bound_capabilities(first::KEPT).map_err(cannot("give up rights"))?;
         Ok(Self {
             folder: hidden.folder.clone(),
             real,
@@ -234,7 +284,10 @@ impl Isolation {
         reap(pid);
         match failed.map_err(cannot("try it"))? {
             None => Ok(()),
-            Some([at, error]) => Err(failure(&mountings, at, error)),
+            Some([at, error]) => {
+                let what: Vec<_> = mountings.iter().map(Mounting::what).collect();
+                Err(failure(&what, at, error))
+            }
         }
     }
 
@@ -272,6 +325,23 @@ impl Isolation {
     /// # Errors
     /// When it cannot be started; nothing runs then.
     pub fn spawn(&self, spec: Spec, shown: &Shown<'_>) -> Result<Started, SpawnError> {
+        let mut started = self.begin(spec, shown)?;
+        started.await_program();
+        match started.failure() {
+            None => Ok(started),
+            Some(failure) => {
+                reap(started.identity.pid);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The same, without waiting for the program: whether it could be started is said by
+    /// [`Started::exit`].
+    ///
+    /// # Errors
+    /// When nothing could be begun.
+    pub fn begin(&self, spec: Spec, shown: &Shown<'_>) -> Result<Started, SpawnError> {
         let name = spec.program.clone();
         let other = |source: io::Error| SpawnError::Other {
             program: name.clone(),
@@ -301,30 +371,23 @@ impl Isolation {
         }
         drop((failed_writing, ended_writing));
         let identity = Identity::of_pid(pid).ok_or_else(|| other(io::Error::other("/proc is not mounted")))?;
-        let Some([at, number]) = read_numbers(&mut failed.into()).map_err(other)? else {
-            return Ok(Started {
-                identity,
-                ended: ended.into(),
-            });
-        };
-        reap(pid);
-        let error = io::Error::from_raw_os_error(number);
-        Err(match at {
-            first::AT_FOLDER => SpawnError::NoFolder(folder.unwrap_or_default()),
-            first::AT_PROGRAM if number == libc::ENOENT => SpawnError::NoProgram(name),
-            first::AT_PROGRAM if number == libc::E2BIG => SpawnError::TooLong(name),
-            first::AT_PROGRAM | first::AT_REST => other(error),
-            at => other(io::Error::new(
-                error.kind(),
-                failure(&mountings, at, number).to_string(),
-            )),
+        Ok(Started {
+            identity,
+            failed: Some(failed.into()),
+            failure: None,
+            about: About {
+                mountings: mountings.iter().map(Mounting::what).collect(),
+                program: name,
+                folder,
+            },
+            ended: ended.into(),
         })
     }
 }
 
-fn failure(mountings: &[Mounting], at: i32, number: i32) -> Unavailable {
+fn failure(mountings: &[String], at: i32, number: i32) -> Unavailable {
     let what = usize::try_from(at).ok().and_then(|at| mountings.get(at));
-    let what = what.map_or_else(|| "give up rights".to_owned(), Mounting::what);
+    let what = what.map_or("give up rights", String::as_str);
     cannot(what)(io::Error::from_raw_os_error(number))
 }
 

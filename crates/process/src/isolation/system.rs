@@ -139,19 +139,26 @@ struct CapabilityWords {
     inheritable: u32,
 }
 
-/// Gives up every capability whose bit is not set in `kept`, for good.
-pub(super) fn keep_capabilities(kept: u64) -> io::Result<()> {
-    const VERSION: u32 = 0x2008_0522;
+/// What is executed from here on, by this process or any below it, gets no capability whose bit is not set in
+/// `kept`. This process keeps those that it has.
+pub(super) fn bound_capabilities(kept: u64) -> io::Result<()> {
     for capability in 0..64 {
         if kept & (1 << capability) != 0 {
             continue;
         }
         match prctl(libc::PR_CAPBSET_DROP, capability) {
             // Beyond the last one that this kernel knows.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(()),
             dropped => dropped?,
         }
     }
+    Ok(())
+}
+
+/// Gives up every capability whose bit is not set in `kept`. That nothing gets them back is for
+/// [`bound_capabilities`].
+pub(super) fn keep_capabilities(kept: u64) -> io::Result<()> {
+    const VERSION: u32 = 0x2008_0522;
     let mut header = CapabilityHeader {
         version: VERSION,
         pid: 0,
