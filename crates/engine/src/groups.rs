@@ -286,10 +286,9 @@ impl GroupPool {
         for key in groups.runs.get(&run).into_iter().flat_map(|mine| &mine.keys) {
             let Some(group) = groups.groups.get(key) else { continue };
             for member in group.waiting.keys().filter(|member| member.run == run) {
-                let before = match &group.holder {
-                    Some(holder) if holder.member != *member => Some(&holder.member),
-                    _ => group.waiting.keys().next().filter(|first| *first < member),
-                };
+                // Whose turn it is waits for nobody, and somebody's it always is where anybody waits.
+                let before = group.holder.as_ref().map(|holder| &holder.member);
+                let before = before.filter(|before| *before != member);
                 all.extend(before.map(|before| Waiting {
                     step: member.step.clone(),
                     group: group.name.clone(),

@@ -361,3 +361,6 @@ impl Known {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,6 +98,17 @@ fn a_newer_run_ends_those_that_wait_or_also_who_works() {
 }
 
 #[test]
+fn a_newer_run_takes_the_turn_of_one_that_has_not_entered_yet() {
+    let bench = Bench::default();
+    let (one, two) = (wanted(1, 0, GroupRule::Newest), wanted(2, 0, GroupRule::Newest));
+    assert_eq!(bench.asks(std::slice::from_ref(&one)), [Some(1)]);
+    assert_eq!(bench.asks(std::slice::from_ref(&two)), [Some(1)]);
+    let off = bench.pool.called_off(id(1));
+    assert_eq!((off.len(), off[0].by), (1, id(2)));
+    assert_eq!(bench.pool.waiting(id(2)), []);
+}
+
+#[test]
 fn the_last_turn_is_found() {
     for last in [0, 1, 2, 3, 7, 8, 1_000] {
         let mut search = TurnSearch::default();
@@ -195,7 +206,7 @@ fn it_is_told_what_is_waited_for_and_nobody_waits_for_itself() {
         format!("waits for run {} in the group `deploy`", id(2))
     );
     assert_eq!(bench.pool.waiting(id(2)), []);
-    // Free again, and an older one waits: its turn has come although a younger one asked before.
+    // An older one comes later: it waits for who is in, as the younger one does.
     bench.asks(std::slice::from_ref(&one));
     assert_eq!(bench.pool.waiting(id(1)).len(), 1);
 }
