@@ -9,6 +9,7 @@
 //! - [`secrets`]: secrets, encrypted at rest with a [`key`] that is kept elsewhere.
 //! - [`hooks`]: the doors through which hosts of repositories say that something moved.
 //! - [`outbox`]: what is to be told to people and machines outside, kept until it has been.
+//! - [`statuses`]: what is said of commits to the hosts of their repositories, until it has been.
 //! - [`readers`]: how far those have come who read all facts.
 //! - [`kinds`]: the fact kinds that record changes here, without names and values.
 //!
@@ -27,6 +28,7 @@ pub mod readers;
 pub mod role;
 pub mod secrets;
 pub mod sessions;
+pub mod statuses;
 pub mod store;
 pub mod tokens;
 
@@ -42,6 +44,7 @@ pub use outbox::{NewOut, Out};
 pub use role::{ComponentScope, EnvironmentScope, Grant, Rights, Role};
 pub use secrets::{Credentials, SecretInfo, SecretName, SecretValue};
 pub use sessions::{LoginLink, Session};
+pub use statuses::{KeptStatus, NewStatus, TargetState};
 pub use store::Access;
 pub use tokens::{Authenticated, MadeToken, NewToken, TokenInfo};
 pub use zeroize::Zeroizing;

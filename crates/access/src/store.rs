@@ -16,7 +16,7 @@ use crate::key::{self, MasterKey};
 /// `Tlop`: what SQLite's header says about the file.
 const APPLICATION_ID: i64 = 0x546c_6f70;
 /// The version of the tables below.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 const TABLES: &str = "
 CREATE TABLE actors (
@@ -132,6 +132,30 @@ CREATE TABLE deliveries (
     head TEXT
 ) STRICT;
 CREATE INDEX deliveries_by_hook ON deliveries (hook, number);
+";
+
+/// What version 6 adds.
+const STATUSES: &str = "
+CREATE TABLE statuses (
+    key TEXT NOT NULL PRIMARY KEY,
+    target TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    due_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    problem TEXT,
+    told_at INTEGER,
+    told TEXT
+) STRICT;
+CREATE INDEX statuses_by_due ON statuses (target, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX statuses_by_position ON statuses (target, position);
+CREATE TABLE status_targets (
+    target TEXT NOT NULL PRIMARY KEY,
+    paused_until INTEGER,
+    problem TEXT NOT NULL,
+    problem_since INTEGER NOT NULL
+) STRICT;
 ";
 
 /// The store of actors, tokens, sessions and secrets.
@@ -269,6 +293,9 @@ fn make_tables(connection: &mut Connection, path: &Path) -> Result<(), AccessErr
     }
     if version < 5 {
         transaction.execute_batch(HOOKS)?;
+    }
+    if version < 6 {
+        transaction.execute_batch(STATUSES)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     Ok(transaction.commit()?)

@@ -3,11 +3,12 @@
 //! [`settings`] reads and checks the file that says it, [`event`] names what can be told, [`rule`]
 //! decides who hears of it, [`message`] says it in words and as a document, [`schedule`] says when
 //! something is tried again. Those are pure. [`webhook`] and [`mail`] send, to addresses that
-//! [`guard`] lets through; a webhook is signed as [`signature`] says.
+//! [`guard`] lets through, over connections of [`connection`]; a webhook is signed as [`signature`] says.
 //!
 //! Nothing here knows where events come from, keeps anything, or decides when to send: the server
 //! does.
 
+pub mod connection;
 pub mod event;
 pub mod format;
 pub mod guard;
@@ -19,6 +20,7 @@ pub mod settings;
 pub mod signature;
 pub mod webhook;
 
+pub use connection::Connections;
 pub use event::{Event, Happening};
 pub use format::Format;
 pub use guard::{Network, Reach};

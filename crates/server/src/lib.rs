@@ -30,6 +30,7 @@ mod search;
 mod serve;
 mod servers;
 pub mod settings;
+pub mod statuses;
 mod store;
 mod tls;
 pub mod views;

@@ -21,7 +21,8 @@ use crate::house::{House, OpenError};
 use crate::settings::Settings;
 use crate::tls::{Certificates, TlsError, TlsListener, renew};
 use crate::{
-    api, auth, follower, git, hooks, measurements, notifications, problem, registry, repeat, retention, watch, web,
+    api, auth, follower, git, hooks, measurements, notifications, problem, registry, repeat, retention, statuses,
+    watch, web,
 };
 
 /// How long the end of the server waits for results that are being shared.
@@ -165,6 +166,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
         Duty::Notifications,
         notifications::keep_telling,
     ));
+    let saying = tokio::spawn(duties::lead(house.clone(), Duty::Notifications, statuses::keep_telling));
     let watching = tokio::spawn(duties::lead(house.clone(), Duty::Rules, watch::keep_watching));
     let looking = tokio::spawn(duties::lead(house.clone(), Duty::Stores, watch::keep_looking));
     let tidying = tokio::spawn(duties::lead(house.clone(), Duty::Retention, retention::keep_tidy));
@@ -212,6 +214,7 @@ pub async fn serve(settings: Settings, ready: impl FnOnce(&Ready)) -> Result<(),
     let _ = following.await;
     let _ = covering.await;
     let _ = telling.await;
+    let _ = saying.await;
     let _ = watching.await;
     let results = house.results.clone();
     // What cannot be shared in this time is made anew elsewhere.

@@ -10,6 +10,7 @@ use crate::changes::ChangesView;
 use crate::notifications::HappeningsView;
 use crate::recorded::RecordedView;
 use crate::search::SearchView;
+use crate::statuses::StatusesView;
 
 /// Each of them, the inline ones first.
 pub fn all() -> Vec<Arc<dyn View>> {
@@ -20,5 +21,6 @@ pub fn all() -> Vec<Arc<dyn View>> {
         Arc::new(SearchView),
         Arc::new(RecordedView),
         Arc::new(HappeningsView),
+        Arc::new(StatusesView),
     ]
 }

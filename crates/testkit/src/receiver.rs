@@ -71,6 +71,11 @@ impl Receiver {
         state.1.extend(heads.iter().map(|head| (*head).to_owned()));
     }
 
+    /// The next requests are answered as usual.
+    pub fn forget_answers(&self) {
+        self.kept.state.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
+    }
+
     /// The requests that came so far.
     pub fn requests(&self) -> Vec<Request> {
         self.kept.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()

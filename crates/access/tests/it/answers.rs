@@ -60,7 +60,7 @@ fn a_store_of_the_first_version_gets_what_it_lacks() {
     drop(place.open());
     place
         .raw()
-        .execute_batch("DROP TABLE answers; DROP TABLE outbox; DROP TABLE outbox_position; DROP TABLE read_positions; DROP TABLE deliveries; DROP TABLE hooks; PRAGMA user_version = 1")
+        .execute_batch("DROP TABLE answers; DROP TABLE outbox; DROP TABLE outbox_position; DROP TABLE read_positions; DROP TABLE deliveries; DROP TABLE hooks; DROP TABLE statuses; DROP TABLE status_targets; PRAGMA user_version = 1")
         .unwrap();
     let begun = place.open().begin_request(Actor::System, "key", &[]).unwrap();
     assert_eq!(begun, Repetition::First);

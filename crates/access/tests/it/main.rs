@@ -8,6 +8,7 @@ mod outbox;
 mod roles;
 mod secrets;
 mod sessions;
+mod statuses;
 mod store;
 mod support;
 mod tokens;

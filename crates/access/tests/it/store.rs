@@ -156,6 +156,7 @@ fn a_store_as_each_version_wrote_it_is_read_and_brought_to_today_s() {
         include_str!("../stores/operations-3.sql"),
         include_str!("../stores/operations-4.sql"),
         include_str!("../stores/operations-5.sql"),
+        include_str!("../stores/operations-6.sql"),
     ];
     let key = "ab".repeat(32);
     let tables = |place: &Place| -> Vec<String> {

@@ -20,6 +20,7 @@ pub(crate) mod runs;
 mod search;
 pub(crate) mod servers;
 mod settings;
+mod statuses;
 pub(crate) mod webhooks;
 
 use std::sync::Arc;
@@ -78,6 +79,10 @@ pub fn routes() -> Router<Arc<House>> {
             get(webhooks::show).post(webhooks::create).delete(webhooks::remove),
         )
         .route("/repositories/{team}/{name}/webhook/rotate", post(webhooks::rotate))
+        .route(
+            "/repositories/{team}/{name}/statuses",
+            get(statuses::show).put(statuses::set).delete(statuses::end),
+        )
         .route("/policy", get(operate::policy).put(operate::set_policy))
         .route("/ledger/verify", get(ledger::verify).post(ledger::verify_against))
         .route("/ledger/checkpoint", post(ledger::checkpoint))

@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use super::{
     access, backup, changes, environments, events, ledger, logs, notifications, operate, packages, rebuilds, recorded,
-    repositories, runs, search, servers, settings, webhooks,
+    repositories, runs, search, servers, settings, statuses, webhooks,
 };
 
 /// The document's source.
@@ -47,6 +47,9 @@ use super::{
         webhooks::create,
         webhooks::rotate,
         webhooks::remove,
+        statuses::show,
+        statuses::set,
+        statuses::end,
         operate::policy,
         operate::set_policy,
         operate::down,

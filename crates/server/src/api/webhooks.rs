@@ -29,14 +29,14 @@ const LONGEST_OVERLAP: u64 = 31 * 24 * 60 * 60;
 /// How many deliveries are shown.
 const SHOWN: usize = 50;
 
-fn resource(team: &str, name: &str) -> Result<Resource, Problem> {
+pub(super) fn resource(team: &str, name: &str) -> Result<Resource, Problem> {
     let name = ComponentName::new(format!("{team}/{name}"));
     name.map(Resource::Component)
         .map_err(|error| Problem::bad_input(error.to_string()))
 }
 
 /// The followed repository of that name.
-async fn followed(house: &House, team: &str, name: &str) -> Result<Component, Problem> {
+pub(super) async fn followed(house: &House, team: &str, name: &str) -> Result<Component, Problem> {
     let found = component(house, &format!("{team}/{name}")).await?;
     let name = &found.name;
     if found.place.is_some() {

@@ -8,7 +8,7 @@ use facts::{Clock, Entropy, FactId};
 use notification::mail::{Login, Relay};
 use notification::settings::{Address, is_web_address};
 use notification::webhook::{Delivery, Webhooks};
-use notification::{Message, Notification, Notifications, Told, Unsent};
+use notification::{Connections, Message, Notification, Notifications, Told, Unsent};
 
 use crate::ports::open_secret;
 
@@ -53,6 +53,11 @@ impl Outgoing {
             clock,
             authorities,
         })
+    }
+
+    /// Connections for others that tell something outside: they go where these do.
+    pub fn connections(&self) -> Connections {
+        Connections::new(self.settings.reach.clone(), &self.authorities)
     }
 
     /// Sends one message. It blocks.

@@ -16,6 +16,7 @@ mod run;
 mod search;
 mod servers;
 mod settings;
+mod statuses;
 mod webhook;
 
 pub use self::facts::{Fact, FactLine, Facts};
@@ -44,6 +45,7 @@ pub use run::{AttemptLine, ModuleLine, Run, RunLine, Runs, StepLine};
 pub use search::{Search, SearchGroup, SearchHit};
 pub use servers::{Led, Server, Servers};
 pub use settings::{SettingLine, Settings};
+pub use statuses::{NewStatuses, StatusLine, Statuses};
 pub use webhook::{HookAnswer, MadeWebhook, RotateWebhook, Webhook, WebhookDelivery};
 
 use serde::{Deserialize, Serialize};

@@ -14,6 +14,7 @@ use server::checkpoints::kinds::{CHECKPOINT_SIGNED, CheckpointSigned, SIGNING_KE
 use server::hooks::kinds::{WEBHOOK_RECEIVED, WebhookReceived};
 use server::notifications::kinds::{ENDED, Ended};
 use server::retention::kinds::{SWEPT, Swept};
+use server::statuses::kinds::{STATUSES_CHANGED, StatusesChanged};
 use server::watch::kinds::{BROKEN, Broken};
 use testkit::{check_fixture, fixtures};
 
@@ -32,6 +33,7 @@ fn every_fact_of_the_server_that_was_ever_written_is_read_and_written_the_same()
         check_fixture::<ModulesResolved>(HERE, MODULES_RESOLVED, 1),
         check_fixture::<RemoteFollowed>(HERE, REMOTE_FOLLOWED, 1),
         check_fixture::<WebhookReceived>(HERE, WEBHOOK_RECEIVED, 1),
+        check_fixture::<StatusesChanged>(HERE, STATUSES_CHANGED, 1),
         check_fixture::<PolicyChanged>(HERE, POLICY_CHANGED, 1),
         check_fixture::<Swept>(HERE, SWEPT, 1),
         check_fixture::<SigningKeyAdded>(HERE, SIGNING_KEY_ADDED, 1),

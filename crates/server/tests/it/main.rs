@@ -39,6 +39,7 @@ mod roles;
 mod runs;
 mod search;
 mod secrets;
+mod statuses;
 mod tags;
 mod tls;
 mod versions;

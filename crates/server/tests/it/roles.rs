@@ -136,6 +136,24 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "operator",
             none.clone(),
         ),
+        (
+            "get",
+            "/api/v1/repositories/{team}/{name}/statuses",
+            "developer",
+            none.clone(),
+        ),
+        (
+            "put",
+            "/api/v1/repositories/{team}/{name}/statuses",
+            "operator",
+            json!({ "host": "github", "token": "statuses/x" }),
+        ),
+        (
+            "delete",
+            "/api/v1/repositories/{team}/{name}/statuses",
+            "operator",
+            none.clone(),
+        ),
         ("get", "/api/v1/policy", "viewer", none.clone()),
         (
             "put",
@@ -218,6 +236,7 @@ fn each_role_may_do_what_it_should_and_no_more() {
             ("{id}", spare["id"].as_str().unwrap()),
             ("{name}/changes/{change}", "app/changes/main"),
             ("{name}/webhook", "app/webhook"),
+            ("{name}/statuses", "app/statuses"),
             ("{team}", "team"),
             ("{name}", "some/secret"),
             ("{run}", &build),

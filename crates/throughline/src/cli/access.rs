@@ -109,6 +109,54 @@ pub enum RepoCommand {
     /// shown once. What it tells of is fetched at once, and the repository is looked at seldom by itself.
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// Say how commits stand to the host of a followed repository: beside each commit, and on its proposals.
+    #[command(subcommand)]
+    Statuses(StatusesCommand),
+}
+
+/// What the host of a followed repository is told of its commits.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum StatusesCommand {
+    Set(StatusesSetArgs),
+    Show(StatusesShowArgs),
+    Off(StatusesOffArgs),
+}
+
+/// Say from now on how commits stand.
+#[derive(Debug, Args)]
+pub struct StatusesSetArgs {
+    /// The followed repository, as `team/name`.
+    pub repository: String,
+    /// What its host runs.
+    #[arg(long, value_parser = ["github", "gitlab", "gitea", "forgejo"])]
+    pub host: String,
+    /// The name of the secret with the host's token; it begins with `statuses/`.
+    #[arg(long, value_name = "SECRET")]
+    pub token: String,
+    /// The address of the host's API, where the repository's does not say it.
+    #[arg(long, value_name = "URL")]
+    pub api: Option<String>,
+    /// What the host calls the repository, such as `owner/name`, where its address does not say it.
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+}
+
+/// Show what is said, and how that goes.
+#[derive(Debug, Args)]
+pub struct StatusesShowArgs {
+    /// The followed repository, as `team/name`.
+    pub repository: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Say no more.
+#[derive(Debug, Args)]
+pub struct StatusesOffArgs {
+    /// The followed repository, as `team/name`.
+    pub repository: String,
 }
 
 /// The webhook for a followed repository.

@@ -13,8 +13,9 @@ mod local;
 mod notifications;
 
 pub use access::{
-    LoginArgs, LogoutArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, TokenCommand, TokenCreateArgs,
-    TokenRevokeArgs, WebhookArgs, WebhookCommand, WebhookRemoveArgs, WebhookRotateArgs,
+    LoginArgs, LogoutArgs, RepoAddArgs, RepoCommand, SecretCommand, SecretSetArgs, StatusesCommand, StatusesOffArgs,
+    StatusesSetArgs, StatusesShowArgs, TokenCommand, TokenCreateArgs, TokenRevokeArgs, WebhookArgs, WebhookCommand,
+    WebhookRemoveArgs, WebhookRotateArgs,
 };
 pub use assess::AssessArgs;
 pub use backup::{BackupCommand, BackupListArgs, BackupTakeArgs, BackupVerifyArgs, RestoreArgs};

@@ -34,6 +34,7 @@ mod serve;
 mod settings;
 mod signals;
 mod status;
+mod statuses;
 mod token;
 mod unbar;
 mod webhook;
@@ -214,6 +215,7 @@ fn with_server(command: Command, session: &Session, printer: &mut Printer) -> Re
         Command::Secret(SecretCommand::List(args)) => secret::list(args.json, session, printer),
         Command::Repo(RepoCommand::Add(args)) => repo::add(args, session, printer),
         Command::Repo(RepoCommand::Webhook(command)) => webhook::run(command, session, printer),
+        Command::Repo(RepoCommand::Statuses(command)) => statuses::run(command, session, printer),
         Command::Repo(RepoCommand::List(args)) => repo::list(args.json, session, printer),
         Command::Policy(PolicyCommand::Show) => policy::show(session, printer),
         Command::Ledger(LedgerCommand::Checkpoint(args)) => ledger::checkpoint(&args, session, printer),

@@ -36,6 +36,15 @@ pub(super) fn add(args: RepoAddArgs, session: &Session, printer: &mut Printer) -
     Ok(())
 }
 
+/// The address of something of a repository in the API.
+pub(super) fn of_repository(repository: &str, more: &[&str]) -> Result<Address, Failure> {
+    let name: ComponentName = repository
+        .parse()
+        .map_err(|error| Failure::new(Exit::Usage, format!("{error}")))?;
+    let (team, name) = name.as_str().split_once('/').unwrap_or_default();
+    Ok(Address::of(&[&["repositories", team, name], more].concat()))
+}
+
 /// The last two parts of a URL's path as a component's name.
 fn name_of(url: &str) -> Option<ComponentName> {
     let path = match url.split_once("://") {

@@ -1,15 +1,14 @@
 //! `throughline repo webhook`.
 
 use super::done;
+use super::repo::of_repository;
 use crate::cli::{WebhookArgs, WebhookCommand, WebhookRotateArgs};
 use crate::client::{Address, Answer};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::session::Session;
 use crate::show;
 use crate::wire::{MadeWebhook, RotateWebhook, Webhook};
-use facts::ComponentName;
 
 /// Does what is asked about a webhook.
 pub(super) fn run(command: WebhookCommand, session: &Session, printer: &mut Printer) -> Result<(), Failure> {
@@ -27,12 +26,7 @@ pub(super) fn run(command: WebhookCommand, session: &Session, printer: &mut Prin
 
 /// The address of a repository's webhook in the API.
 fn address(repository: &str, more: &[&str]) -> Result<Address, Failure> {
-    let name: ComponentName = repository
-        .parse()
-        .map_err(|error| Failure::new(Exit::Usage, format!("{error}")))?;
-    let (team, name) = name.as_str().split_once('/').unwrap_or_default();
-    let parts = ["repositories", team, name, "webhook"];
-    Ok(Address::of(&parts.iter().chain(more).copied().collect::<Vec<_>>()))
+    of_repository(repository, &[&["webhook"], more].concat())
 }
 
 fn create(args: &WebhookArgs, session: &Session, printer: &mut Printer) -> Result<(), Failure> {

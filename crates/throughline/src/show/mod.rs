@@ -12,6 +12,7 @@ pub mod run;
 pub(crate) mod screen;
 pub mod search;
 pub mod servers;
+pub mod statuses;
 pub mod time;
 pub mod webhook;
 

@@ -1,6 +1,9 @@
 //! The webhook for a followed repository, and what came to it.
 
-use super::paint::{Table, Tone, short};
+use facts::RunId;
+
+use super::paint::{Table, Tone};
+use super::run::short_run;
 use crate::printer::Sight;
 use crate::wire::{MadeWebhook, Webhook};
 
@@ -67,8 +70,9 @@ pub fn webhook(webhook: &Webhook, sight: &Sight) -> String {
             Some(commit) => format!("{name} {}", commit.get(..8).unwrap_or(commit)),
             None => name.to_owned(),
         };
-        let outcome = match (&one.outcome, &one.run) {
-            (Some(outcome), Some(run)) => format!("{outcome}; built by {}", short(run)),
+        let run: Option<RunId> = one.run.as_ref().and_then(|run| run.parse().ok());
+        let outcome = match (&one.outcome, run) {
+            (Some(outcome), Some(run)) => format!("{outcome}; built by run {}", short_run(run)),
             (Some(outcome), None) => outcome.clone(),
             (None, _) => one.detail.clone(),
         };

@@ -12,7 +12,7 @@ fn a_store_of_a_newer_version_is_refused_with_an_exit_code_and_left_as_it_is() {
         ("ledger.db", "the ledger has format 99, this version reads up to 1"),
         (
             "operations.db",
-            "operations.db was written by a newer version of throughline (99, this one knows 4)",
+            "operations.db was written by a newer version of throughline (99, this one knows 6)",
         ),
     ] {
         let (home, runtime) = (Home::new(), runtime());
