@@ -91,7 +91,7 @@ fn stop(frame: &Frame, station: &Station, next: Option<&Station>) -> Markup {
                     }
                     @if let Some(at) = station.reached_at { " " span.faint { (time::ago(frame.now, at)) } }
                 }
-                @if let Some(note) = &station.note { p.stop-note { (note) } }
+                @if let Some(note) = &station.note { p.stop-note { (small::without_hint(note).0) } }
                 @if let (StationState::Underway, Some(usually)) = (station.state, &station.usually) {
                     p.stop-note { (small::usually(usually)) }
                 }

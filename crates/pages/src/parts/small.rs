@@ -86,11 +86,15 @@ pub fn hint(text: &str) -> Markup {
     html! { p.hint { span.hint-word { "hint" } " " (prose(text)) } }
 }
 
+/// A message, and the hint that stands in a line of its own after it.
+pub fn without_hint(text: &str) -> (&str, Option<&str>) {
+    text.split_once("\nhint: ")
+        .map_or((text, None), |(problem, hint)| (problem, Some(hint)))
+}
+
 /// What went wrong, below a row of a list; what follows `hint: ` in a line of its own is shown as one.
 pub fn trouble(text: &str) -> Markup {
-    let (problem, hint) = text
-        .split_once("\nhint: ")
-        .map_or((text, None), |(problem, hint)| (problem, Some(hint)));
+    let (problem, hint) = without_hint(text);
     html! {
         p.list-reason { (prose(problem)) }
         @if let Some(hint) = hint { (self::hint(hint)) }
@@ -214,7 +218,11 @@ pub fn timeline(now: Timestamp, entries: &[Entry]) -> Markup {
                         @if let Some(by) = &entry.by { span.by { (by) } }
                         (time::ago(now, entry.at))
                     }
-                    @if let Some(detail) = &entry.detail { p.timeline-detail { (prose(detail)) } }
+                    @if let Some(detail) = &entry.detail {
+                        @let (detail, hint) = without_hint(detail);
+                        p.timeline-detail { (prose(detail)) }
+                        @if let Some(hint) = hint { (self::hint(hint)) }
+                    }
                 }
             }
         }

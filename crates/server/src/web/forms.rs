@@ -81,7 +81,9 @@ impl Sent {
             Ok(text) => Said::done(super::guard::sentence(&text)),
             Err(problem) => Said::refused(&problem),
         };
-        ([(header::SET_COOKIE, said.cookie(house))], Redirect::to(&self.next())).into_response()
+        let next = self.next();
+        let cookie = said.cookie(house, &next);
+        ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
     }
 }
 

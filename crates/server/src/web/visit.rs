@@ -81,6 +81,7 @@ pub(super) async fn frame(
         notices.extend(
             cookie(headers, SAID)
                 .and_then(|value| Said::read(&value))
+                .filter(|said| said.on == uri.path())
                 .map(Said::notice),
         );
     }
@@ -133,6 +134,9 @@ pub(super) fn set_cookie(house: &House, name: &str, value: &str, seconds: u32) -
 /// What a form came to, on its way to the next page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Said {
+    /// The page that it is said on: another one, opened within the same seconds, does not say it.
+    #[serde(default)]
+    on: String,
     good: bool,
     text: String,
     #[serde(default)]
@@ -143,6 +147,7 @@ impl Said {
     /// It was done.
     pub fn done(text: impl Into<String>) -> Self {
         Self {
+            on: String::new(),
             good: true,
             text: text.into(),
             hint: None,
@@ -158,15 +163,20 @@ impl Said {
             text.push('…');
         }
         Self {
+            on: String::new(),
             good: false,
             text,
             hint: problem.hint_text().map(str::to_owned),
         }
     }
 
-    /// The cookie that carries it.
-    pub fn cookie(&self, house: &House) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default();
+    /// The cookie that carries it to the page at `next`.
+    pub fn cookie(mut self, house: &House, next: &str) -> String {
+        next.split(['?', '#'])
+            .next()
+            .unwrap_or_default()
+            .clone_into(&mut self.on);
+        let json = serde_json::to_vec(&self).unwrap_or_default();
         set_cookie(house, SAID, &URL_SAFE_NO_PAD.encode(json), SAID_FOR)
     }
 

@@ -265,7 +265,15 @@ fn way(change: &Change, sight: &Sight) -> String {
         text.push('\n');
         if let Some(note) = &station.note {
             let indent = place_width + 2;
-            for part in lines(&clean(note), sight.width.map(|width| width.saturating_sub(5 + indent))) {
+            let width = sight.width.map(|width| width.saturating_sub(5 + indent));
+            let (problem, hint) = note.split_once("\nhint: ").unwrap_or((note, ""));
+            let hint = if hint.is_empty() {
+                String::new()
+            } else {
+                format!("hint: {hint}")
+            };
+            let parts = [problem, &hint].into_iter().filter(|text| !text.is_empty());
+            for part in parts.flat_map(|text| lines(&clean(text), width)) {
                 text.push_str(trimmed(&format!("  {rail}  {}{part}", " ".repeat(indent))));
                 text.push('\n');
             }
