@@ -17,10 +17,11 @@ pub(crate) const LARGEST: usize = 4 * 1024 * 1024;
 /// cannot be understood then.
 pub(crate) async fn read<M: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<M>> {
     let mut length = [0; 4];
-    if stream.read(&mut length[..1]).await? == 0 {
+    let begun = stream.read(&mut length).await?;
+    if begun == 0 {
         return Ok(None);
     }
-    stream.read_exact(&mut length[1..]).await?;
+    stream.read_exact(&mut length[begun..]).await?;
     let length = u32::from_be_bytes(length) as usize;
     if length > LARGEST {
         let what = format!("a message of {length} bytes is larger than the {LARGEST} that are allowed");
