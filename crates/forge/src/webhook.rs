@@ -9,6 +9,9 @@ use source::RefName;
 
 use crate::host::{Headers, Host};
 
+/// The longest reason that is given, in letters.
+const LONGEST_REASON: usize = 300;
+
 /// What a webhook says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -71,7 +74,12 @@ pub fn delivery_name(host: Host, headers: &Headers<'_>) -> Option<String> {
 pub fn read(host: Host, event: &str, body: &[u8]) -> Result<Event, Unreadable> {
     let wrong = |reason: String| Unreadable {
         event: event.to_owned(),
-        reason,
+        // What the body holds may stand in it.
+        reason: reason
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST_REASON)
+            .collect(),
     };
     match (host, event) {
         (Host::GitLab, "Push Hook" | "Tag Push Hook") | (Host::GitHub | Host::Gitea | Host::Forgejo, "push") => {
@@ -311,6 +319,7 @@ mod tests {
         assert!(push(r#"{"ref":"main","after":"x"}"#).contains("`main` is no branch and no tag"));
         assert!(push(r#"{"ref":"refs/heads/a\u0007b","after":"x"}"#).contains(r"a\u{7}b"));
         assert!(push(r#"{"ref":"refs/heads/main","after":"HEAD"}"#).contains("`HEAD` is no commit id"));
+        assert!(push(r#"{"ref":"refs/heads/main","after":"a\u0085\u001bb"}"#).contains("`ab` is no commit id"));
         assert!(push(&"[".repeat(100_000)).contains("invalid type"));
         assert!(push(&format!("{{\"commits\":{}", "[".repeat(100_000))).contains("EOF"));
         assert!(read(Host::GitHub, "ping", b"[]").is_err());
