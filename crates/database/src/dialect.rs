@@ -19,14 +19,8 @@ pub enum Dialect {
 
 /// A word that names no kind of database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("databases of kind `{0}` are not supported by this version\n  hint: `sqlite` and `postgres` are")]
+#[error("databases of kind `{0}` are not supported by this version\n  hint: `sqlite`, `postgres` and `mysql` are")]
 pub struct UnknownDialect(String);
-
-impl UnknownDialect {
-    pub(crate) fn of(name: &str) -> Self {
-        Self(name.chars().take(80).collect())
-    }
-}
 
 impl FromStr for Dialect {
     type Err = UnknownDialect;
@@ -36,7 +30,7 @@ impl FromStr for Dialect {
             "sqlite" => Ok(Self::Sqlite),
             "postgres" => Ok(Self::Postgres),
             "mysql" => Ok(Self::Mysql),
-            other => Err(UnknownDialect::of(other)),
+            other => Err(UnknownDialect(other.chars().take(80).collect())),
         }
     }
 }

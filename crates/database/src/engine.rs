@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use facts::{Digest, Timestamp};
 use serde::Serialize;
 
-use crate::dialect::{Dialect, UnknownDialect};
+use crate::dialect::Dialect;
 use crate::migration::{Kind, Migration, MigrationKey, Phase, SchemaVersion};
 use crate::statement::Statement;
 
@@ -159,9 +159,6 @@ pub enum EngineError {
     /// The journal does not read.
     #[error("the journal of the database is damaged: {0}")]
     Journal(String),
-    /// This kind of database is not supported.
-    #[error(transparent)]
-    Unsupported(#[from] UnknownDialect),
     /// The driver failed.
     #[error("the database failed: {0}")]
     Store(String),
@@ -390,6 +387,6 @@ pub fn engine_of(dialect: Dialect, location: &str, password: Option<&str>) -> Re
             Box::new(crate::sqlite::SqliteEngine::new(path))
         }
         Dialect::Postgres => Box::new(crate::postgres::PostgresEngine::new(location, password)?),
-        Dialect::Mysql => return Err(UnknownDialect::of("mysql").into()),
+        Dialect::Mysql => Box::new(crate::mysql::MysqlEngine::new(location, password)?),
     })
 }

@@ -7,7 +7,7 @@
 //! - [`plan`]: what is to be done, given the folder and the journal; pure.
 //! - [`compatibility`]: whether an older package works on a newer schema; pure.
 //! - [`runner`]: applies a plan on an [`engine::Engine`] and tells the progress.
-//! - [`sqlite`], [`postgres`]: the engines.
+//! - [`sqlite`], [`postgres`], [`mysql`]: the engines.
 //!
 //! The journal lives in the target database itself and commits together with what it records, or before
 //! and after it where the database cannot do that. So a process that dies at any moment leaves a database
@@ -18,6 +18,7 @@ pub mod dialect;
 pub mod engine;
 mod journal;
 pub mod migration;
+pub mod mysql;
 mod pass;
 pub mod plan;
 pub mod postgres;
@@ -29,6 +30,7 @@ pub use compatibility::{CanReturn, can_return};
 pub use dialect::{Dialect, UnknownDialect};
 pub use engine::{Applied, Engine, EngineError, Entry, EntryState};
 pub use migration::{Kind, Migration, MigrationKey, MigrationSet, Phase, ScanError, SchemaVersion};
+pub use mysql::MysqlEngine;
 pub use pass::Patience;
 pub use plan::{Order, Plan, PlannedMigration, Problem};
 pub use postgres::PostgresEngine;

@@ -27,6 +27,8 @@ pub enum Need {
     Sshd,
     /// The server of PostgreSQL.
     Postgres,
+    /// The server of MariaDB.
+    Mariadb,
     /// s3rver, which speaks the API of S3.
     S3rver,
     /// The right to mount file systems.
@@ -47,6 +49,7 @@ impl Need {
             Self::Skopeo => "skopeo",
             Self::Sshd => "sshd",
             Self::Postgres => "postgresql",
+            Self::Mariadb => "mariadb",
             Self::S3rver => "s3rver",
             Self::Mounts => "mounts",
             Self::Isolation => "isolation",

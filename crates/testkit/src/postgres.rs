@@ -1,7 +1,7 @@
 //! A PostgreSQL of a test's own: its data in a folder, its only address a socket there.
 
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::needs::{Need, skip};
 use crate::places::folder;
+use crate::servers::{User, copy, own, run, template, unprivileged};
 
 /// A running PostgreSQL, gone with the value, or with the process.
 pub struct Postgres {
@@ -28,13 +29,6 @@ impl Drop for Hold {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
-}
-
-/// Whom PostgreSQL runs as where the test is root's, which PostgreSQL refuses.
-#[derive(Debug, Clone, Copy)]
-struct User {
-    id: u32,
-    group: u32,
 }
 
 /// Starts PostgreSQL, and stops it at once when the test's end of the pipe is gone.
@@ -68,9 +62,10 @@ impl Postgres {
             skip(Need::Postgres, "PostgreSQL 15 or later is not installed");
             return None;
         };
-        let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
-        let user = is_root.then(unprivileged);
-        let template = template(&programs, user);
+        let user = unprivileged(&["postgres", "nobody"]);
+        let version = programs.parent().and_then(Path::file_name).unwrap_or_default();
+        let name = format!("postgresql-{}", version.to_string_lossy());
+        let template = template(&name, user, |data| make(&programs, data, user));
         let folder = folder();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
         own(folder.path(), user);
@@ -240,115 +235,41 @@ fn programs() -> Option<PathBuf> {
     found.pop().map(|(_, programs)| programs)
 }
 
-/// The user of PostgreSQL's own, or else nobody.
+/// Makes a fresh data folder.
 #[allow(clippy::expect_used)] // a test cannot go on
-fn unprivileged() -> User {
-    let users = std::fs::read_to_string("/etc/passwd").expect("the list of users");
-    let find = |name: &str| {
-        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some(User {
-            id: fields.next()?.parse().ok()?,
-            group: fields.next()?.parse().ok()?,
-        })
-    };
-    find("postgres")
-        .or_else(|| find("nobody"))
-        .expect("a user without rights")
-}
-
-/// The command, run by `user`.
-fn run(command: &mut Command, user: Option<User>) -> Command {
-    use std::os::unix::process::CommandExt as _;
-    let mut command = std::mem::replace(command, Command::new("true"));
-    if let Some(user) = user {
-        command.uid(user.id).gid(user.group);
-    }
+fn make(programs: &Path, data: &Path, user: Option<User>) {
+    let mut command = run(&mut Command::new(programs.join("initdb")), user);
     command
-}
-
-#[allow(clippy::expect_used)] // a test cannot go on
-fn own(path: &Path, user: Option<User>) {
-    if let Some(user) = user {
-        chown(path, Some(user.id), Some(user.group)).expect("another owner");
+        .args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+            "--wal-segsize=1",
+        ])
+        .arg("-D")
+        .arg(data)
+        .current_dir("/");
+    let made = command.output().expect("initdb");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut command = run(&mut Command::new(programs.join("postgres")), user);
+    command
+        .arg("--single")
+        .arg("-D")
+        .arg(data)
+        .arg(DATABASE)
+        .current_dir("/");
+    let mut single = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("PostgreSQL");
+    if let Some(mut stdin) = single.stdin.take() {
+        stdin.write_all(SHRINK.as_bytes()).expect("PostgreSQL reads");
     }
-}
-
-/// Copies a folder, for `user`.
-#[allow(clippy::expect_used)] // a test cannot go on
-fn copy(from: &Path, to: &Path, user: Option<User>) {
-    std::fs::create_dir(to).expect("a folder");
-    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).expect("permissions");
-    for entry in std::fs::read_dir(from).expect("the template") {
-        let entry = entry.expect("an entry of the template");
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() {
-            copy(&source, &target, user);
-        } else {
-            std::fs::copy(&source, &target).expect("a copy");
-            own(&target, user);
-        }
-    }
-    own(to, user);
-}
-
-/// A fresh data folder, made once for each build folder: making one takes longer than most tests.
-#[allow(clippy::expect_used)] // a test cannot go on
-fn template(programs: &Path, user: Option<User>) -> PathBuf {
-    let version = programs.parent().and_then(Path::file_name).unwrap_or_default();
-    let test = std::env::current_exe().expect("the path of the test");
-    let compiled = test.ancestors().find(|folder| folder.ends_with("deps"));
-    let build = compiled.and_then(Path::parent).and_then(Path::parent);
-    let tools = build.map_or_else(std::env::temp_dir, |build| build.join("tools"));
-    std::fs::create_dir_all(&tools).expect("a folder for tools");
-    let name = format!("postgresql-{}", version.to_string_lossy());
-    let template = tools.join(&name);
-    // The kernel lets go of the lock with the process.
-    let lock = std::fs::File::create(tools.join(format!("{name}.lock"))).expect("a lock");
-    lock.lock().expect("the lock");
-    if !template.is_dir() {
-        let work = folder();
-        std::fs::set_permissions(work.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
-        own(work.path(), user);
-        let data = work.path().join("data");
-        let mut command = run(&mut Command::new(programs.join("initdb")), user);
-        command
-            .args([
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--no-locale",
-                "--no-sync",
-                "--wal-segsize=1",
-            ])
-            .arg("-D")
-            .arg(&data)
-            .current_dir("/");
-        let made = command.output().expect("initdb");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut command = run(&mut Command::new(programs.join("postgres")), user);
-        command
-            .arg("--single")
-            .arg("-D")
-            .arg(&data)
-            .arg(DATABASE)
-            .current_dir("/");
-        let mut single = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("PostgreSQL");
-        if let Some(mut stdin) = single.stdin.take() {
-            stdin.write_all(SHRINK.as_bytes()).expect("PostgreSQL reads");
-        }
-        assert!(single.wait().expect("its end").success());
-        let fresh = tools.join(format!("{name}.new"));
-        let _ = std::fs::remove_dir_all(&fresh);
-        copy(&data, &fresh, None);
-        std::fs::rename(&fresh, &template).expect("the template");
-    }
-    template
+    assert!(single.wait().expect("its end").success());
 }

@@ -83,6 +83,12 @@ const NEEDS: &[Need] = &[
         without: "tests of the ledger on PostgreSQL leave themselves out, and no real database runs beside a step",
     },
     Need {
+        package: "mariadb-server",
+        name: Some("mariadb"),
+        there: || Path::new("/usr/sbin/mariadbd").is_file(),
+        without: "migrations of MariaDB and MySQL are not tried",
+    },
+    Need {
         package: "cmake",
         name: None,
         there: || command::find("cmake").is_some(),

@@ -133,6 +133,11 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "connections are made in one place; facts are the ledger's, and schemas of packages `database`'s",
     ),
     (
+        "mysql_async",
+        &["database"],
+        "what stands in such a database is a package's",
+    ),
+    (
         "gix",
         &["source", "survey"],
         "the repositories that are hosted are read in `source`, those of others in `survey`",

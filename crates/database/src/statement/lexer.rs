@@ -41,6 +41,15 @@ pub(crate) struct Token<'a> {
     pub(crate) line: u32,
 }
 
+/// Whether the sign is a space.
+pub(crate) fn is_blank(dialect: Dialect, sign: char) -> bool {
+    match dialect {
+        // A byte order mark is a space to SQLite wherever it stands, so it must not hide a word.
+        Dialect::Sqlite => sign.is_whitespace() || sign == '\u{feff}',
+        Dialect::Postgres | Dialect::Mysql => sign.is_ascii_whitespace() || sign == '\u{b}',
+    }
+}
+
 /// Reads a script.
 pub(crate) struct Lexer<'a> {
     dialect: Dialect,
@@ -89,8 +98,8 @@ impl<'a> Lexer<'a> {
         let Some(first) = rest.chars().next() else {
             return Ok(None);
         };
-        if self.is_blank(first) {
-            let length = rest.find(|c| !self.is_blank(c)).unwrap_or(rest.len());
+        if is_blank(self.dialect, first) {
+            let length = rest.find(|c| !is_blank(self.dialect, c)).unwrap_or(rest.len());
             return Ok(Some(self.take(Kind::Blank, length)));
         }
         if let Some((kind, length)) = self.comment(rest)? {
@@ -106,14 +115,6 @@ impl<'a> Lexer<'a> {
             return Ok(Some(self.take(Kind::Word, length)));
         }
         Ok(Some(self.take(Kind::Sign, first.len_utf8())))
-    }
-
-    fn is_blank(&self, c: char) -> bool {
-        match self.dialect {
-            // A byte order mark is a space to SQLite wherever it stands, so it must not hide a word.
-            Dialect::Sqlite => c.is_whitespace() || c == '\u{feff}',
-            Dialect::Postgres | Dialect::Mysql => c.is_ascii_whitespace() || c == '\u{b}',
-        }
     }
 
     fn is_word(&self, c: char) -> bool {

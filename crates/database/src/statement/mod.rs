@@ -125,13 +125,18 @@ pub fn split(dialect: Dialect, text: &str) -> Result<Vec<Statement>, SplitError>
     }
 }
 
+/// A text without the spaces at its end.
+fn without_blanks(dialect: Dialect, text: &str) -> &str {
+    text.trim_end_matches(|sign| lexer::is_blank(dialect, sign))
+}
+
 fn cut(dialect: Dialect, text: &str, shape: &mut dyn Shape) -> Result<Vec<Statement>, SplitError> {
     let mut lexer = Lexer::new(dialect, text);
     let mut statements = Vec::new();
     // Where the statement under way began: (byte, line).
     let mut begun: Option<(usize, u32)> = None;
     let mut push = |(start, line): (usize, u32), end: usize| {
-        let statement = Statement::new(dialect, line, text[start..end].trim_end().to_owned());
+        let statement = Statement::new(dialect, line, without_blanks(dialect, &text[start..end]).to_owned());
         // At once: what follows may not be SQL at all.
         if let Some(hint) = dialect.refusal(&statement) {
             let keyword = match statement.keyword() {

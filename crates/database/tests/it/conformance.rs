@@ -36,7 +36,7 @@ macro_rules! engines {
     };
 }
 
-engines!(sqlite, postgres);
+engines!(sqlite, postgres, mysql);
 
 const LOG: (&str, &str) = ("V1__log.sql", "CREATE TABLE log (a INT);\nINSERT INTO log VALUES (1);");
 const MORE: (&str, &str) = ("V2__more.sql", "ALTER TABLE log ADD b INT;");

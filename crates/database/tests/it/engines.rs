@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use database::engine::engine_of;
 use database::{Dialect, MigrateError, MigrationSet, Options, Patience, Progress, Report, Runner};
-use testkit::Postgres;
+use testkit::{Mariadb, Postgres};
 
 use crate::support::{Noon, set_in};
 
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub enum Server {
     Sqlite(tempfile::TempDir),
     Postgres(Postgres),
+    Mysql(Mariadb),
 }
 
 /// An empty database of its own.
@@ -39,6 +40,10 @@ impl Server {
         Postgres::start().map(Self::Postgres)
     }
 
+    pub fn mysql() -> Option<Self> {
+        Mariadb::start().map(Self::Mysql)
+    }
+
     pub fn site(&self) -> Site<'_> {
         let number = SITES.fetch_add(1, Ordering::SeqCst);
         let schema = format!("site_{number}");
@@ -51,6 +56,10 @@ impl Server {
                 postgres.ask(&format!("CREATE SCHEMA {schema}")).unwrap();
                 let location = format!("{}&options=-csearch_path%3D{schema}", postgres.address());
                 (Dialect::Postgres, location)
+            }
+            Self::Mysql(mariadb) => {
+                mariadb.ask("", &format!("CREATE DATABASE {schema}")).unwrap();
+                (Dialect::Mysql, mariadb.address(&schema))
             }
         };
         Site {
@@ -94,13 +103,22 @@ impl Site<'_> {
             Server::Postgres(postgres) => postgres
                 .ask(&format!("SET search_path TO {}; {sql}", self.schema))
                 .unwrap(),
+            Server::Mysql(mariadb) => mariadb.ask(&self.schema, sql).unwrap(),
         }
     }
 
     pub fn postgres(&self) -> &Postgres {
         match self.server {
             Server::Postgres(postgres) => postgres,
-            Server::Sqlite(_) => panic!("this test is PostgreSQL's"),
+            Server::Sqlite(_) | Server::Mysql(_) => panic!("this test is PostgreSQL's"),
+        }
+    }
+
+    /// A session of MariaDB's in which this has been done.
+    pub fn hold(&self, sql: &str) -> impl Sized {
+        match self.server {
+            Server::Mysql(mariadb) => mariadb.hold(&self.schema, sql),
+            Server::Sqlite(_) | Server::Postgres(_) => panic!("this test is MariaDB's"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod engines;
+mod mysql;
 mod postgres;
 mod runner;
 mod support;

@@ -125,10 +125,9 @@ impl Trouble {
                 rejected(self.to_string())
             }
             Self::Migrate(MigrateError::Engine(error)) | Self::Engine(error) => match error {
-                EngineError::Address(_)
-                | EngineError::Pooler { .. }
-                | EngineError::Newer { .. }
-                | EngineError::Unsupported(_) => ActionOutcome::failed(self.to_string()),
+                EngineError::Address(_) | EngineError::Pooler { .. } | EngineError::Newer { .. } => {
+                    ActionOutcome::failed(self.to_string())
+                }
                 EngineError::Open { .. }
                 | EngineError::Locked { .. }
                 | EngineError::LockLost { .. }

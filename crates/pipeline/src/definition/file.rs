@@ -333,7 +333,6 @@ pub(crate) struct Configuration {
 #[schemars(extend("x-later" = ["name", "seed", "lint", "phases"]))]
 pub(crate) struct Database {
     /// The kind of database.
-    #[schemars(extend("x-later-values" = ["mariadb", "mysql"]))]
     pub engine: Engine,
     /// The folder of the migrations, relative to the component's folder; it goes into the package.
     pub migrations: String,
@@ -347,6 +346,8 @@ pub(crate) enum Engine {
     Sqlite,
     /// PostgreSQL, 15 or later.
     Postgres,
+    /// MariaDB, 10.6 or later, or MySQL, 8.0 or later.
+    Mysql,
 }
 
 /// A check that runs after a rollout, with the address in `$THROUGHLINE_URL`.

@@ -234,6 +234,7 @@ impl Reader<'_> {
         let engine = match database.engine {
             file::Engine::Sqlite => DatabaseEngine::Sqlite,
             file::Engine::Postgres => DatabaseEngine::Postgres,
+            file::Engine::Mysql => DatabaseEngine::Mysql,
         };
         DatabaseNeeds {
             migrations: database.migrations.trim_end_matches('/').to_owned(),

@@ -10,6 +10,7 @@ pub(super) fn database(checks: &Checks<'_>, node: &Node, written: file::Database
     let kind = match written.kind {
         file::DatabaseKind::Sqlite => DatabaseEngine::Sqlite,
         file::DatabaseKind::Postgres => DatabaseEngine::Postgres,
+        file::DatabaseKind::Mysql => DatabaseEngine::Mysql,
     };
     let place = node.place_of(&["url"]);
     let password = written.password.map(|password| {

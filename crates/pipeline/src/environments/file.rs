@@ -92,10 +92,9 @@ pub(crate) enum TargetKind {
 #[schemars(extend("x-later" = ["name", "secret", "user"]))]
 pub(crate) struct Database {
     /// The kind of database.
-    #[schemars(extend("x-later-values" = ["mariadb", "mysql"]))]
     pub kind: DatabaseKind,
     /// Where it is. For `sqlite`: the path of the file, if not one that the server keeps. For `postgres`:
-    /// `postgres://user@host:5432/database`, without a password. `{team}` and `{component}` stand for the two
+    /// `postgres://user@host:5432/database`, for `mysql`: `mysql://user@host:3306/database`, both without a password. `{team}` and `{component}` stand for the two
     /// parts of the component's name.
     pub url: Option<String>,
     /// The password, if it needs one.
@@ -110,6 +109,8 @@ pub(crate) enum DatabaseKind {
     Sqlite,
     /// PostgreSQL, 15 or later.
     Postgres,
+    /// MariaDB, 10.6 or later, or MySQL, 8.0 or later.
+    Mysql,
 }
 
 /// The password of a database.

@@ -185,10 +185,6 @@ fn keys_that_come_later_say_so() {
     for key in ["model", "flags"] {
         assert!(wrong(&format!("throughline: 1\n{key}: x"))[0].contains("is not supported by this version"));
     }
-    check(
-        "throughline: 1\nsteps: {a: {run: x}}\npackage: {files: [{from: a}]}\ndatabase: {engine: mysql, migrations: m}",
-        &["4:20 `engine`: `mysql` is not supported by this version of Throughline"],
-    );
 }
 
 #[test]

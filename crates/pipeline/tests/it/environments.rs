@@ -164,7 +164,6 @@ fn what_comes_later_says_so() {
           a:
             freezes: []
             target: { kind: kubernetes }
-            database: { kind: mysql }
             strategy: { kind: shadow }
             metrics: []
         ",
@@ -172,9 +171,8 @@ fn what_comes_later_says_so() {
             "2:1 `roles` is not supported by this version of Throughline | remove it; see docs/pipeline.md",
             "5:5 `freezes` is not supported by this version of Throughline | remove it; see docs/pipeline.md",
             "6:21 `kind`: `kubernetes` is not supported by this version of Throughline",
-            "7:23 `kind`: `mysql` is not supported by this version of Throughline",
-            "8:23 `kind`: `shadow` is not supported by this version of Throughline",
-            "9:5 `metrics` is not supported by this version of Throughline | remove it; see docs/pipeline.md",
+            "7:23 `kind`: `shadow` is not supported by this version of Throughline",
+            "8:5 `metrics` is not supported by this version of Throughline | remove it; see docs/pipeline.md",
         ],
     );
 }
@@ -197,6 +195,7 @@ fn a_database_of_a_server_is_named_by_an_address_and_its_password_by_a_secret() 
           b: { database: { kind: postgres, url: \"postgres://shop:s3cret@db/shop\" } }
           c: { database: { kind: sqlite, password: { secret: x } } }
           d: { database: { kind: postgres, url: shop.db, password: { secret: \"-\" } } }
+          e: { database: { kind: mysql, url: \"mysql://db/shop\", password: { secret: x } } }
         ",
         &[
             "3:26 `kind: postgres` needs `url` | write where it is, such as `url: postgres://shop@db.internal:5432/shop`",
@@ -204,6 +203,7 @@ fn a_database_of_a_server_is_named_by_an_address_and_its_password_by_a_secret() 
             "5:44 a file of SQLite has no password | remove it, or change the kind",
             "6:41 the address of a database of kind postgres begins with `postgres://` | write it like `postgres://shop@db.internal:5432/shop`",
             "6:70 `-` is no name of a secret | letters, digits and `-_.` between them",
+            "7:38 the address names no user whose password it is | write it like `mysql://shop@db.internal:3306/shop`",
         ],
     );
 }

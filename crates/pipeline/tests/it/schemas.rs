@@ -75,7 +75,7 @@ fn the_schemas_refuse_what_the_reader_refuses() {
         "throughline: 1\nsteps: {a: {run: x, timeout: null}}\n",
         "throughline: 1\nsteps: {a: {run: x, effect: none}}\n",
         "throughline: 1\nsteps: {a: {run: x, variables: {A: 1.5}}}\n",
-        "throughline: 1\ndatabase: {engine: mysql, migrations: m}\n",
+        "throughline: 1\ndatabase: {engine: oracle, migrations: m}\n",
     ] {
         assert!(!against(schema, &tree(text)).is_empty(), "{text}");
         assert!(pipeline::Definition::parse(text, "t.yaml").is_err(), "{text}");
