@@ -132,8 +132,11 @@ impl Engine for SqliteEngine {
     }
 
     fn unlock(&mut self) {
-        // Closing the file releases the lock. It is not removed: somebody may be waiting on it.
-        self.lock = None;
+        // Said, and not left to closing: a process that was forked off meanwhile has the file open for a moment too.
+        // It is not removed: somebody may be waiting on it.
+        if let Some(file) = self.lock.take() {
+            let _ = file.unlock();
+        }
     }
 
     fn refresh(&mut self) -> Result<(), EngineError> {

@@ -36,8 +36,8 @@ const SETTINGS: [&str; 8] = [
     "--skip-networking",
     "--skip-log-bin",
     "--performance-schema=OFF",
-    "--innodb-buffer-pool-size=8M",
-    "--innodb-log-file-size=4M",
+    "--innodb-buffer-pool-size=32M",
+    "--innodb-log-file-size=16M",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=OFF",
     "--log-warnings=0",
@@ -56,7 +56,7 @@ impl Mariadb {
             return None;
         };
         let user = unprivileged(&["mysql", "nobody"]);
-        let template = template("mariadb", user, |data| make(&installer, data, user));
+        let template = template("mariadb-16", user, |data| make(&installer, data, user));
         let folder = folder();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
         own(folder.path(), user);
@@ -66,6 +66,8 @@ impl Mariadb {
         let mut command = run(Command::new("sh").args(["-c", RUN, "sh"]), user);
         command.arg(&server).arg("--no-defaults").args(SETTINGS);
         command.arg(format!("--datadir={}", data.display()));
+        // One that starts removes what it finds of others in the folder for temporary tables.
+        command.arg(format!("--tmpdir={}", data.display()));
         command.arg(format!("--socket={}", socket.display()));
         command.arg(format!("--pid-file={}", data.join("pid").display()));
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
@@ -149,6 +151,10 @@ impl Drop for Mariadb {
             drop(running.stdin.take());
             let _ = running.wait();
         }
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            eprintln!("what MariaDB said:\n{log}");
+        }
     }
 }
 
@@ -170,7 +176,7 @@ fn make(installer: &Path, data: &Path, user: Option<User>) {
             "--no-defaults",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
-            "--innodb-log-file-size=4M",
+            "--innodb-log-file-size=16M",
         ])
         .arg(format!("--datadir={}", data.display()))
         .current_dir("/");

@@ -260,7 +260,11 @@ impl Engine for MysqlEngine {
     }
 
     fn unlock(&mut self) {
-        // The locks go with their connections.
+        // Said, because the server lets go of those of a closed connection only after a while.
+        const RELEASE: &str = "SELECT RELEASE_LOCK(?)";
+        let [runner, work] = self.locks();
+        let _ = self.number(false, RELEASE, &work);
+        let _ = self.number(true, RELEASE, &runner);
         let (work, keeper) = (self.work.take(), self.keeper.take());
         self.disconnect(work);
         self.disconnect(keeper);
