@@ -2,7 +2,7 @@
 //!
 //! - A statement that defines something (`CREATE`, `ALTER`, `DROP`, ...) commits whatever is open, before it
 //!   and after it. So no file with one is a transaction: each statement stands for itself, and one of these is
-//!   journaled before and after. When nobody saw its end, the catalogue says what came of it ([`catalogue`]):
+//!   journaled before and after. When nobody saw its end, the catalogue says what came of it (`catalogue`):
 //!   since these versions such a statement takes effect as a whole or not at all.
 //! - There are two named locks. One is held by a connection of its own and keeps runners apart. The other is
 //!   that of the connection in which statements run, and outlives a process that was killed for as long as the

@@ -46,7 +46,7 @@ fn a_killed_server_finds_its_facts_in_the_database_and_the_folder_knows_them() {
     let (ending, log) = Server::start(&home, &runtime, "data", &from_file).ended();
     assert_eq!(ending, Ending::Code(1));
     assert!(
-        log.contains("the ledger has format 99, this version reads up to 2"),
+        log.contains("the ledger has format 99, this version reads up to 3"),
         "{log}"
     );
 }
