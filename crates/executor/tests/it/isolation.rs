@@ -56,7 +56,8 @@ async fn snoop(mode: IsolationMode, in_another_run: bool) -> BTreeSet<String> {
         for process in /proc/[0-9]*; do
             cat $process/environ 2>/dev/null | has variable || true
             cat "$process/root$where" 2>/dev/null | has root || true
-            cat $process/fd/7 2>/dev/null | has file || true
+            # Of other programs' pipes nothing may ever come.
+            if [ -f $process/fd/7 ]; then cat $process/fd/7 2>/dev/null | has file || true; fi
         done
         python3 - <<'END'
 import ctypes, os
