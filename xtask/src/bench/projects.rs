@@ -80,8 +80,15 @@ fn inputs(folder: &Path, work: Work) -> Result<(), String> {
 }
 
 /// A definition of Throughline.
+///
+/// The folders of outputs hold a file, since git keeps no empty folders, and a server builds what was pushed to it.
 pub fn throughline(folder: &Path, work: Work) -> Result<(), String> {
     inputs(folder, work)?;
+    if work.copies {
+        for package in 0..work.tasks.div_ceil(IN_A_FOLDER) {
+            write(&folder.join(format!("p{package}/out/.keep")), "")?;
+        }
+    }
     let mut text = "throughline: 1\nsteps:\n".to_owned();
     for task in 0..work.tasks {
         if work.copies {

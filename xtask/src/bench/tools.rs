@@ -13,6 +13,8 @@ pub const OURS: &str = "throughline";
 /// The versions of the npm packages.
 const TURBO: &str = "2.11.11";
 const NX: &str = "24.0.6";
+/// The version of PyPI's package of ninja, whose wheel holds the program itself.
+const NINJA: &str = "1.13.2";
 
 /// How many tasks all may run at once.
 const AT_ONCE: &str = "2";
@@ -28,9 +30,8 @@ pub struct Peer {
     variables: Vec<(&'static str, PathBuf)>,
 }
 
-/// All of them. What is an npm package is installed below `folder`.
+/// All of them. What is a package of npm or PyPI is installed below `folder`.
 pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
-    let of_system = |name: &str| command::find(name).ok_or_else(|| format!("`{name}` is not installed"));
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<String>>();
     let targets: Vec<String> = (0..10).map(|place| format!("t{place}")).collect();
     let turbo = words("run --ui=stream --output-logs=errors-only --cache=local:rw --concurrency").into_iter();
@@ -51,7 +52,7 @@ pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
         },
         Peer {
             name: "make",
-            program: of_system("make"),
+            program: command::find("make").ok_or_else(|| "`make` is not installed".to_owned()),
             write: projects::make,
             arguments: words(&format!("--silent --jobs {AT_ONCE}")),
             stop: &[],
@@ -59,7 +60,7 @@ pub fn all(program: &Path, folder: &Path) -> Vec<Peer> {
         },
         Peer {
             name: "ninja",
-            program: of_system("ninja"),
+            program: of_pypi("ninja", NINJA, folder),
             write: projects::ninja,
             arguments: words(&format!("--quiet -j {AT_ONCE}")),
             stop: &[],
@@ -92,6 +93,16 @@ fn of_npm(package: &str, version: &str, folder: &Path) -> Result<PathBuf, String
         &[&format!("{package}@{version}")],
     )?;
     Ok(home.join("node_modules/.bin").join(package))
+}
+
+/// The program of a package of PyPI, installed once.
+fn of_pypi(package: &str, version: &str, folder: &Path) -> Result<PathBuf, String> {
+    let python = pip(
+        folder,
+        &format!("{package}-{version}"),
+        &[&format!("{package}=={version}")],
+    )?;
+    Ok(python.with_file_name(package))
 }
 
 /// The folder in which npm packages are installed, once.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Asked;
@@ -148,7 +149,7 @@ fn figure_cell(figure: &Figure, ours: Option<Figure>, is_ours: bool) -> String {
 
 /// Which number a reason has.
 fn place(gaps: &mut Vec<String>, why: &str) -> usize {
-    let why = one_line(why);
+    let why = one_line(&without_folders(why, &workspace::root(), &std::env::temp_dir()));
     match gaps.iter().position(|gap| *gap == why) {
         Some(place) => place + 1,
         None => {
@@ -156,6 +157,13 @@ fn place(gaps: &mut Vec<String>, why: &str) -> usize {
             gaps.len()
         }
     }
+}
+
+/// What was said, with the folders of the machine that ran it left out: they say nothing to others.
+fn without_folders(text: &str, root: &Path, temporary: &Path) -> String {
+    [root, temporary].iter().fold(text.to_owned(), |text, folder| {
+        text.replace(&format!("{}/", folder.display()), "")
+    })
 }
 
 /// A text on one line, without what a table is made of, and not too long.
@@ -308,6 +316,13 @@ mod tests {
             steps,
             rounds: 3,
         })
+    }
+
+    #[test]
+    fn reasons_are_told_without_the_folders_of_a_machine() {
+        let said = "`/tmp/bench/bin/python /home/ann/house/bench/work.py /tmp` took too long";
+        let told = without_folders(said, Path::new("/home/ann/house"), Path::new("/tmp"));
+        assert_eq!(told, "`bench/bin/python bench/work.py /tmp` took too long");
     }
 
     #[test]
