@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Action, Resource};
+use access::{Action, Resource, SecretName};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,6 +14,9 @@ use crate::changes::kinds::RemoteFollowed;
 use crate::house::House;
 use crate::problem::Problem;
 use crate::wire;
+
+/// The names of the secrets that may be sent to a remote begin with this.
+const CREDENTIALS: &str = "git/";
 
 #[utoipa::path(
     get, path = "/api/v1/repositories", tag = "repositories", responses((status = 200, body = wire::Repositories))
@@ -60,6 +63,14 @@ pub async fn follow(
         .repositories
         .check_url(&new.url)
         .map_err(|error| Problem::bad_input(error.to_string()).hint(error.hint()))?;
+    if let Some(credentials) = &new.credentials {
+        let secret = SecretName::new(credentials)?;
+        if !secret.as_str().starts_with(CREDENTIALS) {
+            let told = format!("the credentials' secret `{secret}` does not begin with `{CREDENTIALS}`");
+            let hint = "credentials have names of their own, so that no other secret is sent to an address that somebody says: `throughline secret set git/NAME`";
+            return Err(Problem::bad_input(told).hint(hint));
+        }
+    }
     let component = house.register.create(&name, actor).await?;
     house.repositories.create(&name).await?;
     let body = RemoteFollowed {

@@ -147,7 +147,7 @@ pub struct NewRepository {
     pub component: String,
     /// Where it is fetched from.
     pub url: String,
-    /// The name of the secret with a token or an ssh key.
+    /// The name of the secret with a token or an ssh key; it begins with `git/`.
     pub credentials: Option<String>,
 }
 

@@ -56,6 +56,30 @@ fn an_address_that_cannot_be_followed_is_refused_with_a_hint() {
 }
 
 #[test]
+fn no_secret_but_credentials_of_repositories_is_sent_to_a_remote() {
+    let house = House::new();
+    house.set_secret("production/database", "a password");
+    let followed = |credentials: &str| json!({ "component": "team/far", "url": "https://evil.example.org/x.git", "credentials": credentials });
+    for (secret, said) in [
+        ("production/database", "does not begin with `git/`"),
+        ("statuses/far", "does not begin with `git/`"),
+        ("gitea", "does not begin with `git/`"),
+        ("git/../production/database", "git/../production/database"),
+    ] {
+        let answer = house.post("/api/v1/repositories", &followed(secret));
+        let told = answer.expect_problem(400, "bad-input");
+        assert!(told.contains(said), "{told}");
+    }
+    assert_eq!(
+        house.get("/api/v1/repositories").is(200)["repositories"],
+        json!([]),
+        "nothing half added"
+    );
+    // Whether the secret is there is said by the first look, so that one may be set after the other.
+    house.post("/api/v1/repositories", &followed("git/far")).is(201);
+}
+
+#[test]
 fn paths_of_the_machine_are_followed_by_a_server_of_this_machine_alone() {
     let house = House::with(ENVIRONMENTS, json!({ "address": "0.0.0.0:0", "behind_proxy": true }));
     let elsewhere = Repository::new();

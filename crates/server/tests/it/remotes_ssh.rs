@@ -105,15 +105,15 @@ fn a_repository_is_followed_over_ssh_by_a_stored_key_and_another_host_is_not_tru
     elsewhere.define(&steps("  a: { run: 'true' }\n"));
     let first = elsewhere.commit("first");
     house.set_secret(
-        "forge",
+        "git/forge",
         "-----BEGIN OPENSSH PRIVATE KEY-----\nnone\n-----END OPENSSH PRIVATE KEY-----\n",
     );
-    let body = json!({ "component": "team/far", "url": sshd.url(elsewhere.path()), "credentials": "forge" });
+    let body = json!({ "component": "team/far", "url": sshd.url(elsewhere.path()), "credentials": "git/forge" });
     house.post("/api/v1/repositories", &body).is(201);
     let told = house.until("the trouble", || trouble(&house).as_str().map(str::to_owned));
     assert!(told.contains("cannot be fetched"), "{told}");
 
-    house.set_secret("forge", &sshd.private_key());
+    house.set_secret("git/forge", &sshd.private_key());
     assert_eq!(house.built(&first)["run"]["result"], "succeeded");
     house.until("the trouble's end", || trouble(&house).is_null().then_some(()));
     let second = elsewhere.commit("second");

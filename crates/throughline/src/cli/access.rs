@@ -208,7 +208,7 @@ pub struct RepoAddArgs {
     /// The component's name, as `team/name`; the last two parts of the URL by default.
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
-    /// The name of the secret with the token or ssh key.
+    /// The name of the secret with the token or ssh key; it begins with `git/`.
     #[arg(long, value_name = "SECRET")]
     pub credentials: Option<String>,
 }

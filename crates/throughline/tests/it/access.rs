@@ -254,14 +254,14 @@ fn a_followed_repository_is_called_as_its_url_ends() {
     let url = "https://code.example.org/shop/search.git";
     assert_eq!(
         Home::at(&server)
-            .call(&["repo", "add", url, "--credentials", "forge"])
+            .call(&["repo", "add", url, "--credentials", "git/forge"])
             .exit,
         Exit::Done
     );
     let body: serde_json::Value = serde_json::from_str(&server.wrote().body).unwrap();
     assert_eq!(
         body,
-        json!({"component": "shop/search", "url": url, "credentials": "forge"})
+        json!({"component": "shop/search", "url": url, "credentials": "git/forge"})
     );
     assert_eq!(
         Home::at(&server)
