@@ -1,5 +1,8 @@
 //! Which histories the rules refuse, fact by fact.
 
+mod groups;
+mod order;
+
 use pipeline::plan::Retries;
 use pipeline::within::Within;
 use serde_json::{Value, json};
