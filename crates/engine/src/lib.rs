@@ -15,6 +15,8 @@ mod attempt;
 pub mod decide;
 mod driver;
 pub mod engine;
+#[cfg(test)]
+mod example;
 pub mod groups;
 pub mod invariants;
 pub mod kinds;

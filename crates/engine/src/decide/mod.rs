@@ -266,3 +266,6 @@ fn fact_id(situation: Situation, stream: &facts::Stream, version: u64) -> FactId
     };
     FactId::derived(situation.now, stream, version, epoch)
 }
+
+#[cfg(test)]
+mod tests;

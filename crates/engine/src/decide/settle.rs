@@ -112,7 +112,6 @@ fn finish(deciding: &mut Deciding<'_>) -> Result<(), Impossible> {
                 () => RunResult::Succeeded,
             };
             let reason = match &state.trouble {
-                _ if result == RunResult::Succeeded => None,
                 _ if result == RunResult::Cancelled && state.cancelling => Some(match &state.superseded {
                     Some((group, by)) => format!("run {by}, which is newer, took its turn in the group `{group}`"),
                     None => "somebody cancelled it".to_owned(),
