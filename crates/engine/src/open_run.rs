@@ -356,3 +356,6 @@ impl<T> Flight<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -401,6 +401,49 @@ mod tests {
         assert_eq!(only.settle(Load::default(), &[load(9_000, 0), load(500, 0)]), 1);
     }
 
+    #[test]
+    fn who_has_waited_longest_goes_first_however_often_it_asks() {
+        for (first, second) in [(run(2), run(3)), (run(3), run(2))] {
+            let pool = PlacePool::new(1, None);
+            let (mut holder, mut first, mut second) = (pool.share(run(1)), pool.share(first), pool.share(second));
+            assert_eq!(holder.asks(0, 1), 1);
+            assert_eq!((first.asks(0, 1), second.asks(0, 1), first.asks(0, 1)), (0, 0, 0));
+            assert_eq!(holder.asks(0, 0), 0);
+            assert_eq!((second.asks(0, 1), first.asks(0, 1)), (0, 1));
+        }
+    }
+
+    #[test]
+    fn a_machine_says_what_it_has() {
+        let pool = PlacePool::new(3, Some(10));
+        let machine = pool.share(run(1)).machine();
+        assert_eq!((machine.places(), machine.counted_memory()), (3, Some(10)));
+        assert_eq!(Load::machine(2, None).counted_memory(), None);
+        assert_eq!(load(2_500, 0).places(), 2);
+    }
+
+    #[test]
+    fn a_run_hears_that_a_newer_one_took_its_turn() {
+        let pool = PlacePool::new(3, None);
+        let (mut older, mut newer) = (pool.share(run(1)), pool.share(run(2)));
+        let wanted = |number: u32| Wanted {
+            key: "k/deploy".to_owned(),
+            name: "deploy".to_owned(),
+            member: crate::groups::Member {
+                since: facts::Timestamp::from_second(i64::from(number)).unwrap(),
+                run: run(number),
+                place: None,
+                step: None,
+            },
+            rule: pipeline::plan::GroupRule::Newest,
+        };
+        assert_eq!(older.enter(&[wanted(1)]), [Some(1)]);
+        assert_eq!(newer.enter(&[wanted(2)]), [Some(1)]);
+        let off: Vec<RunId> = older.called_off().into_iter().map(|off| off.by).collect();
+        assert_eq!(off, [run(2)]);
+        assert!(older.called_off().is_empty());
+    }
+
     /// A run of steps, as its driver asks for their places.
     struct Steps {
         places: RunPlaces,
