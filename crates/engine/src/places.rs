@@ -414,6 +414,19 @@ mod tests {
     }
 
     #[test]
+    fn of_those_that_hold_the_same_the_one_goes_first_whose_last_place_is_older() {
+        for (first, second) in [(run(2), run(3)), (run(3), run(2))] {
+            let pool = PlacePool::new(3, None);
+            let (mut holder, mut first, mut second) = (pool.share(run(1)), pool.share(first), pool.share(second));
+            assert_eq!(holder.asks(0, 2), 2);
+            assert_eq!(first.asks(0, 2), 1);
+            assert_eq!(second.asks(1, 1), 0, "an attempt of it was open before");
+            assert_eq!(holder.asks(0, 0), 0);
+            assert_eq!((second.asks(1, 1), first.asks(1, 1)), (0, 1));
+        }
+    }
+
+    #[test]
     fn a_machine_says_what_it_has() {
         let pool = PlacePool::new(3, Some(10));
         let machine = pool.share(run(1)).machine();

@@ -225,6 +225,9 @@ fn a_group_that_is_held_by_a_run_of_another_server_is_looked_for_in_the_ledger()
         ..wanted(3, 0, GroupRule::Queue)
     }]);
     assert_eq!(bench.pool.held_elsewhere(id(3)), Vec::<String>::new());
+    // Nor does it become one of those that are known here by wanting nothing.
+    assert!(bench.pool.enter(id(9), &bench.changed, &[]).is_empty());
+    assert_eq!(bench.pool.held_elsewhere(id(1)), ["k/deploy"]);
     // When the run comes to be driven here, its end is heard.
     bench.asks(std::slice::from_ref(&other));
     assert_eq!(bench.pool.held_elsewhere(id(1)), Vec::<String>::new());
@@ -322,7 +325,7 @@ fn who_keeps_others_waiting_knows_it_and_is_woken_for_it() {
     assert!(!bench.pool.keeps_waiting(id(1)));
     // Steps of the same run wait for what their run knows itself.
     bench.pool.enter(id(1), &woken, std::slice::from_ref(&second));
-    assert!(!bench.pool.keeps_waiting(id(1)));
+    assert!(!has_come() && !bench.pool.keeps_waiting(id(1)));
     bench.asks(std::slice::from_ref(&two));
     assert!(has_come());
     assert_eq!(

@@ -191,6 +191,27 @@ fn an_outcome_that_cannot_be_recorded_becomes_a_failure_that_says_so() {
 }
 
 #[test]
+fn a_deadline_that_passes_meanwhile_is_no_input_of_its_own() {
+    let limited = PlannedStep {
+        timeout_seconds: Some(3),
+        ..step("b")
+    };
+    let mut example = Example::of(vec![step("a"), limited]);
+    example.begins(&["a", "b"]);
+    let late = example.now.checked_add(std::time::Duration::from_secs(5)).unwrap();
+    let (mut run, mut places) = (open(&example), machine(2, None));
+    let input = Input::Finished {
+        step: name("a"),
+        attempt: 1,
+        outcome: ActionOutcome::succeeded(json!(null)),
+    };
+    run.push(input, None);
+    run.turn(late, &mut places).unwrap();
+    // It was refused alone, and there is nothing to leave out.
+    assert_eq!(run.rejected(example.again(), 6, "too long"), Err("too long".to_owned()));
+}
+
+#[test]
 fn who_wished_for_what_was_not_recorded_is_told_and_the_rest_is_decided_again() {
     let (example, ends) = begun(&["a"]);
     let (mut run, mut places) = (open(&example), machine(2, None));
