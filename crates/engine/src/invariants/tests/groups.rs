@@ -185,3 +185,29 @@ fn a_run_leaves_its_own_group_when_it_has_ended() {
     groups.take(run("one"), finished()).unwrap();
     assert!(groups.enters("two", "line", None));
 }
+
+#[test]
+fn the_fact_that_breaks_the_rule_is_named() {
+    let grouped = PlannedStep {
+        concurrency: Some(concurrency("deploy")),
+        ..step("a")
+    };
+    let mut run = crate::example::Example::of(vec![grouped]);
+    // It begins without its turn.
+    run.begins(&["a"]);
+    let mut groups = Groups::default();
+    let facts = run.ledger.iter().zip(1..).map(|(new, seq)| Fact {
+        seq,
+        stream_version: seq,
+        recorded_at: run.now,
+        new: new.clone(),
+        previous: Digest::of(b"before"),
+        hash: Digest::of(b"itself"),
+    });
+    let said: Vec<_> = facts.map(|fact| groups.check(&fact)).collect();
+    let (last, before) = said.split_last().unwrap();
+    assert!(before.iter().all(Result::is_ok), "{before:?}");
+    let broken = last.as_ref().unwrap_err();
+    assert_eq!((broken.rule, broken.seq), ("group", run.ledger.len() as u64));
+    assert_eq!(broken.stream, run.ledger[0].stream.to_string());
+}
