@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{Actor, ComponentId, ComponentName, Digest, NewFact, RunId, StepName, Timestamp, Trust};
-use pipeline::plan::{Concurrency, GroupRule};
+use pipeline::plan::{Concurrency, GroupRule, Retries};
 use pipeline::{EffectClass, Plan, PlannedStep};
 use serde_json::json;
 
 use crate::action::ActionOutcome;
 use crate::decide::{Action, Attempt, Claim, Input, Refused, Situation, claim, decide, request_facts};
+use crate::groups::CalledOff;
 use crate::kinds::RunFact;
 use crate::request::{BrokenDefinition, RunRequest};
 use crate::state::RunState;
@@ -32,6 +33,24 @@ pub(crate) fn effect(text: &str) -> PlannedStep {
         effect: EffectClass::Effect,
         ..step(text)
     }
+}
+
+/// The same step, attempted three times at most.
+pub(crate) fn repeated(planned: PlannedStep) -> PlannedStep {
+    let retries = Retries {
+        times: 2,
+        ..Retries::default()
+    };
+    PlannedStep { retries, ..planned }
+}
+
+/// A newer run takes the turn of a step, or of the whole run, in the group `deploy`.
+pub(crate) fn called_off(step: Option<&str>) -> Input {
+    Input::Superseded(CalledOff {
+        group: "deploy".to_owned(),
+        step: step.map(name),
+        by: RunId::of_key("newer"),
+    })
 }
 
 pub(crate) fn group(name: &str) -> Concurrency {

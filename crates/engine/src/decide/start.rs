@@ -177,22 +177,7 @@ mod tests {
     /// Everything may happen in one millisecond.
     #[test]
     fn what_follows_at_once_has_other_ids_than_the_request() {
-        let request = RunRequest {
-            run: facts::RunId::of_key("run"),
-            kind: "build".to_owned(),
-            key: "key".to_owned(),
-            component: facts::ComponentId::of_key("shop/cart"),
-            component_name: facts::ComponentName::new("shop/cart").unwrap(),
-            commit: None,
-            line: None,
-            environment: None,
-            definition: facts::Digest::of("definition"),
-            trust: facts::Trust::Trusted,
-            actor: facts::Actor::System,
-            cause: None,
-            context: json!(null),
-            plan: Ok(pipeline::Plan::of(vec![step("one"), step("two")])),
-        };
+        let request = crate::example::request(Ok(pipeline::Plan::of(vec![step("one"), step("two")])));
         let situation = Situation {
             now: Timestamp::from_second(1_800_000_000).unwrap(),
             epoch: 7,

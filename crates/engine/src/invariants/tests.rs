@@ -8,15 +8,8 @@ use pipeline::within::Within;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::example::{name, step};
 use crate::kinds::{AttemptFinished, AttemptStarted};
-
-fn name(text: &str) -> StepName {
-    StepName::new(text).unwrap()
-}
-
-fn step(text: &str) -> PlannedStep {
-    PlannedStep::new(name(text), "run", json!({}))
-}
 
 /// A run of these steps, of which nothing has begun.
 fn history(steps: Vec<PlannedStep>) -> History {

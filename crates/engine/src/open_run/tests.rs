@@ -244,11 +244,8 @@ fn no_more_is_asked_for_than_the_whole_machine() {
         Example::of((0..5).map(one).collect())
     };
     let asked = |example: &Example, mut places: Machine| {
-        open(example).turn(example.now, &mut places).unwrap();
-        // The state is looked at first: a fold begins nothing.
         let mut run = open(example);
         run.push(Input::Look, None);
-        places.asked.clear();
         run.turn(example.now, &mut places).unwrap();
         places.asked[0].len()
     };

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use facts::{Actor, FactId, NewFact, Stream, Trust};
+use facts::{FactId, NewFact, Stream};
 use pipeline::PlannedStep;
-use pipeline::plan::Retries;
 use serde_json::json;
 
 use super::super::finished::MOST_LOSSES;
 use super::super::{Action, Input, superseded};
 use crate::action::{ActionOutcome, Observation, StepResult};
-use crate::example::{Came, Example, effect, name, step};
-use crate::groups::CalledOff;
+use crate::example::{Came, Example, called_off, effect, name, repeated, step};
 use crate::kinds::{AttemptFinished, Next, RunFact, Seen, StepObserved};
 use crate::result::RunResult;
 use crate::state::Phase;
@@ -39,22 +37,6 @@ fn limited(text: &str) -> PlannedStep {
         timeout_seconds: Some(3),
         ..step(text)
     }
-}
-
-fn repeated(planned: PlannedStep) -> PlannedStep {
-    let retries = Retries {
-        times: 2,
-        ..Retries::default()
-    };
-    PlannedStep { retries, ..planned }
-}
-
-fn called_off(step: &str) -> Input {
-    Input::Superseded(CalledOff {
-        group: "deploy".to_owned(),
-        step: Some(name(step)),
-        by: facts::RunId::of_key("newer"),
-    })
 }
 
 /// How the only attempt of a run of this step, which began just now, ends.
@@ -134,7 +116,10 @@ fn who_was_stopped_took_too_long_unless_somebody_else_stopped_it() {
 
     let mut run = Example::of(vec![limited("a")]);
     run.begins(&["a"]);
-    assert_eq!(run.says(called_off("a")).actions, [Action::Stop(run.attempt("a"))]);
+    assert_eq!(
+        run.says(called_off(Some("a"))).actions,
+        [Action::Stop(run.attempt("a"))]
+    );
     let newer = (
         RunResult::Cancelled,
         superseded::MESSAGE.to_owned(),
@@ -181,7 +166,7 @@ fn nothing_is_attempted_again_that_nobody_wants_any_more() {
 
     let mut run = Example::of(vec![repeated(step("a"))]);
     run.begins(&["a"]);
-    run.says(called_off("a"));
+    run.says(called_off(Some("a")));
     let failed = ended(&run.ends("a", ActionOutcome::failed_for_now("busy")));
     assert_eq!(failed.next, with(RunResult::Failed));
 }
@@ -206,20 +191,13 @@ fn outcomes_that_come_twice_or_too_late_change_nothing() {
     assert!(run.says(finished("a", 2)).is_nothing());
 }
 
+/// A fact that is none of a run's kinds.
 fn published(run: &Example, stream: Stream) -> NewFact {
     NewFact {
         id: FactId::derived(run.now, &stream, 1, 9),
         kind: "verdict.given".to_owned(),
-        kind_version: 1,
-        occurred_at: run.now,
-        actor: Actor::System,
-        on_behalf_of: None,
-        trust: Trust::Trusted,
-        cause: None,
-        correlation: None,
-        external_key: None,
-        body: json!({}),
         stream,
+        ..run.ledger[0].clone()
     }
 }
 
@@ -312,7 +290,7 @@ fn what_was_lost_after_it_was_told_to_stop_has_stopped() {
 
     let mut run = Example::of(vec![step("a")]);
     run.begins(&["a"]);
-    run.says(called_off("a"));
+    run.says(called_off(Some("a")));
     assert_eq!(
         ended(&run.ends("a", ActionOutcome::lost())).next,
         with(RunResult::Cancelled)

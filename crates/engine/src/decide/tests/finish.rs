@@ -6,8 +6,7 @@ use serde_json::json;
 
 use super::super::Input;
 use crate::action::ActionOutcome;
-use crate::example::{Example, name, step};
-use crate::groups::CalledOff;
+use crate::example::{Example, called_off, name, step};
 use crate::kinds::{RunFact, StepsSettled};
 use crate::request::BrokenDefinition;
 use crate::result::RunResult;
@@ -86,22 +85,15 @@ fn a_run_that_was_cancelled_says_by_whom_unless_all_was_done() {
     assert_eq!(end(&run), (RunResult::Succeeded, None), "it came too late");
 
     let newer = RunId::of_key("newer");
-    let off = |step: Option<&str>| {
-        Input::Superseded(CalledOff {
-            group: "deploy".to_owned(),
-            step: step.map(name),
-            by: newer,
-        })
-    };
     let mut run = Example::of(vec![step("a"), step("b")]);
-    run.says(off(None));
+    run.says(called_off(None));
     let reason = format!("run {newer}, which is newer, took its turn in the group `deploy`");
     assert_eq!(end(&run), (RunResult::Cancelled, Some(reason)));
 
     // A step whose turn was taken is the run's trouble; the run itself was not cancelled.
     let mut run = Example::of(vec![step("a"), step("b")]);
     run.does("b");
-    run.says(off(Some("a")));
+    run.says(called_off(Some("a")));
     let reason = "step `a`: a newer run took its turn in the group `deploy`";
     assert_eq!(end(&run), (RunResult::Cancelled, Some(reason.to_owned())));
 }

@@ -1,14 +1,12 @@
 //! What people, and newer runs, want of a run.
 
-use facts::{Actor, RunId, TokenId};
+use facts::{Actor, TokenId};
 use pipeline::PlannedStep;
-use pipeline::plan::Retries;
 use serde_json::json;
 
 use super::super::{Action, Input, Refused};
 use crate::action::{ActionOutcome, Observation};
-use crate::example::{Came, Example, effect, name, step};
-use crate::groups::CalledOff;
+use crate::example::{Came, Example, called_off, effect, name, repeated, step};
 use crate::kinds::{Next, RunFact};
 use crate::request::BrokenDefinition;
 use crate::result::RunResult;
@@ -24,22 +22,6 @@ fn settled(came: &Came) -> Vec<(String, RunResult, String)> {
         }
     }
     all
-}
-
-fn repeated(planned: PlannedStep) -> PlannedStep {
-    let retries = Retries {
-        times: 2,
-        ..Retries::default()
-    };
-    PlannedStep { retries, ..planned }
-}
-
-fn off(step: Option<&str>) -> Input {
-    Input::Superseded(CalledOff {
-        group: "deploy".to_owned(),
-        step: step.map(name),
-        by: RunId::of_key("newer"),
-    })
 }
 
 #[test]
@@ -134,7 +116,11 @@ fn what_ends_while_its_run_is_cancelled_begins_nothing_more() {
 #[test]
 fn after_a_restart_open_attempts_are_resumed_and_stopped_where_they_should_have_stopped() {
     let attempts = |run: &Example| [Action::Resume(run.attempt("a")), Action::Stop(run.attempt("a"))];
-    for ended in [None, Some(Input::Cancel { actor: Actor::System }), Some(off(Some("a")))] {
+    for ended in [
+        None,
+        Some(Input::Cancel { actor: Actor::System }),
+        Some(called_off(Some("a"))),
+    ] {
         let mut run = Example::of(vec![step("a"), step("b")]);
         run.begins(&["a"]);
         let stops = ended.is_some();
@@ -244,16 +230,16 @@ fn a_person_answers_what_was_asked_and_nothing_else() {
 fn a_newer_run_ends_a_step_that_has_not_begun_and_stops_one_that_has() {
     let mut run = Example::of(vec![step("a"), step("b"), step("c").needing([name("a")])]);
     run.begins(&["a"]);
-    let came = run.says(off(Some("b")));
+    let came = run.says(called_off(Some("b")));
     assert_eq!(came.kinds(), ["run.superseded", "steps.settled"]);
     let message = "a newer run took its turn in the group `deploy`".to_owned();
     assert_eq!(settled(&came), [("b".to_owned(), RunResult::Cancelled, message)]);
-    assert!(run.says(off(Some("b"))).is_nothing(), "it has ended");
-    let came = run.says(off(Some("a")));
+    assert!(run.says(called_off(Some("b"))).is_nothing(), "it has ended");
+    let came = run.says(called_off(Some("a")));
     assert_eq!(came.kinds(), ["run.superseded"]);
     assert_eq!(came.actions, [Action::Stop(run.attempt("a"))]);
-    assert!(run.says(off(Some("a"))).is_nothing(), "it was told before");
-    assert!(run.says(off(Some("stranger"))).is_nothing());
+    assert!(run.says(called_off(Some("a"))).is_nothing(), "it was told before");
+    assert!(run.says(called_off(Some("stranger"))).is_nothing());
 }
 
 #[test]
@@ -261,22 +247,22 @@ fn a_newer_run_leaves_alone_what_may_be_in_the_world_and_runs_that_end() {
     let mut run = Example::of(vec![repeated(effect("a")), step("b")]);
     run.begins(&["a"]);
     run.ends("a", ActionOutcome::failed_for_now("busy"));
-    assert!(run.says(off(Some("a"))).is_nothing());
+    assert!(run.says(called_off(Some("a"))).is_nothing());
     run.begins(&["b"]);
     run.cancels();
-    assert!(run.says(off(Some("b"))).is_nothing(), "the run is cancelled");
-    assert!(run.says(off(None)).is_nothing());
+    assert!(run.says(called_off(Some("b"))).is_nothing(), "the run is cancelled");
+    assert!(run.says(called_off(None)).is_nothing());
 
     let mut run = Example::of(vec![step("a")]);
     run.does("a");
-    assert!(run.says(off(None)).is_nothing(), "the run has ended");
+    assert!(run.says(called_off(None)).is_nothing(), "the run has ended");
 }
 
 #[test]
 fn a_newer_run_ends_a_whole_run() {
     let mut run = Example::of(vec![step("a"), step("b")]);
     run.begins(&["a"]);
-    let came = run.says(off(None));
+    let came = run.says(called_off(None));
     assert_eq!(came.kinds(), ["run.superseded", "steps.settled"]);
     assert_eq!(came.actions, [Action::Stop(run.attempt("a"))]);
     run.ends("a", ActionOutcome::cancelled());
